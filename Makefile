@@ -1,0 +1,38 @@
+# `make help` lists the targets. Every target prepares what it needs; the second time that is quick.
+
+SHELL = /bin/sh
+PYTHON = .venv/bin/python
+N ?=
+
+.DEFAULT_GOAL = help
+.PHONY: help demo test lint oracle bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: ## hvctl on a real KVM with Hyper-V, in three minutes at most
+	@scripts/setup demo
+	@$(PYTHON) -m tests.testbed.demo
+
+test: ## lint, then all tests, those against a real KVM too
+	@scripts/setup test
+	@$(MAKE) --no-print-directory lint
+	$(PYTHON) -m pytest
+
+lint: ## ruff and mypy
+	@scripts/setup lint
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+oracle: ## random profiles against the real QEMU; N=1000 for the number of cases
+	@scripts/setup test
+	$(PYTHON) -m tests.testbed.oracle $(if $(N),--count $(N))
+
+bench: ## the benchmarks
+	@scripts/setup test
+	$(PYTHON) -m bench
+
+clean: ## remove the environment, the caches and the unpacked Debian
+	rm -rf .venv .testbed .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,5 @@
+"""Makes `python -m hvctl` the same as the command `hvctl`."""
+
+from hvctl.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""The rows of the catalog, in groups that follow each other in the catalog's order."""

@@ -1,0 +1,142 @@
+"""Reset, identity and the frequencies of the TSC."""
+
+from __future__ import annotations
+
+from hvctl.catalog.kvm import HV_CPUID_FEATURES, HV_CPUID_VENDOR_AND_MAX_FUNCTIONS
+from hvctl.catalog.types import (
+    Advice,
+    Bits,
+    Field,
+    Kind,
+    Legacy,
+    LibvirtPlace,
+    Need,
+    Property,
+    Recommends,
+    Release,
+    Row,
+)
+
+ROWS = (
+    Row(
+        id="reset",
+        title="reset MSR",
+        does="Gives the guest an MSR that resets it. Real Hyper-V stopped offering it, and Windows resets well without.",
+        properties=(Property("hv-reset"),),
+        qemu_name="reset MSR (hv-reset)",
+        feature=4,
+        checks=(Bits(HV_CPUID_FEATURES, "eax", (7,), ("HV_RESET_AVAILABLE",)),),
+        legacy=Legacy(msr=0x40000003),
+        in_passthrough=True,
+        libvirt=LibvirtPlace("reset", "1.3.3"),
+        msrs=((0x40000003, 0x40000003),),
+        advice=Advice.OFF,
+        advice_text="Not needed.",
+        avoid="No guest is known to gain from it.",
+        since_qemu=Release("2.5"),
+        since_kvm=Release("4.4", certain=False),
+        sources=(
+            "qemu:docs/system/i386/hyperv.rst:132-135",
+            "qemu:docs/system/i386/hyperv.rst:296",
+            "qemu:target/i386/kvm/kvm.c:981-987",
+            "linux:arch/x86/kvm/hyperv.c:1476",
+            "libvirt:docs/formatdomain.rst:2148",
+        ),
+    ),
+    Row(
+        id="vendor-id",
+        title="hypervisor vendor id",
+        does="Changes the twelve characters with which the hypervisor names itself in CPUID leaf 0x40000000. Guests look "
+        "at the interface id in the next leaf instead.",
+        properties=(
+            Property(
+                "hv-vendor-id",
+                "string",
+                "Microsoft Hv",
+                Field(HV_CPUID_VENDOR_AND_MAX_FUNCTIONS, "ebx", width=96),
+            ),
+        ),
+        kind=Kind.STRING,
+        aliases=("vendorid",),
+        minimum=1,
+        maximum=12,
+        enables_hyperv=False,
+        libvirt=LibvirtPlace("vendor_id", "1.3.3", attribute="value"),
+        migration="The text is visible in CPUID: source and destination must name the same one.",
+        advice=Advice.LEAVE,
+        advice_text="Leave QEMU's default, Microsoft Hv.",
+        avoid="The old reason, NVIDIA's error 43, is gone since driver 465. A foreign id makes a Linux guest say "
+        "that it runs on bare hardware.",
+        since_qemu=Release("2.5"),
+        sources=(
+            "qemu:docs/system/i386/hyperv.rst:124-130",
+            "qemu:docs/system/i386/hyperv.rst:302-305",
+            "qemu:target/i386/cpu.c:8041-8056",
+            "qemu:target/i386/kvm/kvm.c:1552-1557",
+            "libvirt:docs/formatdomain.rst:2149",
+        ),
+    ),
+    Row(
+        id="frequencies",
+        title="frequency MSRs",
+        does="Lets the guest read the frequencies of the TSC and the APIC timer instead of measuring them at boot.",
+        properties=(Property("hv-frequencies"),),
+        qemu_name="frequency MSRs (hv-frequencies)",
+        feature=9,
+        checks=(
+            Bits(HV_CPUID_FEATURES, "eax", (11,), ("HV_ACCESS_FREQUENCY_MSRS",)),
+            Bits(HV_CPUID_FEATURES, "edx", (8,), ("HV_FREQUENCY_MSRS_AVAILABLE",)),
+        ),
+        legacy=Legacy(msr=0x40000022),
+        in_passthrough=True,
+        libvirt=LibvirtPlace("frequencies", "4.7.0"),
+        msrs=((0x40000022, 0x40000023),),
+        advice_text="Turn it on.",
+        since_qemu=Release("2.12"),
+        since_kvm=Release("4.14", certain=False),
+        sources=(
+            "qemu:docs/system/i386/hyperv.rst:137-140",
+            "qemu:target/i386/kvm/kvm.c:1017-1025",
+            "libvirt:docs/formatdomain.rst:2150",
+        ),
+    ),
+    Row(
+        id="reenlightenment",
+        title="reenlightenment notifications",
+        does="Tells a Hyper-V inside the guest that the TSC frequency has changed after a migration, so that it can correct "
+        "the clocks of its own guests.",
+        properties=(Property("hv-reenlightenment"),),
+        qemu_name="reenlightenment MSRs (hv-reenlightenment)",
+        feature=10,
+        checks=(Bits(HV_CPUID_FEATURES, "eax", (13,), ("HV_ACCESS_REENLIGHTENMENTS_CONTROL",)),),
+        legacy=Legacy(msr=0x40000106),
+        recommends=(
+            Recommends(
+                "frequencies",
+                "the guest reads the new frequency from the frequency MSRs (hyperv.rst:142-157)",
+            ),
+        ),
+        in_passthrough=True,
+        libvirt=LibvirtPlace("reenlightenment", "4.7.0"),
+        needs=(Need.TSC_FREQUENCY,),
+        nested_only=True,
+        vmstate="cpu/msr_hyperv_reenlightenment",
+        migration="Once the guest uses it, a destination without tsc-frequency= dies while the source reports "
+        "the migration completed: the guest is lost. With tsc-frequency=, both hosts need the same frequency "
+        "(within 250 ppm) or TSC scaling.",
+        msrs=((0x40000106, 0x40000108),),
+        advice=Advice.CONDITIONAL,
+        advice_text="Only with tsc-frequency and TSC scaling, or where the guest never migrates.",
+        cost="Ties migration to the TSC of the hosts.",
+        avoid="Without Hyper-V inside the guest it does nothing.",
+        since_qemu=Release("3.0"),
+        since_kvm=Release("4.17", certain=False),
+        sources=(
+            "qemu:docs/system/i386/hyperv.rst:142-157",
+            "qemu:docs/system/i386/hyperv.rst:309-310",
+            "qemu:target/i386/machine.c:904-921",
+            "qemu:target/i386/kvm/kvm.c:880-930",
+            "libvirt:docs/formatdomain.rst:2151",
+        ),
+    ),
+)

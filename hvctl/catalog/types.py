@@ -1,0 +1,165 @@
+"""The columns of the catalog."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Kind(StrEnum):
+    """What a profile may write for a row, and how QEMU types it."""
+
+    FLAG = "flag"
+    NUMBER = "number"
+    STRING = "string"
+    ON_OFF_AUTO = "on-off-auto"
+    VERSION = "version"
+
+
+class Need(StrEnum):
+    """What must be true beside KVM's and QEMU's support, for the row to be safe and truthful."""
+
+    APICV = "apicv"
+    """Intel APICv or AMD AVIC is active in the KVM module of every host."""
+    TSC_FREQUENCY = "tsc-frequency"
+    """A guest that must migrate needs tsc-frequency=."""
+    PINNED = "pinned"
+    """vCPUs are pinned, or the host's KVM itself reports the bit."""
+
+
+class Blocks(StrEnum):
+    """When QEMU refuses to migrate a guest that has this row on."""
+
+    NEVER = "never"
+    ALWAYS = "always"
+    AUTO = "auto"
+    """Only with the value `auto`."""
+
+
+class Advice(StrEnum):
+    """What is advised for a Windows guest in general."""
+
+    ON = "on"
+    NESTED = "nested"
+    """On where the guest runs Hyper-V itself (nested Hyper-V, VBS, WSL2)."""
+    CONDITIONAL = "conditional"
+    LEAVE = "leave"
+    """Neither harm nor benefit: leave QEMU's default."""
+    OFF = "off"
+
+
+class Bits(NamedTuple):
+    """Bits of one CPUID register, by their names in QEMU; not set where the row `unless` is on."""
+
+    leaf: int
+    register: str
+    bits: tuple[int, ...]
+    names: tuple[str, ...]
+    unless: str = ""
+
+    @property
+    def mask(self) -> int:
+        """All bits, or-ed together."""
+        return sum(1 << bit for bit in self.bits)
+
+
+class Field(NamedTuple):
+    """Where the value of a property stands in the guest's CPUID."""
+
+    leaf: int
+    register: str
+    shift: int = 0
+    width: int = 32
+
+
+class Property(NamedTuple):
+    """A QEMU CPU property: name, type as `device-list-properties` prints it, default, and its CPUID field."""
+
+    name: str
+    type: str = "bool"
+    default: bool | int | str = False
+    field: Field | None = None
+
+
+class Recommends(NamedTuple):
+    """A relation that documents advise and no code enforces. `vendor` limits it to one CPU vendor."""
+
+    id: str
+    reason: str
+    vendor: str = ""
+
+
+class Release(NamedTuple):
+    """Since when something exists. `certain` is False where only documents or indirect hints say so."""
+
+    version: str
+    certain: bool = True
+
+
+class LibvirtPlace(NamedTuple):
+    """Where libvirt writes the row.
+
+    `path` is relative to `<hyperv>` (`stimer/direct`), or `timer:NAME`, `panic:MODEL`, `@mode`. `attribute` carries
+    the value beside `state`.
+    """
+
+    path: str
+    since: str
+    attribute: str = ""
+    minimum: int | None = None
+
+
+class Legacy(NamedTuple):
+    """What shows the row on a kernel without KVM_CAP_HYPERV_CPUID (before 5.0), as QEMU synthesises it."""
+
+    cap: str = ""
+    msr: int = 0
+
+
+class Row(NamedTuple):
+    """One enlightenment or option; everything hvctl knows of it.
+
+    `qemu_name` and `feature` are the description and the number (HYPERV_FEAT_*) that order QEMU's checks and fill its
+    messages; None for options outside that table. `checks` are the CPUID bits that QEMU demands of KVM and gives the
+    guest, `adds` what it sets beside them. `requires` are the dependencies that QEMU's code enforces.
+    """
+
+    id: str
+    title: str
+    does: str
+    properties: tuple[Property, ...]
+    sources: tuple[str, ...]
+    kind: Kind = Kind.FLAG
+    aliases: tuple[str, ...] = ()
+    property_aliases: tuple[str, ...] = ()
+    qemu_name: str = ""
+    feature: int | None = None
+    checks: tuple[Bits, ...] = ()
+    adds: tuple[Bits, ...] = ()
+    leaves: tuple[tuple[int, int, int, int, int], ...] = ()
+    caps: tuple[str, ...] = ()
+    legacy: Legacy | None = None
+    requires: tuple[str, ...] = ()
+    requires_unless: str = ""
+    recommends: tuple[Recommends, ...] = ()
+    enables_hyperv: bool = True
+    in_passthrough: bool = False
+    irqchip: bool = False
+    libvirt: LibvirtPlace | None = None
+    minimum: int | None = None
+    maximum: int | None = None
+    needs: tuple[Need, ...] = ()
+    vendors: tuple[str, ...] = ("intel", "amd")
+    nested_only: bool = False
+    blocks_migration: Blocks = Blocks.NEVER
+    migration: str = ""
+    vmstate: str = ""
+    msrs: tuple[tuple[int, int], ...] = ()
+    hypercalls: tuple[str, ...] = ()
+    advice: Advice = Advice.ON
+    advice_text: str = ""
+    cost: str = ""
+    avoid: str = ""
+    experimental: bool = False
+    since_qemu: Release | None = None
+    since_kvm: Release | None = None

@@ -1,0 +1,147 @@
+"""The command line: one file a command, imported only when that command runs.
+
+`main` is the only place that turns an error into text on stderr and an exit code.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from hvctl import __version__
+
+if TYPE_CHECKING:
+    from hvctl.errors import HvctlError
+
+# name: what `hvctl --help` says of it. The module is hvctl.cli.NAME with `-` as `_`; its `command` is the click command.
+COMMANDS = {
+    "check-host": "Say which enlightenments this host's kernel, hardware, QEMU and libvirt give.",
+    "gen": "Write the QEMU arguments or the libvirt XML for a profile.",
+    "launch": "Start a guest with QEMU and the arguments that gen writes.",
+    "explain": "Say what an enlightenment does, needs and costs.",
+    "profile": "List, show and check profiles.",
+    "schema": "Print the JSON Schema of a file format.",
+}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and imports one only when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The names, in the order in which a new user meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the module of one command; None where there is no such command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"hvctl.cli.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Add a suggestion to click's message for an unknown command."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            close = difflib.get_close_matches(args[0], COMMANDS, 1)
+            hint = f" Did you mean '{close[0]}'?" if close else ""
+            ctx.fail(f"No such command '{args[0]}'.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="hvctl", message="%(prog)s %(version)s")
+def cli() -> None:
+    """The right Hyper-V enlightenments for Windows guests on KVM.
+
+    hvctl reads a profile, asks the host's KVM what it supports, writes the matching QEMU arguments or libvirt XML,
+    and launches the guest.
+
+    \b
+    Exit codes: 0 fine; 1 a host cannot give what was asked, or findings;
+    2 usage, profile or configuration error; 3 environment (no KVM, a KVM
+    without Hyper-V, no QEMU); 70 a bug in hvctl; 130 interrupted; 141 broken
+    pipe.
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line in this process.
+
+    Args:
+        arguments: the words after the program's name.
+
+    Returns:
+        The exit code, as `hvctl --help` lists them.
+    """
+    from hvctl.errors import HvctlError
+
+    try:
+        result = cli.main(args=arguments, prog_name="hvctl", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except HvctlError as error:
+        return _report(error)
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        click.echo("interrupted", err=True)
+        return 130
+    except BrokenPipeError:
+        # Python flushes stdout once more at exit; what it would find there is a closed pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        click.echo("hvctl: this is a bug in hvctl; please report it with the lines above", err=True)
+        return 70
+    return result if isinstance(result, int) else 0
+
+
+def _report(error: HvctlError) -> int:
+    from hvctl.report.problems import render_error
+
+    click.echo(render_error(error, color=use_color(sys.stderr)), err=True, nl=False, color=True)
+    return error.exit_code
+
+
+def use_color(stream: object) -> bool:
+    """Whether to colour what goes to `stream`: --color, then NO_COLOR and FORCE_COLOR, then whether it is a terminal."""
+    context = click.get_current_context(silent=True)
+    asked = context.meta.get("hvctl.color") if context else _asked_color()
+    if asked in ("always", "never"):
+        return asked == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return bool(getattr(stream, "isatty", bool)())
+
+
+def _asked_color() -> str | None:
+    # After an error there is no context any more; the option's value stands on the command line.
+    for word, following in zip(sys.argv, [*sys.argv[1:], ""], strict=True):
+        if word == "--":
+            break
+        if word.startswith("--color"):
+            return word.partition("=")[2] or following
+    return None

@@ -1,0 +1,53 @@
+"""Every error that a user can do something about.
+
+One subclass for each kind of remedy. The core raises them and never prints; `hvctl.cli.main` alone
+turns one into text on stderr and an exit code.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hvctl.model.span import Problem
+
+
+class HvctlError(Exception):
+    """Root of all errors: one sentence that says what is wrong, and one that says what to do."""
+
+    exit_code = 70
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(HvctlError):
+    """The command line asks for something that does not exist or does not go together."""
+
+    exit_code = 2
+
+
+class InputError(HvctlError):
+    """A file of the user's is wrong; `problems` holds every mistake found in it, in file order."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Sequence[Problem], hint: str = "") -> None:
+        super().__init__("; ".join(problem.message for problem in problems), hint)
+        self.problems = tuple(problems)
+
+
+class RefusedError(HvctlError):
+    """A host, or a pool, cannot give what was asked for with `on`."""
+
+    exit_code = 1
+
+
+class HostError(HvctlError):
+    """The environment lacks something: KVM, its Hyper-V emulation, QEMU, libvirt, a permission."""
+
+    exit_code = 3

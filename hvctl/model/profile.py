@@ -1,0 +1,73 @@
+"""What a person wants for a guest."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from hvctl.model.span import Span
+
+Value = int | str
+
+
+class Ask(StrEnum):
+    """How an enlightenment is asked for."""
+
+    ON = "on"
+    PREFER = "prefer"
+    OFF = "off"
+
+
+class Migration(StrEnum):
+    """Whether the guest must be able to migrate live."""
+
+    REQUIRED = "required"
+    NONE = "none"
+
+
+class Wish(NamedTuple):
+    """One entry of a profile's `enlightenments`. `value` is None for rows without one, or to keep the default."""
+
+    id: str
+    ask: Ask
+    value: Value | None = None
+    span: Span | None = None
+
+
+class CpuChoice(NamedTuple):
+    """The guest's CPU; `hidden` is QEMU's kvm=off."""
+
+    model: str = "host"
+    hidden: bool = False
+    features: tuple[tuple[str, bool], ...] = ()
+
+
+class ClockChoice(NamedTuple):
+    """Clock companions. `rtc` is catchup or delay, `pit` delay or discard: libvirt's tickpolicy words."""
+
+    offset: Literal["localtime", "utc"] = "localtime"
+    hpet: bool = False
+    rtc: Literal["catchup", "delay"] = "catchup"
+    pit: Literal["delay", "discard"] = "delay"
+
+
+class Profile(NamedTuple):
+    """A profile with its parents merged and its defaults filled in.
+
+    `machine` is `q35`, `pc` or a versioned type; `tsc_frequency` is in Hz. `wishes` are in the catalog's order.
+    `spans` maps a key path (`machine`, `cpu.features.invtsc`) to its place, where it was written.
+    """
+
+    name: str
+    description: str = ""
+    os: str = "other"
+    uses: tuple[str, ...] = ()
+    migration: Migration = Migration.REQUIRED
+    machine: str = "q35"
+    cpu: CpuChoice = CpuChoice()
+    tsc_frequency: int | Literal["auto"] | None = None
+    pinned: bool = False
+    wishes: tuple[Wish, ...] = ()
+    clock: ClockChoice = ClockChoice()
+    spans: tuple[tuple[str, Span], ...] = ()

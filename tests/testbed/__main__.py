@@ -1,0 +1,71 @@
+"""`python -m tests.testbed run [--world W] -- COMMAND...`: one command in a booted world, with its output and its exit code."""
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from tests.testbed.boot import Sink, Watch, boot
+from tests.testbed.errors import TestbedError
+from tests.testbed.machine import Job
+from tests.testbed.progress import Progress
+from tests.testbed.world import NAMES, find_world
+
+# The codes of timeout(1) and the shell's, apart from those of the command.
+ENVIRONMENT = 3
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return _run(options)
+    except TestbedError as error:
+        print(f"testbed: {error}", file=sys.stderr)
+        return ENVIRONMENT
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.testbed", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    run = commands.add_parser("run", help="run one command in a world")
+    run.add_argument("--world", choices=NAMES, default=NAMES[0])
+    run.add_argument("--timeout", type=float, default=600, metavar="S", help="seconds for boot and command (600)")
+    run.add_argument("--out", type=Path, metavar="DIR", help="writable folder, HVCTL_TESTBED_OUT in the world")
+    run.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    run.add_argument("command", nargs="+", metavar="COMMAND")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.out:
+        options.out.mkdir(parents=True, exist_ok=True)
+    show = sys.stderr.isatty() and not options.quiet
+    progress = Progress(options.world, show)
+    world = find_world(options.world, progress.say)
+    job = Job(tuple(options.command), out=options.out)
+    watch = Watch(progress.started, _copy_to(sys.stdout.buffer), _copy_to(sys.stderr.buffer), progress.tick)
+    result = boot(world, job, timeout=options.timeout, watch=watch)
+    progress.say(f"{world.name}: exit code {result.exit_code}, booted in {result.boot_seconds:.1f} s, {result.seconds:.1f} s in all")
+    return result.exit_code
+
+
+def _copy_to(stream: BinaryIO) -> Sink:
+    def write(data: bytes) -> None:
+        stream.write(data)
+        stream.flush()
+
+    return write
+
+
+def _terminate(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

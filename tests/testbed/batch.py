@@ -1,0 +1,100 @@
+"""One world's batch of tests: boots it in a thread, runs pytest there, hands over each result as it comes."""
+
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from tests.testbed.boot import Watch, boot
+from tests.testbed.errors import TestbedError
+from tests.testbed.machine import Job
+from tests.testbed.outcome import Outcome, parse
+from tests.testbed.selection import FOLDER, RESULTS, SELECTED
+from tests.testbed.world import CHECKOUT, find_world
+
+INNER_PYTEST = ("-m", "pytest", "-p", "no:cacheprovider", "-o", "addopts=", "--import-mode=importlib", "--strict-markers", "-q")
+TAIL_CHARACTERS = 3000
+
+
+class Batch:
+    """The tests `nodeids` of one world; `wait_for` blocks until the result of one is there or cannot come any more."""
+
+    def __init__(self, world: str, nodeids: tuple[str, ...], limit: float) -> None:
+        self.world = world
+        self.boot_seconds: float | None = None
+        self.seconds: float | None = None
+        self.trouble = ""
+        self._nodeids = nodeids
+        self._limit = limit
+        self._outcomes: dict[str, Outcome] = {}
+        self._news = threading.Condition()
+        self._over = False
+        self._stop = threading.Event()
+        # Not a daemon: QEMU is ended by the kernel if the thread is gone, and by `stop` before that.
+        self._thread = threading.Thread(target=self._work, name=f"testbed-{world}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(30)
+
+    def wait_for(self, nodeid: str) -> Outcome | None:
+        with self._news:
+            self._news.wait_for(lambda: nodeid in self._outcomes or self._over)
+            return self._outcomes.get(nodeid)
+
+    def _work(self) -> None:
+        begin = time.monotonic()
+        try:
+            self._run()
+        except TestbedError as error:
+            self.trouble = str(error)
+        except Exception as error:  # whatever it is, the tests that wait have to hear of it
+            self.trouble = f"{type(error).__name__}: {error}"
+        finally:
+            self.seconds = time.monotonic() - begin
+            with self._news:
+                self._over = True
+                self._news.notify_all()
+
+    def _run(self) -> None:
+        world = find_world(self.world)
+        with tempfile.TemporaryDirectory(prefix="hvctl-realkvm-") as name:
+            out = Path(name)
+            (out / SELECTED).write_text("".join(f"{nodeid}\n" for nodeid in self._nodeids))
+            (out / RESULTS).touch()
+            reader = _Reader(out / RESULTS)
+            job = Job((str(world.python), *INNER_PYTEST, str(FOLDER.relative_to(CHECKOUT))), out=out)
+            watch = Watch(started=self._started, tick=lambda _seconds: self._take(reader.lines()))
+            result = boot(world, job, timeout=self._limit, watch=watch, stop=self._stop)
+            self._take(reader.lines())
+            said = (result.stdout + result.stderr).decode(errors="replace")
+            self.trouble = f"{self.world}: pytest in L1 ended with {result.exit_code}:\n{said[-TAIL_CHARACTERS:]}"
+
+    def _started(self, seconds: float) -> None:
+        self.boot_seconds = seconds
+
+    def _take(self, lines: list[str]) -> None:
+        with self._news:
+            for line in lines:
+                outcome = parse(line)
+                self._outcomes[outcome.nodeid] = outcome
+            self._news.notify_all()
+
+
+class _Reader:
+    """The whole lines that a file has gained since the last look."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+
+    def lines(self) -> list[str]:
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            data = file.read()
+        whole = data[: data.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        return whole.decode().splitlines()

@@ -1,0 +1,47 @@
+"""The initramfs format: a cpio archive of the kind "newc" (Documentation/driver-api/early-userspace/buffer-format.rst), written without a helper program."""
+
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+TRAILER = "TRAILER!!!"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file or folder of an archive; `name` is relative to the root."""
+
+    name: str
+    data: bytes = b""
+    mode: int = stat.S_IFREG | 0o644
+
+
+def folder(name: str) -> Entry:
+    return Entry(name, mode=stat.S_IFDIR | 0o755)
+
+
+def program(name: str, data: bytes) -> Entry:
+    return Entry(name, data, stat.S_IFREG | 0o755)
+
+
+def archive(entries: tuple[Entry, ...]) -> bytes:
+    """The archive's bytes. The same entries give the same bytes: no times, no owners."""
+    numbered = enumerate((*entries, Entry(TRAILER, mode=0)), start=1)
+    return b"".join(_packed(inode, entry) for inode, entry in numbered)
+
+
+def write(path: Path, entries: tuple[Entry, ...]) -> None:
+    path.write_bytes(archive(entries))
+
+
+def _packed(inode: int, entry: Entry) -> bytes:
+    name = entry.name.encode() + b"\0"
+    links = 2 if stat.S_ISDIR(entry.mode) else 1
+    # ino mode uid gid nlink mtime filesize devmajor devminor rdevmajor rdevminor namesize check
+    fields = (inode, entry.mode, 0, 0, links, 0, len(entry.data), 0, 0, 0, 0, len(name), 0)
+    header = b"070701" + b"".join(b"%08X" % field for field in fields)
+    return _padded(header + name) + _padded(entry.data)
+
+
+def _padded(data: bytes) -> bytes:
+    return data + bytes(-len(data) % 4)

@@ -1,0 +1,140 @@
+"""L1: what it is made of on this machine, as files and QEMU's arguments."""
+
+import json
+import shutil
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.testbed import cpio
+from tests.testbed.busybox import read_busybox
+from tests.testbed.errors import Missing
+from tests.testbed.kernel import load_order
+from tests.testbed.share import CONTROL, OUT, Share
+from tests.testbed.world import CHECKOUT, World
+
+HERE = Path(__file__).resolve().parent
+QEMU = "qemu-system-x86_64"
+MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay", "kvm_amd")
+PARAMETERS = {"kvm-amd.ko": "nested=1", "kvm_amd.ko": "nested=1"}
+HOME = "/tmp/home"
+# What the worlds' Python takes from this machine's environment, as Debian does not package it.
+PURE_PYTHON = ("qemu", "qemu_qmp-*.dist-info", "qemu.qmp-*.dist-info", "hvctl-*.dist-info")
+# `hvctl` for a world whose Python is not the environment's.
+ENTRY = """#!/usr/bin/python3
+from runpy import run_module
+
+run_module("hvctl", run_name="__main__", alter_sys=True)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One command for L1: `out` is the writable share, `env` comes on top of what every command gets."""
+
+    command: tuple[str, ...]
+    out: Path | None = None
+    env: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The folder of one run on this machine."""
+
+    path: Path
+
+    @property
+    def console(self) -> Path:
+        return self.path / "console"
+
+    @property
+    def initramfs(self) -> Path:
+        return self.path / "initramfs"
+
+    @property
+    def control(self) -> Path:
+        return self.path / "control"
+
+
+def prepare(folder: Folder, world: World, job: Job) -> list[str]:
+    """Writes what L1 boots from into `folder`; gives QEMU's command line."""
+    if not shutil.which(QEMU):
+        raise Missing(QEMU, "qemu-system-x86")
+    shares = _shares(folder, world, job)
+    cpio.write(folder.initramfs, _initramfs(world, shares))
+    _fill_control(folder.control, world, job)
+    return _arguments(folder, world, shares)
+
+
+def _shares(folder: Folder, world: World, job: Job) -> tuple[Share, ...]:
+    out = (Share("out", job.out.resolve(), OUT, writable=True),) if job.out else ()
+    return (*world.shares(), Share("control", folder.control, CONTROL, writable=True), *out)
+
+
+def _initramfs(world: World, shares: tuple[Share, ...]) -> tuple[cpio.Entry, ...]:
+    modules = load_order(world.kernel, MODULES)
+    order = "".join(f"{module.name} {PARAMETERS.get(module.name, '')}\n" for module in modules)
+    table = "".join(share.line() for share in shares if share.tag != "root")
+    return (
+        *(cpio.folder(name) for name in ("bin", "dev", "proc", "sys", "modules")),
+        cpio.program("bin/busybox", read_busybox()),
+        cpio.program("init", (HERE / "init.sh").read_bytes()),
+        *(cpio.Entry(f"modules/{module.name}", module.data) for module in modules),
+        cpio.Entry("modules/order", order.encode()),
+        cpio.Entry("shares", table.encode()),
+        cpio.Entry("python", f"{world.python}\n".encode()),
+    )
+
+
+def _fill_control(control: Path, world: World, job: Job) -> None:
+    control.mkdir()
+    for name in ("stdout", "stderr"):
+        (control / name).touch()
+    shutil.copy(HERE / "inside.py", control)
+    (control / "job.json").write_text(json.dumps(_job(world, job)))
+    (control / "bin").mkdir()
+    (control / "bin/hvctl").write_text(ENTRY)
+    (control / "bin/hvctl").chmod(0o755)
+    (control / "python").mkdir()
+    for pattern in PURE_PYTHON:
+        for found in Path(sysconfig.get_path("purelib")).glob(pattern):
+            (control / "python" / found.name).symlink_to(found)
+
+
+def _job(world: World, job: Job) -> dict[str, object]:
+    return {
+        "command": job.command,
+        "cwd": str(CHECKOUT),
+        "env": _environment(world, job),
+        "folders": [HOME],
+    }
+
+
+def _environment(world: World, job: Job) -> dict[str, str]:
+    environment = {
+        "HOME": HOME,
+        "HVCTL_PYTHON": str(world.python),
+        "HVCTL_TESTBED": world.name,
+        "LANG": "C.UTF-8",
+        "PATH": ":".join(world.path),
+        "TERM": "dumb",
+    }
+    if world.pythonpath:
+        environment["PYTHONPATH"] = ":".join(world.pythonpath)
+    if job.out:
+        environment["HVCTL_TESTBED_OUT"] = str(OUT)
+    return environment | dict(job.env)
+
+
+def _arguments(folder: Folder, world: World, shares: tuple[Share, ...]) -> list[str]:
+    console = str(folder.console).replace(",", ",,")
+    return [
+        QEMU,
+        *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
+        # One processor: with two, newer kernels die of "Oops: int3" under the TCG of QEMU 7.2.
+        *("-machine", "pc", "-accel", "tcg", "-cpu", "max,+svm", "-smp", "1", "-m", "3G"),
+        *("-kernel", str(world.kernel.image), "-initrd", str(folder.initramfs)),
+        *("-append", "console=ttyS0 panic=-1 mitigations=off quiet"),
+        *("-chardev", f"file,id=console,path={console}", "-serial", "chardev:console"),
+        *(argument for share in shares for argument in share.arguments()),
+    ]

@@ -1,0 +1,101 @@
+"""The pytest plugin outside of L1: starts both worlds when the tests are known, runs the others meanwhile, then reports what came back."""
+
+import os
+
+import pytest
+
+from tests.testbed.batch import Batch
+from tests.testbed.outcome import Outcome
+from tests.testbed.selection import LIMIT, is_real, world_of
+from tests.testbed.world import NAMES
+
+DEFAULT_LIMIT = 600.0
+
+
+class Replay:
+    """Takes the place of running the tests of tests/realkvm/ on this machine."""
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self._batches: dict[str, Batch] = {}
+        self._notes: list[tuple[str, str, str]] = []
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        # Last, so that the other tests fill the time that the worlds need.
+        items.sort(key=is_real)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        if session.config.option.collectonly:
+            return
+        real = [item for item in session.items if is_real(item)]
+        for name in NAMES:
+            nodeids = tuple(item.nodeid for item in real if world_of(item) == name)
+            if nodeids:
+                self._batches[name] = Batch(name, nodeids, self._limit)
+                self._batches[name].start()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+        if not is_real(item):
+            return None
+        hook = item.ihook
+        hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        hook.pytest_runtest_logreport(report=self._report(item))
+        hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return True
+
+    def pytest_sessionfinish(self) -> None:
+        for batch in self._batches.values():
+            batch.stop()
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if not self._batches:
+            return
+        terminalreporter.section("testbed")
+        for name, batch in self._batches.items():
+            terminalreporter.line(f"{name}: {_times(batch)}")
+            for world, test, text in self._notes:
+                if world == name:
+                    terminalreporter.line(f"  {test}: {text}")
+
+    def _report(self, item: pytest.Item) -> pytest.TestReport:
+        world = world_of(item)
+        batch = self._batches[world]
+        outcome = batch.wait_for(item.nodeid)
+        if outcome is None:
+            text = f"no result came from the world {world}.\n{batch.trouble}"
+            return _report_of(item, Outcome(item.nodeid, "failed", "call", 0.0, text))
+        test = item.nodeid.rpartition("/")[2]
+        self._notes += [(world, test, text) for text in outcome.notes]
+        return _report_of(item, outcome)
+
+
+def make_replay() -> Replay:
+    return Replay(float(os.environ.get(LIMIT, DEFAULT_LIMIT)))
+
+
+def _times(batch: Batch) -> str:
+    booted = "did not boot" if batch.boot_seconds is None else f"booted in {batch.boot_seconds:.1f} s"
+    return booted if batch.seconds is None else f"{booted}, {batch.seconds:.1f} s in all"
+
+
+def _report_of(item: pytest.Item, outcome: Outcome) -> pytest.TestReport:
+    """The outer report. What was skipped inside fails here: a real test that cannot run is no passed test."""
+    skipped = outcome.outcome == "skipped" and outcome.wasxfail is None
+    text = f"skipped in L1, where every test has to run:\n{outcome.text}" if skipped else outcome.text
+    result = "failed" if skipped else outcome.outcome
+    report = pytest.TestReport(
+        nodeid=item.nodeid,
+        location=item.location,
+        keywords={name: 1 for name in item.keywords},
+        outcome=result,  # type: ignore[arg-type]
+        longrepr=text or None,
+        when=outcome.phase,  # type: ignore[arg-type]
+        sections=list(outcome.sections),
+        duration=outcome.duration,
+        user_properties=list(outcome.properties),
+    )
+    if outcome.wasxfail is not None:
+        report.wasxfail = outcome.wasxfail
+    return report

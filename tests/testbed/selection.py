@@ -1,0 +1,52 @@
+"""What the tests of tests/realkvm/ and their replay agree on: the mark, the fixture and the names in the environment."""
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from tests.testbed.world import NAMES
+
+FOLDER = Path(__file__).resolve().parents[1] / "realkvm"
+FIXTURE = "testbed_world"
+INSIDE = "HVCTL_TESTBED"
+LIMIT = "HVCTL_TESTBED_LIMIT"
+# In the out share.
+SELECTED = "selected"
+RESULTS = "results.jsonl"
+
+
+class HasPath(Protocol):
+    @property
+    def path(self) -> Path: ...
+
+
+def inside() -> str | None:
+    """The world that this runs in, or None on a machine outside of the testbed."""
+    return os.environ.get(INSIDE)
+
+
+def is_real(item: HasPath) -> bool:
+    return item.path.is_relative_to(FOLDER)
+
+
+def declare(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "world(name, ...): the worlds that a test of tests/realkvm runs in; all without it")
+
+
+def parametrize(metafunc: pytest.Metafunc) -> None:
+    """One test for each world, inside only for the world it is; so the ids are the same on both sides."""
+    marks = [name for mark in metafunc.definition.iter_markers("world") for name in mark.args]
+    if unknown := set(marks) - set(NAMES):
+        raise pytest.UsageError(f"{metafunc.definition.nodeid}: no world {', '.join(sorted(unknown))}")
+    here = inside()
+    worlds = [name for name in NAMES if name in (marks or NAMES) and here in (None, name)]
+    metafunc.fixturenames.append(FIXTURE)
+    metafunc.parametrize(FIXTURE, worlds, indirect=True, scope="session")
+
+
+def world_of(item: pytest.Item) -> str:
+    """The world that `parametrize` gave to `item`."""
+    callspec = getattr(item, "callspec", None)
+    return str(callspec.params[FIXTURE]) if callspec else NAMES[0]
