@@ -1,10 +1,11 @@
-"""Prepares a clone: the Debian packages and the virtual environment that a target of the Makefile needs. Quick when nothing is missing."""
+"""Prepares a clone: the Debian packages and the virtual environment of a target; quick when nothing is missing."""
 
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +16,11 @@ SECONDS = 1800
 
 # What each group's packages are for is said when they have to be installed.
 BOOT = "to boot a machine with KVM and Hyper-V in QEMU's TCG"
-DEMO = {BOOT: ("qemu-system-x86", "linux-image-amd64", "busybox-static", "zstd", "util-linux")}
-TEST = DEMO | {
+DEMO: Mapping[str, tuple[str, ...]] = {
+    BOOT: ("qemu-system-x86", "linux-image-amd64", "busybox-static", "zstd", "util-linux")
+}
+TEST = {
+    **DEMO,
     "to unpack a second Debian release": ("mmdebstrap", "debian-archive-keyring", "tar"),
     "for the tests with libvirt": ("libvirt-daemon", "libvirt-daemon-driver-qemu", "libvirt-clients"),
     "to compile libvirt-python": ("libvirt-dev", "pkg-config", "gcc", "libc6-dev"),
@@ -30,7 +34,7 @@ TEST = DEMO | {
 class Level:
     """What a target needs; each level holds the ones before it."""
 
-    packages: dict[str, tuple[str, ...]]
+    packages: Mapping[str, tuple[str, ...]]
     requirements: tuple[str, ...]
 
 
@@ -64,7 +68,7 @@ def say(text: str) -> None:
     print(f"setup: {text}", file=sys.stderr, flush=True)
 
 
-def install_packages(reasons: dict[str, tuple[str, ...]]) -> None:
+def install_packages(reasons: Mapping[str, tuple[str, ...]]) -> None:
     wanted = {reason: missing(packages) for reason, packages in reasons.items()}
     packages = [name for names in wanted.values() for name in names]
     if not packages:
@@ -109,8 +113,14 @@ def as_root(packages: list[str]) -> list[str]:
         return []
     if shutil.which("sudo"):
         # Without a terminal sudo cannot ask for a password and must not wait for one.
-        return ["sudo", "DEBIAN_FRONTEND=noninteractive"] if sys.stdin.isatty() else ["sudo", "-n", "DEBIAN_FRONTEND=noninteractive"]
-    raise SetupFailed(f"Debian packages are missing and this is not root. As root:\n    apt-get install {' '.join(packages)}")
+        return (
+            ["sudo", "DEBIAN_FRONTEND=noninteractive"]
+            if sys.stdin.isatty()
+            else ["sudo", "-n", "DEBIAN_FRONTEND=noninteractive"]
+        )
+    raise SetupFailed(
+        f"Debian packages are missing and this is not root. As root:\n    apt-get install {' '.join(packages)}"
+    )
 
 
 def make_environment(name: str) -> None:
@@ -123,10 +133,10 @@ def make_environment(name: str) -> None:
         create_environment()
     constraints = ["--constraint", "constraints.txt"]
     pip("install", *constraints, "--upgrade", "pip")
-    # Build isolation makes an environment of its own, whose versions only this variable constrains.
-    environment = os.environ | {"PIP_CONSTRAINT": str(CHECKOUT / "constraints.txt")}
+    # What builds a package comes from an environment of its own, with constraints of its own.
+    constraints += ["--build-constraint", "constraints.txt"]
     say("installing from the package index with pip")
-    pip("install", *constraints, *LEVELS[name].requirements, environment=environment)
+    pip("install", *constraints, *LEVELS[name].requirements)
     STAMP.write_text(f"{wanted} {name}\n")
 
 
@@ -164,17 +174,15 @@ def create_environment() -> None:
         raise SetupFailed(f"{sys.executable} -m venv failed; on Debian: apt-get install python3-venv")
 
 
-def pip(*arguments: str, environment: dict[str, str] | None = None) -> None:
+def pip(*arguments: str) -> None:
     command = [str(ENVIRONMENT / "bin/python"), "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input"]
-    if run([*command, *arguments], environment or dict(os.environ)) != 0:
+    if run([*command, *arguments], dict(os.environ)) != 0:
         raise SetupFailed("pip failed; its messages stand above. Run the same again when the reason is gone.")
 
 
 def run(command: list[str], environment: dict[str, str]) -> int:
     # What programs say belongs to stderr here: stdout is the target's own.
-    done = subprocess.run(
-        command, cwd=CHECKOUT, env=environment, stdout=sys.stderr, timeout=SECONDS, check=False
-    )
+    done = subprocess.run(command, cwd=CHECKOUT, env=environment, stdout=sys.stderr, timeout=SECONDS, check=False)
     return done.returncode
 
 

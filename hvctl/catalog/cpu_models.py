@@ -1,8 +1,10 @@
-"""Named CPU models worth proposing, best first.
+"""CPU vendors, and named CPU models worth proposing, best first.
 
 QEMU does not order its models; this order is by generation, from qemu:docs/system/cpu-models-x86.rst.inc
 and the release dates of the processors. A host decides by `unavailable-features` which of them it can give.
 """
+
+VENDOR_NAMES = {"intel": "Intel", "amd": "AMD"}
 
 PROPOSED = {
     "intel": (

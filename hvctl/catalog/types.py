@@ -24,7 +24,7 @@ class Need(StrEnum):
     TSC_FREQUENCY = "tsc-frequency"
     """A guest that must migrate needs tsc-frequency=."""
     PINNED = "pinned"
-    """vCPUs are pinned, or the host's KVM itself reports the bit."""
+    """The guest's vCPUs are pinned to CPUs."""
 
 
 class Blocks(StrEnum):
@@ -121,7 +121,8 @@ class Row(NamedTuple):
 
     `qemu_name` and `feature` are the description and the number (HYPERV_FEAT_*) that order QEMU's checks and fill its
     messages; None for options outside that table. `checks` are the CPUID bits that QEMU demands of KVM and gives the
-    guest, `adds` what it sets beside them. `requires` are the dependencies that QEMU's code enforces.
+    guest, `adds` what it sets beside them. `requires` are the dependencies that QEMU's code enforces. `for_nested`
+    marks what a guest that runs Hyper-V itself should get.
     """
 
     id: str
@@ -151,6 +152,7 @@ class Row(NamedTuple):
     needs: tuple[Need, ...] = ()
     vendors: tuple[str, ...] = ("intel", "amd")
     nested_only: bool = False
+    for_nested: bool = False
     blocks_migration: Blocks = Blocks.NEVER
     migration: str = ""
     vmstate: str = ""

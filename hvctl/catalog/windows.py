@@ -18,8 +18,8 @@ class Guest(NamedTuple):
     vbs_default: bool = False
 
 
-# Sources: libosinfo's database for the ids; Microsoft Learn, "OEM VBS" and "Windows 11 requirements" for VBS; Windows 7 and
-# 2008 R2 have no driver for q35's AHCI/PCIe out of the box on many media, so their machine is pc.
+# Sources: libosinfo's database for the ids; Microsoft Learn, "OEM VBS" and "Windows 11 requirements" for VBS; Windows
+# 7 and 2008 R2 have no driver for q35's AHCI/PCIe out of the box on many media, so their machine is pc.
 GUESTS = (
     Guest("windows-7", "Windows 7", "pc", "localtime", "6.1", ("7",)),
     Guest("windows-server-2008r2", "Windows Server 2008 R2", "pc", "localtime", "6.1", ("2k8r2",)),

@@ -17,7 +17,7 @@ from hvctl import __version__
 if TYPE_CHECKING:
     from hvctl.errors import HvctlError
 
-# name: what `hvctl --help` says of it. The module is hvctl.cli.NAME with `-` as `_`; its `command` is the click command.
+# What `hvctl --help` says of each. The module of NAME is hvctl.cli.NAME (`-` as `_`), its `command` the click command.
 COMMANDS = {
     "check-host": "Say which enlightenments this host's kernel, hardware, QEMU and libvirt give.",
     "gen": "Write the QEMU arguments or the libvirt XML for a profile.",
@@ -125,7 +125,7 @@ def _report(error: HvctlError) -> int:
 
 
 def use_color(stream: object) -> bool:
-    """Whether to colour what goes to `stream`: --color, then NO_COLOR and FORCE_COLOR, then whether it is a terminal."""
+    """Whether to colour what goes to `stream`: --color decides, then NO_COLOR, FORCE_COLOR, then the terminal."""
     context = click.get_current_context(silent=True)
     asked = context.meta.get("hvctl.color") if context else _asked_color()
     if asked in ("always", "never"):

@@ -1,0 +1,1 @@
+"""A plan becomes QEMU arguments or libvirt XML."""

@@ -1,10 +1,10 @@
-"""Tests against a real KVM: inside the testbed they run, outside of it the testbed is booted and its results are replayed."""
+"""Tests against a real KVM: in the testbed they run; outside of it, it is booted and its results are replayed."""
 
 from collections.abc import Callable
 
 import pytest
 
-from tests.testbed.recorder import NOTE, make_recorder
+from tests.testbed.recorder import NOTE, make_recorder, slow_down_hypothesis
 from tests.testbed.replay import make_replay
 from tests.testbed.selection import declare, inside, parametrize
 
@@ -13,6 +13,8 @@ Note = Callable[[str], None]
 
 def pytest_configure(config: pytest.Config) -> None:
     declare(config)
+    if inside():
+        slow_down_hypothesis()
     config.pluginmanager.register(make_recorder() if inside() else make_replay(), "testbed")
 
 

@@ -1,16 +1,15 @@
-"""`python -m tests.testbed run [--world W] -- COMMAND...`: one command in a booted world, with its output and its exit code."""
+"""`python -m tests.testbed run [--world W] -- COMMAND...`: one command in a world, with its output and exit code."""
 
 import argparse
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
 
-from tests.testbed.boot import Sink, Watch, boot
+from tests.testbed.boot import Watch, boot
 from tests.testbed.errors import TestbedError
 from tests.testbed.machine import Job
-from tests.testbed.progress import Progress
+from tests.testbed.progress import Progress, copier
 from tests.testbed.world import NAMES, find_world
 
 # The codes of timeout(1) and the shell's, apart from those of the command.
@@ -49,18 +48,13 @@ def _run(options: argparse.Namespace) -> int:
     progress = Progress(options.world, show)
     world = find_world(options.world, progress.say)
     job = Job(tuple(options.command), out=options.out)
-    watch = Watch(progress.started, _copy_to(sys.stdout.buffer), _copy_to(sys.stderr.buffer), progress.tick)
+    watch = Watch(progress.started, copier(sys.stdout.buffer), copier(sys.stderr.buffer), progress.tick)
     result = boot(world, job, timeout=options.timeout, watch=watch)
-    progress.say(f"{world.name}: exit code {result.exit_code}, booted in {result.boot_seconds:.1f} s, {result.seconds:.1f} s in all")
+    progress.say(
+        f"{world.name}: exit code {result.exit_code}, "
+        f"booted in {result.boot_seconds:.1f} s, {result.seconds:.1f} s in all"
+    )
     return result.exit_code
-
-
-def _copy_to(stream: BinaryIO) -> Sink:
-    def write(data: bytes) -> None:
-        stream.write(data)
-        stream.flush()
-
-    return write
 
 
 def _terminate(_number: int, _frame: object) -> None:

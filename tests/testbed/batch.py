@@ -12,7 +12,19 @@ from tests.testbed.outcome import Outcome, parse
 from tests.testbed.selection import FOLDER, RESULTS, SELECTED
 from tests.testbed.world import CHECKOUT, find_world
 
-INNER_PYTEST = ("-m", "pytest", "-p", "no:cacheprovider", "-o", "addopts=", "--import-mode=importlib", "--strict-markers", "-q")
+INNER_PYTEST = (
+    "-m",
+    "pytest",
+    "-p",
+    "no:cacheprovider",
+    "-o",
+    "addopts=",
+    "--import-mode=importlib",
+    "--strict-markers",
+    "-q",
+)
+# pytest shortens no comparison there.
+INNER_ENVIRONMENT = (("CI", "true"),)
 TAIL_CHARACTERS = 3000
 
 
@@ -30,7 +42,7 @@ class Batch:
         self._news = threading.Condition()
         self._over = False
         self._stop = threading.Event()
-        # Not a daemon: QEMU is ended by the kernel if the thread is gone, and by `stop` before that.
+        # A daemon: if nobody calls `stop`, the kernel ends QEMU when the thread is gone.
         self._thread = threading.Thread(target=self._work, name=f"testbed-{world}", daemon=True)
 
     def start(self) -> None:
@@ -44,6 +56,11 @@ class Batch:
         with self._news:
             self._news.wait_for(lambda: nodeid in self._outcomes or self._over)
             return self._outcomes.get(nodeid)
+
+    def take_trouble(self) -> str:
+        """Why results are missing: in full for the first that asks."""
+        trouble, self.trouble = self.trouble, "The reason stands with the first such test."
+        return trouble
 
     def _work(self) -> None:
         begin = time.monotonic()
@@ -66,7 +83,9 @@ class Batch:
             (out / SELECTED).write_text("".join(f"{nodeid}\n" for nodeid in self._nodeids))
             (out / RESULTS).touch()
             reader = _Reader(out / RESULTS)
-            job = Job((str(world.python), *INNER_PYTEST, str(FOLDER.relative_to(CHECKOUT))), out=out)
+            job = Job(
+                (str(world.python), *INNER_PYTEST, str(FOLDER.relative_to(CHECKOUT))), out=out, env=INNER_ENVIRONMENT
+            )
             watch = Watch(started=self._started, tick=lambda _seconds: self._take(reader.lines()))
             result = boot(world, job, timeout=self._limit, watch=watch, stop=self._stop)
             self._take(reader.lines())

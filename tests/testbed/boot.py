@@ -1,4 +1,4 @@
-"""Boots a world, runs one command in it and waits for the exit code that L1 must write: a crashed L1 looks like one that switched off."""
+"""Boots a world, runs one command in it, demands the exit code that L1 writes: a crash looks like a power-off."""
 
 import subprocess
 import tempfile
@@ -16,6 +16,7 @@ from tests.testbed.world import World
 POLL_SECONDS = 0.05
 POWER_OFF_SECONDS = 20
 TAIL_LINES = 25
+DEATH = ("Kernel panic", "Oops: ", "BUG: ")
 
 Sink = Callable[[bytes], None]
 
@@ -98,8 +99,11 @@ class _Run:
             return ""
 
     def tail(self) -> str:
+        """The console's end, from where a kernel that died begins to say so."""
         lines = [line.rstrip() for line in self.console().splitlines() if line.strip()]
-        return "\n".join(lines[-TAIL_LINES:]) or "(the console is empty)"
+        deaths = (number for number, line in enumerate(lines) if any(word in line for word in DEATH))
+        lines = lines[next(deaths, -TAIL_LINES) :][:TAIL_LINES]
+        return "\n".join(lines) or "(the console is empty)"
 
 
 def boot(
@@ -110,7 +114,10 @@ def boot(
     watch: Watch | None = None,
     stop: threading.Event | None = None,
 ) -> Result:
-    """Runs `job` in `world`. Raises NoAnswer when L1 ends or `timeout` seconds pass before the command ends, Stopped on `stop`."""
+    """Runs `job` in `world`.
+
+    Raises NoAnswer when L1 ends or `timeout` seconds pass before the command ends, and Stopped on `stop`.
+    """
     with tempfile.TemporaryDirectory(prefix="hvctl-testbed-") as name:
         folder = Folder(Path(name).resolve())
         command = prepare(folder, world, job)
@@ -138,7 +145,9 @@ def _wait(run: _Run, world: World, timeout: float, stop: threading.Event) -> Non
             raise NoAnswer(f"{world.name}: no end within {timeout:g} s; the console's tail:\n{run.tail()}")
         # The exit code is written before QEMU ends, so look once more.
         if run.process.poll() is not None and not run.look():
-            raise NoAnswer(f"{world.name}: L1 ended without an exit code{_complaint(run)}; the console's tail:\n{run.tail()}")
+            raise NoAnswer(
+                f"{world.name}: L1 ended without an exit code{_complaint(run)}; the console's tail:\n{run.tail()}"
+            )
         time.sleep(POLL_SECONDS)
 
 

@@ -1,4 +1,7 @@
-"""The initramfs format: a cpio archive of the kind "newc" (Documentation/driver-api/early-userspace/buffer-format.rst), written without a helper program."""
+"""The initramfs format, a cpio archive of the kind "newc", written without a helper program.
+
+Documentation/driver-api/early-userspace/buffer-format.rst of the kernel describes it.
+"""
 
 import stat
 from dataclasses import dataclass

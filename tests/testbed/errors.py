@@ -1,4 +1,4 @@
-"""What can go wrong with the testbed, as messages for the person who runs it: what happened, and what to do about it."""
+"""What can go wrong with the testbed, for the person who runs it: what happened, and what to do about it."""
 
 
 class TestbedError(Exception):

@@ -1,4 +1,4 @@
-"""PID 1 of L1 once its root is laid out: runs the one command, carries its output and exit code to the control share, switches off."""
+"""PID 1 of L1 once its root is laid out: runs the command, carries out its output and exit code, switches off."""
 
 import json
 import os

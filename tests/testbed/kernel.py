@@ -1,4 +1,4 @@
-"""Debian's kernel packages as they lie in a root: the newest full kernel, and its modules in the order in which insmod takes them."""
+"""Debian's kernel packages as they lie in a root: the newest full kernel, its modules in the order to load them."""
 
 import lzma
 import re

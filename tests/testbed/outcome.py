@@ -2,20 +2,19 @@
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Literal
-
-Phase = Literal["setup", "call", "teardown"]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one test ended inside: `phase` is the one that decided, `text` the failure as pytest shows it."""
+    """How one test ended inside: `phase` is the one that decided, `text` the failure as pytest
+    shows it and `crash` its line in pytest's summary."""
 
     nodeid: str
     outcome: str
     phase: str
     duration: float
     text: str = ""
+    crash: str = ""
     wasxfail: str | None = None
     sections: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()

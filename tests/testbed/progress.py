@@ -1,6 +1,8 @@
 """Progress of a boot on a terminal: one line that counts seconds and gives way to the command's output."""
 
 import sys
+from collections.abc import Callable
+from typing import BinaryIO
 
 
 class Progress:
@@ -29,3 +31,13 @@ class Progress:
     def _clear(self) -> None:
         if self._show and self._last >= 0 and self._booting:
             print("\r\033[K", end="", file=sys.stderr)
+
+
+def copier(stream: BinaryIO) -> Callable[[bytes], None]:
+    """Writes to `stream` at once."""
+
+    def copy(data: bytes) -> None:
+        stream.write(data)
+        stream.flush()
+
+    return copy

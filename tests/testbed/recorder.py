@@ -37,6 +37,16 @@ class Recorder:
                 file.write(summed_up(reports).line())
 
 
+def slow_down_hypothesis() -> None:
+    """Hypothesis knows nothing of an emulated processor; examples that failed are told by the outer run, not kept."""
+    from hypothesis import HealthCheck, settings
+
+    settings.register_profile(
+        "testbed", deadline=None, database=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("testbed")
+
+
 def summed_up(reports: list[pytest.TestReport]) -> Outcome:
     """The reports of a test's phases as one: the first that did not pass decides, else that of the call."""
     bad = [report for report in reports if not report.passed]
@@ -48,12 +58,25 @@ def summed_up(reports: list[pytest.TestReport]) -> Outcome:
         outcome=decisive.outcome,
         phase=decisive.when,
         duration=sum(report.duration for report in reports),
-        text="" if decisive.passed else decisive.longreprtext,
+        text=_text(decisive),
+        crash=_crash(decisive),
         wasxfail=getattr(decisive, "wasxfail", None),
         sections=tuple(last.sections),
         notes=tuple(str(value) for key, value in last.user_properties if key == NOTE),
         properties=tuple((key, value) for key, value in last.user_properties if key != NOTE),
     )
+
+
+def _text(report: pytest.TestReport) -> str:
+    """The failure as pytest shows it, or the reason of a skip, which pytest keeps as the third of a tuple."""
+    if report.passed:
+        return ""
+    return str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else report.longreprtext
+
+
+def _crash(report: pytest.TestReport) -> str:
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return str(crash.message) if crash else ""
 
 
 def make_recorder() -> Recorder:

@@ -1,6 +1,8 @@
-"""The pytest plugin outside of L1: starts both worlds when the tests are known, runs the others meanwhile, then reports what came back."""
+"""The pytest plugin outside of L1: boots the worlds while the other tests run, then reports what came back."""
 
 import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -8,6 +10,10 @@ from tests.testbed.batch import Batch
 from tests.testbed.outcome import Outcome
 from tests.testbed.selection import LIMIT, is_real, world_of
 from tests.testbed.world import NAMES
+
+if TYPE_CHECKING:
+    # The pytest of Debian 13 does not export it.
+    from _pytest.terminal import TerminalReporter
 
 DEFAULT_LIMIT = 600.0
 
@@ -49,7 +55,7 @@ class Replay:
         for batch in self._batches.values():
             batch.stop()
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(self, terminalreporter: "TerminalReporter") -> None:
         if not self._batches:
             return
         terminalreporter.section("testbed")
@@ -64,7 +70,7 @@ class Replay:
         batch = self._batches[world]
         outcome = batch.wait_for(item.nodeid)
         if outcome is None:
-            text = f"no result came from the world {world}.\n{batch.trouble}"
+            text = f"no result came from the world {world}.\n{batch.take_trouble()}"
             return _report_of(item, Outcome(item.nodeid, "failed", "call", 0.0, text))
         test = item.nodeid.rpartition("/")[2]
         self._notes += [(world, test, text) for text in outcome.notes]
@@ -75,6 +81,28 @@ def make_replay() -> Replay:
     return Replay(float(os.environ.get(LIMIT, DEFAULT_LIMIT)))
 
 
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """What pytest's summary asks a failure for."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A failure as pytest's terminal wants it: no str, which its summary would repeat as a whole."""
+
+    text: str
+    reprcrash: Crash
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def _shown(text: str, crash: str) -> Shown | None:
+    return Shown(text, Crash(crash or text.partition("\n")[0])) if text else None
+
+
 def _times(batch: Batch) -> str:
     booted = "did not boot" if batch.boot_seconds is None else f"booted in {batch.boot_seconds:.1f} s"
     return booted if batch.seconds is None else f"{booted}, {batch.seconds:.1f} s in all"
@@ -83,14 +111,14 @@ def _times(batch: Batch) -> str:
 def _report_of(item: pytest.Item, outcome: Outcome) -> pytest.TestReport:
     """The outer report. What was skipped inside fails here: a real test that cannot run is no passed test."""
     skipped = outcome.outcome == "skipped" and outcome.wasxfail is None
-    text = f"skipped in L1, where every test has to run:\n{outcome.text}" if skipped else outcome.text
+    text = f"in L1, where every test has to run: {outcome.text}" if skipped else outcome.text
     result = "failed" if skipped else outcome.outcome
     report = pytest.TestReport(
         nodeid=item.nodeid,
         location=item.location,
-        keywords={name: 1 for name in item.keywords},
+        keywords=dict.fromkeys(item.keywords, 1),
         outcome=result,  # type: ignore[arg-type]
-        longrepr=text or None,
+        longrepr=_shown(text, outcome.crash),  # type: ignore[arg-type]
         when=outcome.phase,  # type: ignore[arg-type]
         sections=list(outcome.sections),
         duration=outcome.duration,

@@ -1,4 +1,4 @@
-"""What the tests of tests/realkvm/ and their replay agree on: the mark, the fixture and the names in the environment."""
+"""What the tests of tests/realkvm/ and their replay agree on: mark, fixture, names in the environment and files."""
 
 import os
 from pathlib import Path
@@ -32,7 +32,9 @@ def is_real(item: HasPath) -> bool:
 
 
 def declare(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "world(name, ...): the worlds that a test of tests/realkvm runs in; all without it")
+    config.addinivalue_line(
+        "markers", "world(name, ...): the worlds that a test of tests/realkvm runs in; all without it"
+    )
 
 
 def parametrize(metafunc: pytest.Metafunc) -> None:

@@ -7,7 +7,13 @@ from pathlib import Path, PurePosixPath
 CONTROL = PurePosixPath("/run/testbed/control")
 OUT = PurePosixPath("/run/testbed/out")
 # What L1 covers with an empty tmpfs, so that a share under it has to be mounted on its own.
-COVERED = (PurePosixPath("/tmp"), PurePosixPath("/run"), PurePosixPath("/dev"), PurePosixPath("/proc"), PurePosixPath("/sys"))
+COVERED = (
+    PurePosixPath("/tmp"),
+    PurePosixPath("/run"),
+    PurePosixPath("/dev"),
+    PurePosixPath("/proc"),
+    PurePosixPath("/sys"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,4 +49,6 @@ def covered(path: Path) -> bool:
 def outermost(paths: tuple[Path, ...]) -> tuple[Path, ...]:
     """`paths` without doubles and without what lies in another of them."""
     distinct = tuple(dict.fromkeys(paths))
-    return tuple(path for path in distinct if not any(path.is_relative_to(other) and path != other for other in distinct))
+    return tuple(
+        path for path in distinct if not any(path.is_relative_to(other) and path != other for other in distinct)
+    )

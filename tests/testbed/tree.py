@@ -1,4 +1,4 @@
-"""The root of a world that is not this machine: a Debian release unpacked by mmdebstrap into the checkout's cache, once."""
+"""The root of a world that is not this machine: a Debian release, unpacked once into the checkout's cache."""
 
 import fcntl
 import hashlib

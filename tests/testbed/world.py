@@ -36,7 +36,8 @@ class World:
         """The root, and what the root does not show or a tmpfs covers."""
         own = (folder for folder in self.folders if self.root != Path("/") or covered(folder))
         tagged = (
-            Share(f"share{number}", folder, PurePosixPath(folder)) for number, folder in enumerate(outermost(tuple(own)))
+            Share(f"share{number}", folder, PurePosixPath(folder))
+            for number, folder in enumerate(outermost(tuple(own)))
         )
         return (Share("root", self.root, PurePosixPath("/")), *tagged)
 

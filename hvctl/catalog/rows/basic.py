@@ -31,7 +31,8 @@ ROWS = (
     Row(
         id="vapic",
         title="virtual APIC",
-        does="Gives the guest the VP assist page and MSRs for the APIC's EOI, ICR and TPR registers, so that the most "
+        does="Gives the guest the VP assist page and MSRs for the APIC's EOI, ICR and TPR registers, so that "
+        "the most "
         "frequent APIC accesses cost one short exit, or none, instead of a decoded memory access.",
         properties=(Property("hv-vapic"),),
         qemu_name="virtual APIC (hv-vapic)",
@@ -57,7 +58,8 @@ ROWS = (
     Row(
         id="spinlocks",
         title="spinlock retries",
-        does="Tells Windows how often to try a spinlock before it reports a long wait by hypercall, on which KVM lets "
+        does="Tells Windows how often to try a spinlock before it reports a long wait by hypercall, on which "
+        "KVM lets "
         "another vCPU run. It helps where there are more vCPUs than CPUs.",
         properties=(Property("hv-spinlocks", "uint32", 0xFFFFFFFF, Field(HV_CPUID_ENLIGHTMENT_INFO, "ebx")),),
         kind=Kind.NUMBER,
@@ -67,7 +69,8 @@ ROWS = (
         hypercalls=("HVCALL_NOTIFY_LONG_SPIN_WAIT",),
         migration="The number is visible in CPUID: source and destination must name the same one.",
         advice=Advice.ON,
-        advice_text="QEMU's documents say 4095 (0xfff) where CPUs are overcommitted and to leave the default elsewhere; "
+        advice_text="QEMU's documents say 4095 (0xfff) where CPUs are overcommitted and to leave the default "
+        "elsewhere; "
         "RHEL, KubeVirt, oVirt and virt-install write 8191.",
         avoid="With pinned vCPUs that own their CPUs, a notification gives nothing back: leave it off (never notify).",
         since_qemu=Release("1.1", certain=False),
@@ -84,7 +87,8 @@ ROWS = (
     Row(
         id="vpindex",
         title="VP index MSR",
-        does="Lets a vCPU read its number as Hyper-V counts it. The synthetic interrupt controller and the hypercalls "
+        does="Lets a vCPU read its number as Hyper-V counts it. The synthetic interrupt controller and the "
+        "hypercalls "
         "that address other vCPUs (TLB flush, IPI) are built on it.",
         properties=(Property("hv-vpindex"),),
         qemu_name="VP_INDEX MSR (hv-vpindex)",
@@ -134,7 +138,8 @@ ROWS = (
     Row(
         id="crash",
         title="crash MSRs",
-        does="Gives Windows MSRs in which it leaves the five parameters of a bug check; QEMU reports them as the event "
+        does="Gives Windows MSRs in which it leaves the five parameters of a bug check; QEMU reports them as "
+        "the event "
         "GUEST_PANICKED.",
         properties=(Property("hv-crash"),),
         qemu_name="crash MSRs (hv-crash)",

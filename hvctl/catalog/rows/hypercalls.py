@@ -9,7 +9,8 @@ ROWS = (
     Row(
         id="tlbflush",
         title="TLB flush hypercalls",
-        does="Lets the guest flush the TLBs of other vCPUs by one hypercall. vCPUs that are not running are flushed when "
+        does="Lets the guest flush the TLBs of other vCPUs by one hypercall. vCPUs that are not running are "
+        "flushed when "
         "they next run, so nobody waits for them: a large gain where CPUs are overcommitted.",
         properties=(Property("hv-tlbflush"),),
         qemu_name="paravirtualized TLB flush (hv-tlbflush)",
@@ -45,7 +46,8 @@ ROWS = (
     Row(
         id="tlbflush-direct",
         title="direct TLB flush for nested guests",
-        does="Lets KVM itself answer the TLB flush hypercalls of the guests of a Hyper-V inside the guest, without waking "
+        does="Lets KVM itself answer the TLB flush hypercalls of the guests of a Hyper-V inside the guest, "
+        "without waking "
         "that Hyper-V.",
         properties=(Property("hv-tlbflush-direct"),),
         qemu_name="direct TLB flush (hv-tlbflush-direct)",
@@ -56,6 +58,7 @@ ROWS = (
             Recommends("evmcs", "on Intel it works only through the enlightened VMCS (nested.c:6551)", "intel"),
             Recommends("emsr-bitmap", "the nested enlightenments are used together (hyperv.rst:248-257)", "intel"),
         ),
+        for_nested=True,
         in_passthrough=True,
         libvirt=LibvirtPlace("tlbflush/direct", "11.0.0"),
         nested_only=True,

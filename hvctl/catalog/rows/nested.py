@@ -19,7 +19,8 @@ ROWS = (
     Row(
         id="evmcs",
         title="enlightened VMCS",
-        does="Lets a Hyper-V inside the guest keep the state of its own guests in a shared page instead of VMREAD and VMWRITE, "
+        does="Lets a Hyper-V inside the guest keep the state of its own guests in a shared page instead of "
+        "VMREAD and VMWRITE, "
         "each of which exits to KVM: nested exits become several times cheaper.",
         properties=(Property("hv-evmcs"),),
         qemu_name="enlightened VMCS (hv-evmcs)",
@@ -34,6 +35,7 @@ ROWS = (
             Recommends("emsr-bitmap", "it saves the copy of the MSR bitmap on each nested entry", "intel"),
             Recommends("tlbflush-direct", "it saves nested exits for TLB flushes", "intel"),
         ),
+        for_nested=True,
         in_passthrough=True,
         libvirt=LibvirtPlace("evmcs", "4.10.0"),
         vendors=("intel",),
@@ -42,7 +44,8 @@ ROWS = (
         migration="A destination without it refuses the nested state of a guest that uses it (EINVAL).",
         advice=Advice.NESTED,
         advice_text="Intel only, with kvm_intel nested=1, where the guest runs Hyper-V, VBS or WSL2.",
-        cost="The guest's Hyper-V loses posted interrupts, the preemption timer, APICv controls, PML, VMFUNC, shadow VMCS, "
+        cost="The guest's Hyper-V loses posted interrupts, the preemption timer, APICv controls, PML, VMFUNC, "
+        "shadow VMCS, "
         "PLE and TSC scaling. Measure with and without.",
         avoid="On AMD, and on Intel with nested off, QEMU refuses to start.",
         since_qemu=Release("3.1"),
@@ -60,7 +63,8 @@ ROWS = (
     Row(
         id="avic",
         title="APICv/AVIC: do not use AutoEOI",
-        does="Tells Windows not to use AutoEOI for synthetic interrupts and not to use the virtual APIC's MSRs, so that the "
+        does="Tells Windows not to use AutoEOI for synthetic interrupts and not to use the virtual APIC's MSRs, "
+        "so that the "
         "hardware's own virtual APIC (Intel APICv, AMD AVIC) stays active.",
         properties=(Property("hv-avic"),),
         aliases=("apicv",),
@@ -88,7 +92,8 @@ ROWS = (
     Row(
         id="emsr-bitmap",
         title="enlightened MSR bitmap",
-        does="Lets a Hyper-V inside the guest say when it has changed the MSR bitmap of its guests, so that KVM need not merge it anew "
+        does="Lets a Hyper-V inside the guest say when it has changed the MSR bitmap of its guests, so that KVM "
+        "need not merge it anew "
         "on each nested entry.",
         properties=(Property("hv-emsr-bitmap"),),
         qemu_name="enlightened MSR-Bitmap (hv-emsr-bitmap)",
@@ -97,6 +102,7 @@ ROWS = (
         recommends=(
             Recommends("evmcs", "on Intel it works only through the enlightened VMCS (nested.c:749)", "intel"),
         ),
+        for_nested=True,
         in_passthrough=True,
         libvirt=LibvirtPlace("emsr_bitmap", "10.7.0"),
         nested_only=True,

@@ -32,7 +32,8 @@ ROWS = (
     Row(
         id="no-nonarch-coresharing",
         title="no core sharing but by architecture",
-        does="Promises that two vCPUs share a physical core only if the guest sees them as threads of one core. Windows then "
+        does="Promises that two vCPUs share a physical core only if the guest sees them as threads of one core. "
+        "Windows then "
         "leaves out mitigations between vCPUs, and Hyper-V allows its core scheduler.",
         properties=(Property("hv-no-nonarch-coresharing", "OnOffAuto", "off"),),
         kind=Kind.ON_OFF_AUTO,
@@ -40,7 +41,8 @@ ROWS = (
         enables_hyperv=False,
         needs=(Need.PINNED,),
         blocks_migration=Blocks.AUTO,
-        migration="auto takes the answer from the host, so QEMU refuses to migrate a guest with it; on is promised for "
+        migration="auto takes the answer from the host, so QEMU refuses to migrate a guest with it; on is "
+        "promised for "
         "every host.",
         advice=Advice.CONDITIONAL,
         advice_text="Only with pinned vCPUs and a guest topology that matches the pinning.",
@@ -58,7 +60,8 @@ ROWS = (
     Row(
         id="version-id",
         title="hypervisor version",
-        does="Changes the version that the hypervisor names in CPUID leaf 0x40000002. The default is that of Windows Server 2016, "
+        does="Changes the version that the hypervisor names in CPUID leaf 0x40000002. The default is that of "
+        "Windows Server 2016, "
         "10.0.14393; machine types up to 6.1 say 6.1.7100.",
         properties=(
             Property("hv-version-id-major", "uint16", 0x000A, Field(HV_CPUID_VERSION, "ebx", 16, 16)),
@@ -86,7 +89,8 @@ ROWS = (
     Row(
         id="enforce-cpuid",
         title="enforce CPUID",
-        does="Makes KVM refuse every Hyper-V MSR and hypercall that the guest's CPUID does not announce. Without it all that KVM "
+        does="Makes KVM refuse every Hyper-V MSR and hypercall that the guest's CPUID does not announce. "
+        "Without it all that KVM "
         "implements works, announced or not.",
         properties=(Property("hv-enforce-cpuid"),),
         caps=("KVM_CAP_HYPERV_ENFORCE_CPUID",),
@@ -105,7 +109,8 @@ ROWS = (
     Row(
         id="syndbg",
         title="synthetic debugger",
-        does="Gives Windows' kernel debugger a channel through the hypervisor, together with QEMU's devices vmbus-bridge and hv-syndbg.",
+        does="Gives Windows' kernel debugger a channel through the hypervisor, together with QEMU's devices "
+        "vmbus-bridge and hv-syndbg.",
         properties=(Property("hv-syndbg"),),
         qemu_name="Enable synthetic kernel debugger channel (hv-syndbg)",
         feature=16,
@@ -142,7 +147,8 @@ ROWS = (
     Row(
         id="passthrough",
         title="everything the host has",
-        does="Turns on every enlightenment that the host's KVM reports, with KVM's own vendor id, version, limits and spinlocks "
+        does="Turns on every enlightenment that the host's KVM reports, with KVM's own vendor id, version, "
+        "limits and spinlocks "
         "value, without checking requirements.",
         properties=(Property("hv-passthrough"),),
         libvirt=LibvirtPlace("@mode", "8.0.0"),
@@ -163,7 +169,8 @@ ROWS = (
     Row(
         id="x-hv-max-vps",
         title="experimental: number of virtual processors",
-        does="Changes the largest number of virtual processors in CPUID leaf 0x40000005. The default -1 means no limit; machine types up "
+        does="Changes the largest number of virtual processors in CPUID leaf 0x40000005. The default -1 means "
+        "no limit; machine types up "
         "to 2.10 say 64.",
         properties=(Property("x-hv-max-vps", "int32", -1, Field(HV_CPUID_IMPLEMENT_LIMITS, "eax")),),
         kind=Kind.NUMBER,
@@ -181,7 +188,8 @@ ROWS = (
     Row(
         id="x-hv-synic-kvm-only",
         title="experimental: SynIC in KVM only",
-        does="Uses the first form of KVM's SynIC, without the VP index and without the hypercalls for messages and events. Machine types up "
+        does="Uses the first form of KVM's SynIC, without the VP index and without the hypercalls for messages "
+        "and events. Machine types up "
         "to 3.0 turn it on; QEMU 11 no longer has it.",
         properties=(Property("x-hv-synic-kvm-only"),),
         enables_hyperv=False,

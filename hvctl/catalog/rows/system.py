@@ -21,7 +21,8 @@ ROWS = (
     Row(
         id="reset",
         title="reset MSR",
-        does="Gives the guest an MSR that resets it. Real Hyper-V stopped offering it, and Windows resets well without.",
+        does="Gives the guest an MSR that resets it. Real Hyper-V stopped offering it, and Windows resets well "
+        "without.",
         properties=(Property("hv-reset"),),
         qemu_name="reset MSR (hv-reset)",
         feature=4,
@@ -46,7 +47,8 @@ ROWS = (
     Row(
         id="vendor-id",
         title="hypervisor vendor id",
-        does="Changes the twelve characters with which the hypervisor names itself in CPUID leaf 0x40000000. Guests look "
+        does="Changes the twelve characters with which the hypervisor names itself in CPUID leaf 0x40000000. "
+        "Guests look "
         "at the interface id in the next leaf instead.",
         properties=(
             Property(
@@ -103,7 +105,8 @@ ROWS = (
     Row(
         id="reenlightenment",
         title="reenlightenment notifications",
-        does="Tells a Hyper-V inside the guest that the TSC frequency has changed after a migration, so that it can correct "
+        does="Tells a Hyper-V inside the guest that the TSC frequency has changed after a migration, so that it "
+        "can correct "
         "the clocks of its own guests.",
         properties=(Property("hv-reenlightenment"),),
         qemu_name="reenlightenment MSRs (hv-reenlightenment)",

@@ -45,7 +45,8 @@ ROWS = (
     Row(
         id="synic",
         title="synthetic interrupt controller",
-        does="Gives each vCPU Hyper-V's SynIC: message and event pages and synthetic interrupts. Synthetic timers and "
+        does="Gives each vCPU Hyper-V's SynIC: message and event pages and synthetic interrupts. Synthetic "
+        "timers and "
         "VMBus devices are built on it.",
         properties=(Property("hv-synic"),),
         qemu_name="synthetic interrupt controller (hv-synic)",
@@ -122,6 +123,7 @@ ROWS = (
         feature=14,
         checks=(Bits(HV_CPUID_FEATURES, "edx", (19,), ("HV_STIMER_DIRECT_MODE_AVAILABLE",)),),
         requires=("stimer",),
+        for_nested=True,
         in_passthrough=True,
         irqchip=True,
         libvirt=LibvirtPlace("stimer/direct", "5.7.0"),

@@ -1,0 +1,57 @@
+"""Writing results: stdout, or a file that is replaced whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import click
+
+from hvctl.errors import UsageError
+
+
+def write_result(text: str, path: str | None) -> None:
+    """Write to stdout (`path` None or `-`), or replace a file; raises UsageError where it cannot be written."""
+    if path is None or path == "-":
+        click.echo(text, nl=False)
+        return
+    try:
+        replace(Path(path), text.encode())
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Replace a file atomically: a temporary file beside it, fsync, rename; mode and owner are kept.
+
+    A link is followed; what is not a regular file (/dev/stdout, a pipe) is written to in place.
+    """
+    target = path.resolve()
+    if target.exists() and not target.is_file():
+        target.write_bytes(content)
+        return
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            _keep_mode(target, stream.fileno())
+            os.fsync(stream.fileno())
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _keep_mode(target: Path, handle: int) -> None:
+    try:
+        old = target.stat()
+    except FileNotFoundError:
+        mask = os.umask(0)
+        os.umask(mask)
+        os.fchmod(handle, 0o666 & ~mask)
+        return
+    os.fchmod(handle, old.st_mode & 0o7777)
+    if (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
+        os.fchown(handle, old.st_uid, old.st_gid)

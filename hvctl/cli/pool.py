@@ -1,0 +1,40 @@
+"""The hosts that a command works for: named files, or this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hvctl.errors import HostError
+from hvctl.probe.kvm import NO_HYPERV
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hvctl.model.host import Host, Pool
+
+
+def read_pool(files: Sequence[str]) -> Pool:
+    """The hosts of host files; raises InputError for a bad one."""
+    from hvctl.formats.hostfile import read_host
+
+    return tuple(read_host(path) for path in files)
+
+
+def this_host(qemu: Sequence[str] | None = None, *, libvirt: bool = True) -> Host:
+    """This machine, probed.
+
+    Args:
+        qemu: binaries to ask instead of those that are found.
+        libvirt: whether to look at the installed libvirt.
+
+    Raises:
+        HostError: no usable KVM, a KVM without Hyper-V emulation, or no QEMU.
+    """
+    from hvctl.probe.host import probe_host
+
+    host = probe_host(qemu=list(qemu) if qemu else None, with_libvirt=libvirt)
+    if not host.kvm.hyperv:
+        raise HostError(*NO_HYPERV)
+    if not host.qemu:
+        raise HostError("no QEMU was found", "install qemu-system-x86, or name a binary with --qemu")
+    return host

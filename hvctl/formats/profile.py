@@ -1,0 +1,179 @@
+"""Profile YAML to the model: reading a file and its parents, merging them, filling in the defaults."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hvctl import catalog
+from hvctl.catalog.windows import GUESTS
+from hvctl.errors import InputError, UsageError
+from hvctl.formats import profile_source, shipped
+from hvctl.formats.profile_decode import decode
+from hvctl.formats.profile_problems import Problems, did_you_mean, quoted
+from hvctl.formats.yaml_nodes import parse
+from hvctl.model.profile import ClockChoice, CpuChoice, Migration, Profile
+from hvctl.model.span import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TextIO
+
+    from hvctl.formats.profile_decode import Settings
+    from hvctl.formats.profile_source import Source
+    from hvctl.model.profile import Wish
+
+MOST_PARENTS = 16
+# What a file says of itself, and not for those that extend it.
+_OWN = ("version", "name", "description", "extends")
+
+
+class Layer(NamedTuple):
+    """What one file of a chain of parents says. `default_name` is for a profile without the key `name`."""
+
+    default_name: str
+    settings: Settings
+
+
+def load_profile(name_or_path: str, *, stdin: TextIO | None = None) -> Profile:
+    """The profile of a shipped name, of a file, or of stdin (`-`).
+
+    Args:
+        name_or_path: shipped names go first; a file of such a name is `./NAME`.
+        stdin: read instead of the process's own.
+
+    Raises:
+        UsageError: it is neither the name of a shipped profile nor a file.
+        InputError: the profile, or a parent of it, is wrong; every mistake is in it.
+    """
+    problems = Problems()
+    layers = _layers(_open(name_or_path, stdin), problems)
+    problems.check()
+    return _consistent(merged(layers))
+
+
+def profile_from_text(text: str, path: str = "<text>") -> Profile:
+    """The profile of a text; what it extends by path is relative to the working directory. Raises InputError."""
+    problems = Problems()
+    layers = _layers(profile_source.Source(path, Path(), text.removeprefix("\ufeff")), problems)
+    problems.check()
+    return _consistent(merged(layers))
+
+
+def decode_text(text: str, path: str, problems: Problems) -> Settings:
+    """The settings of one file, without its parents; raises InputError where there is no tree to read."""
+    root = parse(text, path, problems)
+    if root is None:
+        problems.add(
+            f"{path} is empty", Span(path, 1, 1, 1, 1, text[:80].partition("\n")[0]), "begin with `version: 1`"
+        )
+        problems.stop()
+    return decode(root, problems)
+
+
+def merged(layers: Sequence[Layer]) -> Profile:
+    """One profile of a chain of files, the child first: what a child says wins, key by key; then the defaults."""
+    settings: Settings = {}
+    for layer in reversed(layers):
+        settings = {path: setting for path, setting in settings.items() if path not in _OWN} | layer.settings
+
+    def get(path: str, default: Any = None) -> Any:
+        return settings[path].value if path in settings else default
+
+    guest = next(guest for guest in GUESTS if guest.id == get("guest.os", "other"))
+    features = tuple(value.value for path, value in settings.items() if path.startswith("cpu.features."))
+    wishes: list[Wish] = [value.value for path, value in settings.items() if path.startswith("enlightenments.")]
+    return Profile(
+        name=get("name", layers[0].default_name),
+        description=get("description", ""),
+        os=guest.id,
+        uses=get("guest.uses", ()),
+        migration=Migration(get("migration", Migration.REQUIRED)),
+        machine=get("machine", guest.machine),
+        cpu=CpuChoice(get("cpu.model", "host"), get("cpu.hidden", False), features),
+        tsc_frequency=get("tsc-frequency"),
+        pinned=get("vcpus.pinned", False),
+        wishes=tuple(sorted(wishes, key=lambda wish: catalog.ORDER[wish.id])),
+        clock=ClockChoice(
+            get("clock.offset", guest.offset),
+            get("clock.timers.hpet", False),
+            get("clock.timers.rtc", "catchup"),
+            get("clock.timers.pit", "delay"),
+        ),
+        spans=tuple((path, setting.span) for path, setting in settings.items()),
+    )
+
+
+def _consistent(profile: Profile) -> Profile:
+    from hvctl.plan.conflicts import conflicts
+
+    found = conflicts(profile)
+    if found:
+        raise InputError(found)
+    return profile
+
+
+def _open(name_or_path: str, stdin: TextIO | None) -> Source:
+    if name_or_path == "-":
+        return profile_source.from_stdin(stdin)
+    known = shipped.path(name_or_path)
+    if known is None and not _is_path(name_or_path) and not Path(name_or_path).exists():
+        hint = did_you_mean(name_or_path, shipped.names())
+        raise UsageError(
+            f"no profile {quoted(name_or_path)}: neither a shipped one nor a file",
+            f"{hint} see `hvctl profile list`".lstrip(),
+        )
+    return profile_source.from_file(known or Path(name_or_path))
+
+
+def _is_path(text: str) -> bool:
+    return "/" in text or text.endswith((".yaml", ".yml"))
+
+
+def _layers(source: Source, problems: Problems) -> list[Layer]:
+    """The settings of a file and of its parents, the child first; stops at the first parent that cannot be had."""
+    layers: list[Layer] = []
+    chain = {_identity(source): source.path}
+    while True:
+        settings = decode_text(source.text, source.path, problems)
+        layers.append(Layer(_name_of(source.path), settings))
+        extends = settings.get("extends")
+        if extends is None:
+            return layers
+        parent = _parent(source, extends.value, extends.span, problems)
+        if parent is None:
+            return layers
+        if _identity(parent) in chain or len(chain) > MOST_PARENTS:
+            message = "extends goes round in a circle"
+            if _identity(parent) not in chain:
+                message = f"extends goes on for more than {MOST_PARENTS} parents"
+            problems.add(f"{message}: {' -> '.join([*chain.values(), parent.path])}", extends.span)
+            return layers
+        chain[_identity(parent)] = parent.path
+        source = parent
+
+
+def _parent(child: Source, name: str, span: Span, problems: Problems) -> Source | None:
+    path = child.folder / name if _is_path(name) else shipped.path(name)
+    if path is None:
+        hint = did_you_mean(name, shipped.names()) or "see `hvctl profile list`; write a file's path with a `/`"
+        problems.add(f"extends: no profile {quoted(name)} is shipped", span, hint)
+        return None
+    try:
+        return profile_source.from_file(path)
+    except InputError as error:
+        for problem in error.problems:
+            related = () if problem.span is None else (("extended here", span),)
+            problems.add(f"extends: {problem.message}", problem.span or span, problem.hint, *related)
+        return None
+
+
+def _identity(source: Source) -> str:
+    return os.path.realpath(source.path)
+
+
+def _name_of(path: str) -> str:
+    stem = "stdin" if path == "<stdin>" else Path(path).stem
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:64] or "profile"

@@ -1,0 +1,62 @@
+"""Collecting everything that is wrong with a profile before anything is said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+from hvctl.errors import InputError
+from hvctl.model.span import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hvctl.model.span import Span
+
+# A file of 1 MiB can hold 300,000 mistakes; nobody reads more than these, and each may cost a search for similar words.
+MOST = 100
+_LONGEST_GUESS = 64
+
+
+class Problems:
+    """The mistakes of one file and of its parents; stops the reading at `MOST` of them."""
+
+    def __init__(self) -> None:
+        self.found: list[Problem] = []
+
+    def add(self, message: str, span: Span | None, hint: str = "", *related: tuple[str, Span]) -> None:
+        """Remember one mistake; raises InputError when there are too many."""
+        self.found.append(Problem(message, span, hint, related))
+        if len(self.found) >= MOST:
+            self.stop(f"only the first {MOST} problems are shown")
+
+    def stop(self, hint: str = "") -> NoReturn:
+        """Raise InputError with all that was found: by file, in the order of its lines."""
+        files = list(dict.fromkeys(problem.span.path for problem in self.found if problem.span))
+        raise InputError(sorted(self.found, key=lambda problem: _place(problem, files)), hint)
+
+    def check(self) -> None:
+        """Raise InputError if anything was found."""
+        if self.found:
+            self.stop()
+
+
+def _place(problem: Problem, files: list[str]) -> tuple[int, int, int]:
+    if problem.span is None:
+        return -1, 0, 0
+    return files.index(problem.span.path), problem.span.line, problem.span.column
+
+
+def quoted(text: str) -> str:
+    """A user's text for a message: quoted, short, on one line, with nothing that a terminal would obey."""
+    shown = text if len(text) <= 60 else text[:59] + "…"
+    return "'" + "".join(char if char.isprintable() else ascii(char)[1:-1] for char in shown) + "'"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint that names the most similar known word; empty if none is similar."""
+    import difflib
+
+    if len(word) > _LONGEST_GUESS:
+        return ""
+    close = difflib.get_close_matches(word.lower(), list(known), 1, 0.6)
+    return f"did you mean '{close[0]}'?" if close else ""

@@ -1,0 +1,71 @@
+"""What a person should know about a plan although nothing is wrong with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hvctl.catalog import BY_ID
+from hvctl.catalog.windows import GUESTS, USES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hvctl.model.host import Host
+    from hvctl.model.plan import Plan
+    from hvctl.model.profile import Profile
+
+
+def notes(plan: Plan, profile: Profile, pool: Sequence[Host], *, libvirt: bool) -> tuple[str, ...]:
+    """The notes on a plan, each a sentence."""
+    found = [*_clock_sources(plan, pool), *_vbs(profile, pool), *_recommended(plan, pool)]
+    if libvirt:
+        found += [
+            f"{host.label}: its libvirt is not known; the newest libvirt known to hvctl is assumed"
+            for host in pool
+            if host.libvirt is None
+        ]
+    if profile.cpu.model != "host":
+        found += [
+            f"{host.label}: whether it can give CPU model {profile.cpu.model} was not checked"
+            for host in pool
+            if host.qemu and host.qemu[0].models is None
+        ]
+    if "gpu-passthrough" in profile.uses:
+        found.append("gpu-passthrough: no vendor id or hidden KVM is needed since NVIDIA's driver 465; none is written")
+    return tuple(found)
+
+
+def _clock_sources(plan: Plan, pool: Sequence[Host]) -> list[str]:
+    # The reference TSC page is valid only with KVM's master clock: linux:arch/x86/kvm/hyperv.c:1123-1155.
+    clock_on = any((libvirt := BY_ID[one.id].libvirt) and libvirt.path.startswith("timer:") for one in plan.enabled())
+    return [
+        f"{host.label}: its clock source is {host.hardware.clocksource}, not tsc: the reference TSC page is then as "
+        "slow as the MSR"
+        for host in pool
+        if clock_on and host.hardware.clocksource not in (None, "tsc")
+    ]
+
+
+def _vbs(profile: Profile, pool: Sequence[Host]) -> list[str]:
+    guest = next((guest for guest in GUESTS if guest.id == profile.os), None)
+    nested = any(use.nested and use.id in profile.uses for use in USES)
+    intel = any(host.hardware.vendor == "intel" for host in pool)
+    if not (guest and guest.vbs_default and intel) or nested:
+        return []
+    return [
+        (
+            f"{guest.title} turns virtualization-based security on by default; `guest: {{uses: [vbs]}}` in the "
+            "profile adds what makes it fast on Intel"
+        )
+    ]
+
+
+def _recommended(plan: Plan, pool: Sequence[Host]) -> list[str]:
+    on = [decision.id for decision in plan.enabled()]
+    vendors = {host.hardware.vendor for host in pool}
+    return [
+        f"{one}: {other.id} is recommended with it: {other.reason}"
+        for one in on
+        for other in BY_ID[one].recommends
+        if other.id not in on and (not other.vendor or other.vendor in vendors)
+    ]

@@ -1,0 +1,210 @@
+"""A profile and a pool of hosts become a plan, with a reason for every decision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from hvctl.catalog import BY_ID, ROWS, machines
+from hvctl.catalog.types import Blocks, Kind, Need
+from hvctl.catalog.windows import USES
+from hvctl.model.plan import Decision, Layer, Machine, Outcome, Plan
+from hvctl.model.profile import Ask, Migration, Wish
+from hvctl.plan.cpu import choose_cpu, refusal
+from hvctl.plan.machine import NoMachine, choose
+from hvctl.plan.notes import notes
+from hvctl.plan.support import State, support, verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hvctl.catalog.types import Row
+    from hvctl.model.host import Host
+    from hvctl.model.profile import Profile, Value
+
+
+class Obstacle(NamedTuple):
+    """Why a row cannot be had: the layer and host that decide, and what would change it."""
+
+    reason: str
+    layer: Layer
+    host: str | None = None
+    remedy: str = ""
+
+
+def resolve(profile: Profile, pool: Sequence[Host], *, libvirt: bool = False, machine: str | None = None) -> Plan:
+    """Resolve a profile for every host of a pool.
+
+    Args:
+        profile: what is wanted; free of conflicts (`plan.conflicts`).
+        pool: at least one host; the plan is valid on each of them, with the first QEMU of each.
+        libvirt: whether the plan must be expressible in the domain XML that every host's libvirt knows.
+        machine: a machine type or family to use instead of the profile's.
+
+    Returns:
+        The plan; it must not be used if its `refusals` are not empty.
+    """
+    without = [host for host in pool if not host.qemu]
+    if without:
+        return _unknown_qemu(profile, without)
+    chosen = choose(machine or profile.machine, pool)
+    cpu, refusals = choose_cpu(profile, pool)
+    if isinstance(chosen, NoMachine):
+        refusals = (
+            refusal("machine", chosen.reason, Layer.QEMU, chosen.host, chosen.remedy),
+            *refusals,
+        )
+        chosen = Machine(machine or profile.machine, hpet_option=False)
+    decisions = _Resolution(profile, pool, chosen.type, libvirt=libvirt).decisions()
+    refused = tuple(decision for decision in decisions if decision.state is Outcome.REFUSED)
+    plan = Plan(
+        profile.name,
+        profile.os,
+        profile.migration,
+        chosen,
+        cpu,
+        profile.clock,
+        decisions,
+        (*refused, *refusals),
+    )
+    return plan._replace(notes=notes(plan, profile, pool, libvirt=libvirt))
+
+
+def _unknown_qemu(profile: Profile, hosts: Sequence[Host]) -> Plan:
+    cpu, _ = choose_cpu(
+        profile._replace(uses=(), tsc_frequency=None, migration=Migration.NONE, cpu=profile.cpu._replace(model="host")),
+        hosts,
+    )
+    remedy = "record the host anew where QEMU is installed, or name a binary with --qemu"
+    return Plan(
+        profile.name,
+        profile.os,
+        profile.migration,
+        Machine(profile.machine, hpet_option=False),
+        cpu,
+        profile.clock,
+        (),
+        tuple(refusal("qemu", "no QEMU is known there", Layer.QEMU, host.label, remedy) for host in hosts),
+    )
+
+
+class _Resolution:
+    """One run: remembers each row's obstacle, so that none is looked for twice."""
+
+    def __init__(self, profile: Profile, pool: Sequence[Host], machine: str, *, libvirt: bool) -> None:
+        self.profile = profile
+        self.pool = pool
+        self.libvirt = libvirt
+        self.compat = machines.compat(machine)
+        self.wishes = _wishes(profile)
+        self.found: dict[str, Obstacle | None] = {}
+
+    def decisions(self) -> tuple[Decision, ...]:
+        """One decision for each row, in the catalog's order."""
+        enabled = [
+            wish.id
+            for wish in self.wishes.values()
+            if wish.ask is not Ask.OFF and self.obstacle(BY_ID[wish.id]) is None
+        ]
+        required: dict[str, list[str]] = {}
+        for row_id in enabled:
+            for needed in self._closure(BY_ID[row_id]):
+                required.setdefault(needed, []).append(row_id)
+        alive = any(BY_ID[row_id].enables_hyperv for row_id in (*enabled, *required))
+        return tuple(self._decide(row, required.get(row.id, []), alive=alive) for row in ROWS)
+
+    def obstacle(self, row: Row) -> Obstacle | None:
+        """What keeps a row out, of its own or of its requirements; None if nothing does."""
+        if row.id not in self.found:
+            self.found[row.id] = self._own(row) or self._inherited(row)
+        return self.found[row.id]
+
+    def requires(self, row: Row) -> tuple[str, ...]:
+        """Direct requirements: those of QEMU's code, and the element around libvirt's."""
+        needed = () if row.requires_unless in self.compat else row.requires
+        if self.libvirt and row.libvirt and "/" in row.libvirt.path:
+            parent = row.libvirt.path.partition("/")[0]
+            around = tuple(other.id for other in ROWS if other.libvirt and other.libvirt.path == parent)
+            needed = tuple(dict.fromkeys((*needed, *around)))
+        return needed
+
+    def _closure(self, row: Row) -> list[str]:
+        found: list[str] = []
+        for needed in self.requires(row):
+            found += [needed, *self._closure(BY_ID[needed])]
+        return found
+
+    def _own(self, row: Row) -> Obstacle | None:
+        return self._migration(row) or self._hosts(row) or self._pinning(row)
+
+    def _migration(self, row: Row) -> Obstacle | None:
+        if self.profile.migration is Migration.NONE:
+            return None
+        value = self._value(row)
+        if row.blocks_migration is Blocks.ALWAYS or (row.blocks_migration is Blocks.AUTO and value == "auto"):
+            remedy = "write `migration: none` if the guest never migrates"
+            return Obstacle("QEMU does not migrate a guest with it", Layer.MIGRATION, None, remedy)
+        if Need.TSC_FREQUENCY in row.needs and self.profile.tsc_frequency is None:
+            remedy = "write `tsc-frequency`, or `migration: none` if the guest never migrates"
+            return Obstacle("without tsc-frequency a migration can lose the guest", Layer.MIGRATION, None, remedy)
+        return None
+
+    def _hosts(self, row: Row) -> Obstacle | None:
+        unknown = None
+        for host in self.pool:
+            assumed = self.libvirt and (host.libvirt is not None or row.libvirt is None)
+            answer = verdict(support(host, row, host.qemu[0]), libvirt=assumed)
+            if answer.state is State.NO:
+                return Obstacle(answer.reason, answer.layer, host.label, answer.remedy)
+            if answer.state is State.UNKNOWN and unknown is None:
+                unknown = Obstacle(answer.reason, answer.layer, host.label, answer.remedy)
+        return unknown
+
+    def _pinning(self, row: Row) -> Obstacle | None:
+        if Need.PINNED not in row.needs or self.profile.pinned or self._value(row) == "auto":
+            return None
+        remedy = "pin the vCPUs and write `vcpus: {pinned: true}`"
+        return Obstacle("it is a promise that only pinned vCPUs keep", Layer.PROFILE, None, remedy)
+
+    def _inherited(self, row: Row) -> Obstacle | None:
+        for needed in self.requires(row):
+            wish = self.wishes.get(needed)
+            if wish and wish.ask is Ask.OFF:
+                return Obstacle(f"it requires {needed}, which the profile turns off", Layer.REQUIREMENT)
+            deeper = self.obstacle(BY_ID[needed])
+            if deeper:
+                return deeper._replace(reason=f"it requires {needed}: {deeper.reason}")
+        return None
+
+    def _value(self, row: Row) -> Value | None:
+        wish = self.wishes.get(row.id)
+        if wish and wish.value is not None:
+            return wish.value
+        return "on" if row.kind is Kind.ON_OFF_AUTO else None
+
+    def _decide(self, row: Row, required_by: list[str], *, alive: bool) -> Decision:
+        wish = self.wishes.get(row.id)
+        asked = str(wish.ask) if wish else ""
+        if (wish is None or wish.ask is Ask.OFF) and not required_by:
+            reason = "turned off by the profile" if wish else "not asked for"
+            return Decision(row.id, Outcome.OFF, None, reason, Layer.PROFILE, None, asked)
+        if wish is None:
+            reason = f"required by {', '.join(required_by)}"
+            return Decision(row.id, Outcome.ON, None, reason, Layer.REQUIREMENT)
+        obstacle = self.obstacle(row)
+        if obstacle is None and not alive:
+            obstacle = Obstacle("it does nothing without another enlightenment that is on", Layer.REQUIREMENT)
+        if obstacle:
+            state = Outcome.REFUSED if wish.ask is Ask.ON else Outcome.OFF
+            return Decision(row.id, state, None, obstacle.reason, obstacle.layer, obstacle.host, asked, obstacle.remedy)
+        reason = "asked for" if wish.ask is Ask.ON else "preferred, and every host can"
+        return Decision(row.id, Outcome.ON, self._value(row), reason, Layer.PROFILE, None, asked)
+
+
+def _wishes(profile: Profile) -> dict[str, Wish]:
+    """What the profile wishes, with what its `guest.uses` add: `prefer` for the rows of nested Hyper-V."""
+    wishes = {wish.id: wish for wish in profile.wishes}
+    if any(use.nested and use.id in profile.uses for use in USES):
+        for row in ROWS:
+            if row.for_nested:
+                wishes.setdefault(row.id, Wish(row.id, Ask.PREFER))
+    return wishes

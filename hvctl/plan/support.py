@@ -1,0 +1,134 @@
+"""What one host can give of one catalog row, layer by layer: kernel, hardware, QEMU, libvirt."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from hvctl.catalog.cpu_models import VENDOR_NAMES
+from hvctl.catalog.types import Need
+from hvctl.model.plan import Layer
+
+if TYPE_CHECKING:
+    from hvctl.catalog.types import Row
+    from hvctl.model.host import Host, Libvirt, Qemu
+
+
+class State(StrEnum):
+    """Whether a layer can."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+class Answer(NamedTuple):
+    """One layer's answer. `reason` is empty for a plain yes; `remedy` says what would change a no."""
+
+    layer: Layer
+    state: State
+    reason: str = ""
+    remedy: str = ""
+
+
+NO_HYPERV = Answer(
+    Layer.KERNEL,
+    State.NO,
+    "its KVM has no Hyper-V emulation",
+    "boot a kernel built with CONFIG_KVM_HYPERV=y",
+)
+
+
+def support(host: Host, row: Row, qemu: Qemu | None) -> tuple[Answer, Answer, Answer, Answer]:
+    """The answers of kernel, hardware, QEMU and libvirt, in this order; `qemu` is the binary that would be used."""
+    return _kernel(host, row), _hardware(host, row), _qemu(row, qemu), _libvirt(row, host.libvirt)
+
+
+def verdict(answers: tuple[Answer, ...], *, libvirt: bool = False) -> Answer:
+    """The answer that decides: the first no, else the first unknown, else yes. libvirt counts only if it is used."""
+    counted = [answer for answer in answers if libvirt or answer.layer is not Layer.LIBVIRT]
+    for state in (State.NO, State.UNKNOWN):
+        for answer in counted:
+            if answer.state is state:
+                return answer
+    return counted[0]
+
+
+def _kernel(host: Host, row: Row) -> Answer:
+    kvm = host.kvm
+    if not kvm.hyperv:
+        return NO_HYPERV
+    unknown = row.id in kvm.unseen
+    for name in row.caps:
+        value = kvm.cap(name)
+        if value == 0:
+            return Answer(Layer.KERNEL, State.NO, f"KVM does not offer {name}", _kernel_remedy(host, row))
+        unknown = unknown or value is None
+    if unknown:
+        return Answer(Layer.KERNEL, State.UNKNOWN, "this kernel has no way to tell (before 5.0)", "use a newer kernel")
+    leaves = {leaf.leaf: leaf for leaf in kvm.leaves}
+    for bits in row.checks:
+        leaf = leaves.get(bits.leaf)
+        have = leaf.register(bits.register) if leaf else 0
+        if have & bits.mask != bits.mask:
+            lacks = " and ".join(name for bit, name in zip(bits.bits, bits.names, strict=True) if not have & (1 << bit))
+            return Answer(Layer.KERNEL, State.NO, f"KVM does not report {lacks}", _kernel_remedy(host, row))
+    return Answer(Layer.KERNEL, State.YES)
+
+
+def _kernel_remedy(host: Host, row: Row) -> str:
+    if host.hardware.vendor and host.hardware.vendor not in row.vendors:
+        return f"it exists on {_vendors(row)} processors only"
+    if host.hardware.nested is False and row.nested_only:
+        return f"load kvm_{host.hardware.vendor or 'intel'} with nested=1"
+    if row.since_kvm:
+        about = "" if row.since_kvm.certain else "about "
+        return f"it came with {about}Linux {row.since_kvm.version}"
+    return ""
+
+
+def _vendors(row: Row) -> str:
+    return " and ".join(VENDOR_NAMES[vendor] for vendor in row.vendors)
+
+
+def _hardware(host: Host, row: Row) -> Answer:
+    facts = host.hardware
+    if Need.APICV in row.needs:
+        if facts.apicv is None:
+            return Answer(Layer.HARDWARE, State.UNKNOWN, "whether APICv/AVIC is active is not known")
+        if not facts.apicv:
+            remedy = "needs a processor with APICv/AVIC and kvm_intel enable_apicv=1 or kvm_amd avic=1"
+            return Answer(Layer.HARDWARE, State.NO, "APICv/AVIC is not active", remedy)
+    if facts.vendor and facts.vendor not in row.vendors:
+        return Answer(
+            Layer.HARDWARE,
+            State.NO,
+            f"the processor is {VENDOR_NAMES.get(facts.vendor, facts.vendor)}'s",
+            f"it exists on {_vendors(row)} processors only",
+        )
+    if row.nested_only and facts.nested is False:
+        return Answer(Layer.HARDWARE, State.YES, "of no use while nested virtualization is off")
+    return Answer(Layer.HARDWARE, State.YES)
+
+
+def _qemu(row: Row, qemu: Qemu | None) -> Answer:
+    if qemu is None:
+        return Answer(Layer.QEMU, State.UNKNOWN, "no QEMU binary is known", "name one with --qemu")
+    known = dict(qemu.properties)
+    for wanted in row.properties:
+        if wanted.name not in known:
+            since = f"it came with QEMU {row.since_qemu.version}" if row.since_qemu else ""
+            return Answer(Layer.QEMU, State.NO, f"{qemu.path} does not know {wanted.name}", since)
+    return Answer(Layer.QEMU, State.YES)
+
+
+def _libvirt(row: Row, libvirt: Libvirt | None) -> Answer:
+    if row.libvirt is None:
+        return Answer(Layer.LIBVIRT, State.NO, "libvirt has no element for it", "use QEMU without libvirt")
+    if libvirt is None:
+        return Answer(Layer.LIBVIRT, State.UNKNOWN, "which elements its libvirt knows is not known")
+    if row.libvirt.path not in libvirt.elements:
+        named = row.libvirt.path.replace("@mode", "hyperv mode=")
+        remedy = f"it came with libvirt {row.libvirt.since}"
+        return Answer(Layer.LIBVIRT, State.NO, f"its libvirt does not know {named}", remedy)
+    return Answer(Layer.LIBVIRT, State.YES)

@@ -1,0 +1,104 @@
+"""What /proc and /sys say about the processor and the KVM modules, below any root folder. Unknown is None."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from hvctl.model.host import Hardware
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MOST_BYTES = 64 * 1024
+_MOST_CHARACTERS = 200
+_VENDORS = {"GenuineIntel": "intel", "AuthenticAMD": "amd"}
+# The parameter that turns the hardware's virtual APIC on: Intel APICv, AMD AVIC.
+_MODULES = {"kvm_intel": "enable_apicv", "kvm_amd": "avic"}
+_MODULE_OF = {"intel": "kvm_intel", "amd": "kvm_amd"}
+_YES_NO = {"Y": True, "y": True, "1": True, "N": False, "n": False, "0": False}
+
+
+class HostFiles(NamedTuple):
+    """The answers of /proc and /sys. `module` is the KVM module; `virtual` whether this host is itself a guest."""
+
+    hardware: Hardware
+    release: str | None
+    module: str | None
+    virtual: bool | None
+
+
+def read_host_files(root: Path) -> HostFiles:
+    """Read what is below `root`; what is missing, unreadable or not understood is None."""
+    cpu = _first_processor(_read(root / "proc/cpuinfo", until=b"\n\n"))
+    vendor = cpu.get("vendor_id")
+    vendor = _VENDORS.get(vendor, vendor) if vendor else None
+    module = _module(root, vendor)
+    parameters = root / "sys/module" / (module or "kvm") / "parameters"
+    devices = root / "sys/devices/system"
+    hardware = Hardware(
+        vendor=vendor,
+        model_name=cpu.get("model name"),
+        family=_number(cpu.get("cpu family")),
+        model=_number(cpu.get("model")),
+        stepping=_number(cpu.get("stepping")),
+        nested=_switch(parameters / "nested"),
+        apicv=_switch(parameters / _MODULES[module]) if module else None,
+        smt=_word(devices / "cpu/smt/control"),
+        clocksource=_word(devices / "clocksource/clocksource0/current_clocksource"),
+    )
+    flags = cpu.get("flags")
+    virtual = "hypervisor" in flags.split() if flags else None
+    return HostFiles(hardware, _word(root / "proc/sys/kernel/osrelease"), module, virtual)
+
+
+def _first_processor(text: str) -> dict[str, str]:
+    block = text.partition("\n\n")[0]
+    fields = (line.partition(":") for line in block.splitlines() if ":" in line)
+    return {key.strip(): value if key.strip() == "flags" else clean(value) for key, _, value in fields}
+
+
+def _module(root: Path, vendor: str | None) -> str | None:
+    """The loaded module; both can be in the kernel's image, then the vendor's own counts."""
+    loaded = [name for name in _MODULES if (root / "sys/module" / name).is_dir()]
+    own = _MODULE_OF.get(vendor or "")
+    return own if own in loaded else next(iter(loaded), None)
+
+
+def _switch(path: Path) -> bool | None:
+    return _YES_NO.get(_read(path).strip())
+
+
+def _word(path: Path) -> str | None:
+    return clean(_read(path)) or None
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 10 else None
+
+
+def clean(text: str) -> str:
+    """Foreign text as one printable line of bounded length."""
+    line = " ".join(text[: 8 * _MOST_CHARACTERS].split())
+    return "".join(character for character in line if character.isprintable())[:_MOST_CHARACTERS]
+
+
+def _read(path: Path, until: bytes = b"") -> str:
+    """At most 64 KiB of a file, or as much as holds `until`: /proc/cpuinfo of a large host is slow to read."""
+    data = b""
+    try:
+        # O_NONBLOCK: below --root there can be a FIFO.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    except (OSError, ValueError):
+        return ""
+    try:
+        while len(data) < _MOST_BYTES and not (until and until in data):
+            part = os.read(descriptor, _MOST_BYTES - len(data))
+            if not part:
+                break
+            data += part
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)
+    return data.decode("utf-8", "replace")

@@ -1,0 +1,166 @@
+"""What the installed libvirt knows, from its schema: no daemon is needed, and no program is run.
+
+domaincommon.rng is a RELAX NG grammar of 230 to 300 kB; only the definitions that matter are parsed.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from hvctl.model.host import Libvirt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import Any
+
+SCHEMA = "usr/share/libvirt/schemas/domaincommon.rng"
+_MOST_BYTES = 8 * 1024 * 1024
+_MOST_ELEMENTS = 1000
+_DEEPEST_REFERENCE = 8
+# meson.build of libvirt names its library libvirt.so.0.(1000 * major + minor).micro
+_LIBRARY_NAME = re.compile(r"libvirt\.so\.0\.(\d{1,6})\.(\d{1,6})")
+_LIBRARY_PLACES = ("usr/lib64/libvirt.so.0", "usr/lib/libvirt.so.0")
+
+
+class SchemaError(Exception):
+    """The schema is not one that is understood; the message says why."""
+
+
+def read_libvirt(root: Path) -> Libvirt | None:
+    """What the libvirt installed below `root` knows; None where there is none.
+
+    Raises:
+        SchemaError: the schema is there but cannot be used.
+    """
+    try:
+        with (root / SCHEMA).open("rb") as stream:
+            text = stream.read(_MOST_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SchemaError(error.strerror or str(error)) from error
+    if len(text) > _MOST_BYTES:
+        raise SchemaError(f"it is larger than {_MOST_BYTES} bytes")
+    return Libvirt(_version(root), schema_elements(text))
+
+
+def schema_elements(text: bytes) -> tuple[str, ...]:
+    """The paths that a domaincommon.rng knows, as the catalog writes them, sorted.
+
+    Raises:
+        SchemaError: it is no such schema.
+    """
+    grammar = _Grammar(text)
+    found = {f"@{name}" for name in grammar.attributes("hyperv")}
+    for element, children in grammar.elements("hyperv"):
+        found.add(element)
+        found.update(f"{element}/{child}" for child in children)
+    found.update(f"timer:{name}" for name in grammar.values("timer", "name"))
+    found.update(f"panic:{name}" for name in grammar.values("panic", "model"))
+    if len(found) > _MOST_ELEMENTS:
+        raise SchemaError("it has too many elements")
+    return tuple(sorted(found))
+
+
+class _Grammar:
+    """The definitions of a RELAX NG grammar, each parsed when it is asked for."""
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+
+    def _define(self, name: str) -> Any:
+        """The definition as nested (tag, attributes, children) with text among the children; None if there is none."""
+        start = re.search(rb"<define\s+name=[\"']" + re.escape(name.encode()) + rb"[\"']\s*>", self._text)
+        if not start:
+            return None
+        end = self._text.find(b"</define>", start.start())
+        return _parse(self._text[start.start() : end + len(b"</define>")])
+
+    def _element(self, name: str) -> Any:
+        define = self._define(name)
+        for node in self._walk(define, 0):
+            if node[0] == "element" and node[1].get("name") == name:
+                return node
+        raise SchemaError(f"it defines no element '{name}'")
+
+    def _walk(self, node: Any, depth: int) -> Iterator[Any]:
+        """The element and attribute patterns directly below `node`, through references and groups."""
+        for child in node[2] if node else ():
+            if isinstance(child, str):
+                continue
+            if child[0] in ("element", "attribute"):
+                yield child
+            elif child[0] == "ref" and depth < _DEEPEST_REFERENCE:
+                yield from self._walk(self._define(child[1].get("name", "")), depth + 1)
+            else:
+                yield from self._walk(child, depth)
+
+    def elements(self, name: str) -> Iterator[tuple[str, list[str]]]:
+        """The child elements of the element `name`, each with its own children."""
+        for child in self._walk(self._element(name), 0):
+            if child[0] == "element" and "name" in child[1]:
+                below = (node for node in self._walk(child, 0) if node[0] == "element")
+                yield child[1]["name"], [node[1]["name"] for node in below if "name" in node[1]]
+
+    def attributes(self, name: str) -> list[str]:
+        """The attributes of the element `name`."""
+        nodes = (node for node in self._walk(self._element(name), 0) if node[0] == "attribute")
+        return [node[1]["name"] for node in nodes if "name" in node[1]]
+
+    def values(self, element: str, attribute: str) -> Iterator[str]:
+        """The literal values that the schema allows for an attribute of an element."""
+        for node in self._walk(self._element(element), 0):
+            if node[0] == "attribute" and node[1].get("name") == attribute:
+                yield from _literals(node)
+
+
+def _literals(node: Any) -> Iterator[str]:
+    for child in node[2]:
+        if isinstance(child, str):
+            continue
+        if child[0] == "value":
+            yield "".join(part for part in child[2] if isinstance(part, str)).strip()
+        else:
+            yield from _literals(child)
+
+
+def _parse(text: bytes) -> Any:
+    # expat and not lxml: a fifth of the start-up time, and a slice without a DTD has nothing to fetch or expand.
+    from xml.parsers import expat
+
+    stack: list[tuple[str, dict[str, str], list[Any]]] = [("", {}, [])]
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        node: tuple[str, dict[str, str], list[Any]] = (tag, attributes, [])
+        stack[-1][2].append(node)
+        if len(stack) > 100:
+            raise SchemaError("it is nested too deeply")
+        stack.append(node)
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = start
+    parser.EndElementHandler = lambda _tag: stack.pop()
+    parser.CharacterDataHandler = lambda data: stack[-1][2].append(data)
+    try:
+        parser.Parse(text, True)
+    except expat.ExpatError as error:
+        raise SchemaError(f"it is not well-formed: {error}") from error
+    return stack[0][2][0]
+
+
+def _version(root: Path) -> str | None:
+    import os
+
+    places = [root / place for place in _LIBRARY_PLACES]
+    places += sorted((root / "usr/lib").glob("*-linux-gnu/libvirt.so.0"))
+    for place in places:
+        try:
+            match = _LIBRARY_NAME.fullmatch(os.path.basename(os.readlink(place)))  # noqa: PTH115, PTH119
+        except OSError:
+            continue
+        if match:
+            major, minor = divmod(int(match[1]), 1000)
+            return f"{major}.{minor}.{int(match[2])}"
+    return None

@@ -1,0 +1,244 @@
+"""What the catalog knows of a row, as sections that text, JSON and man pages share."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from hvctl.catalog import ROWS
+from hvctl.catalog.cpu_models import VENDOR_NAMES
+from hvctl.catalog.types import Advice, Blocks, Kind, Need
+from hvctl.catalog.windows import USES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hvctl.catalog.types import LibvirtPlace, Release, Row
+
+Section = tuple[str, tuple[str, ...]]
+
+SOURCES = "Linux 7.2, QEMU 10.0, libvirt 11.3"
+"""The source trees that the catalog's file:line references are of."""
+
+ADVICE = {
+    Advice.ON: "on",
+    Advice.NESTED: "on for nested Hyper-V",
+    Advice.CONDITIONAL: "only under conditions",
+    Advice.LEAVE: "leave the default",
+    Advice.OFF: "off",
+}
+
+_NEEDS = {
+    Need.APICV: "Intel APICv (kvm_intel enable_apicv=1) or AMD AVIC (kvm_amd avic=1), active on every host.",
+    Need.TSC_FREQUENCY: "A guest that must migrate needs tsc-frequency; hvctl leaves it out without one.",
+    Need.PINNED: "vCPUs pinned to CPUs (`vcpus: {pinned: true}` in the profile).",
+}
+
+
+def sections(row: Row) -> list[Section]:
+    """Everything about a row: (heading, paragraphs), only those that have something to say."""
+    found: list[tuple[str, list[str]]] = [
+        ("What it does", [row.does]),
+        ("Advice", [row.advice_text]),
+        ("QEMU", _qemu(row)),
+        ("libvirt", _libvirt(row)),
+        ("Profile", [_profile(row)]),
+        ("Requires", _requires(row)),
+        ("Hardware", _hardware(row)),
+        ("Migration", _migration(row)),
+        ("Cost", [row.cost]),
+        ("When not to use it", [row.avoid]),
+        ("What the guest sees", _guest(row)),
+        ("Since", [_since(row)]),
+        (f"Sources ({SOURCES})", list(row.sources)),
+    ]
+    return [(heading, tuple(text for text in texts if text)) for heading, texts in found if any(texts)]
+
+
+def libvirt_xml(place: LibvirtPlace) -> str:
+    """The element that turns the row on, on one line."""
+    kind, _, name = place.path.rpartition(":")
+    if kind == "timer":
+        return f"<clock><timer name='{name}' present='yes'/></clock>"
+    if kind == "panic":
+        return f"<devices><panic model='{name}'/></devices>"
+    if place.path == "@mode":
+        return "<hyperv mode='passthrough'/>"
+    parent, _, child = place.path.rpartition("/")
+    value = f" {place.attribute}='...'" if place.attribute else ""
+    element = f"<{child} state='on'{value}/>"
+    if parent:
+        element = f"<{parent} state='on'>{element}</{parent}>"
+    return f"<hyperv>{element}</hyperv>"
+
+
+def text(row: Row, *, width: int = 80) -> str:
+    """The page of one row for a terminal."""
+    lines = [f"{row.id}: {row.title}"]
+    for heading, paragraphs in sections(row):
+        lines += ["", heading]
+        for paragraph in paragraphs:
+            lines.append(
+                textwrap.fill(
+                    paragraph,
+                    width,
+                    initial_indent="  ",
+                    subsequent_indent="  ",
+                    break_long_words=False,
+                    break_on_hyphens=False,
+                )
+            )
+    return "\n".join(lines) + "\n"
+
+
+def listing(rows: Sequence[Row]) -> str:
+    """One line a row: id, advice, title."""
+    ids = max(len(row.id) for row in rows)
+    advice = max(len(word) for word in ADVICE.values())
+    lines = [f"{row.id:{ids}}  {ADVICE[row.advice]:{advice}}  {row.title}" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def use_text(use_id: str) -> str:
+    """What a word of `guest.uses` does; empty for an unknown one."""
+    use = next((use for use in USES if use.id == use_id), None)
+    if use is None:
+        return ""
+    if use.nested:
+        names = ", ".join(row.id for row in ROWS if row.for_nested)
+        effect = f"Needs vmx or svm in the guest's CPU, and makes these `prefer`: {names}."
+    else:
+        effect = (
+            "Changes nothing: NVIDIA's drivers refuse to run under a hypervisor no more since version 465, so "
+            "neither another "
+            "vendor id nor a hidden KVM is implied. Write them yourself for an older driver."
+        )
+    return f"{use.id} (guest.uses): {use.title}\n\n" + textwrap.fill(effect, 80) + "\n"
+
+
+def as_json(row: Row) -> dict[str, Any]:
+    """The row as the object that `explain --format json` prints."""
+    return {
+        "id": row.id,
+        "title": row.title,
+        "advice": str(row.advice),
+        "aliases": list(row.aliases),
+        "properties": [{"name": known.name, "type": known.type} for known in row.properties],
+        "requires": list(row.requires),
+        "required_by": [other.id for other in ROWS if row.id in other.requires],
+        "libvirt": libvirt_xml(row.libvirt) if row.libvirt else None,
+        "sections": [{"heading": heading, "paragraphs": list(texts)} for heading, texts in sections(row)],
+    }
+
+
+def _qemu(row: Row) -> list[str]:
+    lines = [f"-cpu ...,{known.name.replace('-', '_')}={_example(row, known.type)}" for known in row.properties]
+    lines += [f"({name} is another name of it.)" for name in row.property_aliases]
+    if not row.enables_hyperv and not row.experimental:
+        lines.append("Alone it turns nothing on: some enlightenment must be on beside it.")
+    if row.irqchip:
+        lines.append("Needs the interrupt controller in the kernel (not kernel-irqchip=off).")
+    return lines
+
+
+def _example(row: Row, kind: str) -> str:
+    if kind == "OnOffAuto":
+        return "on|auto"
+    if kind == "bool":
+        return "on"
+    return f"({kind}, default {row.properties[0].default})" if len(row.properties) == 1 else f"({kind})"
+
+
+def _libvirt(row: Row) -> list[str]:
+    if row.libvirt is None:
+        if row.experimental:
+            return ["No element."]
+        name = row.properties[0].name
+        return [
+            f"No element. Only <qemu:commandline> with -global x86_64-cpu.{name}=..., which libvirt does not check."
+        ]
+    lines = [libvirt_xml(row.libvirt)]
+    if row.libvirt.minimum is not None:
+        lines.append(f"libvirt refuses values below {row.libvirt.minimum}.")
+    return lines
+
+
+def _profile(row: Row) -> str:
+    if row.experimental:
+        return "Not accepted: hvctl never writes it."
+    if row.kind is Kind.NUMBER:
+        return f"{row.id}: {row.minimum} (a number from {row.minimum} to {row.maximum}; never notifying is off)"
+    if row.kind is Kind.STRING:
+        return f"{row.id}: text ({row.minimum} to {row.maximum} printable ASCII characters, no comma)"
+    if row.kind is Kind.VERSION:
+        return f"{row.id}: MAJOR.MINOR.BUILD or MAJOR.MINOR.BUILD.SPACK-SBRANCH-SNUMBER"
+    return f"{row.id}: {'on | off | prefer | auto' if row.kind is Kind.ON_OFF_AUTO else 'on | off | prefer'}"
+
+
+def _requires(row: Row) -> list[str]:
+    lines = []
+    if row.requires:
+        lines.append(f"{', '.join(row.requires)} (QEMU refuses to start without)")
+    if row.requires_unless:
+        lines.append(f"Not with {row.requires_unless}, which machine types up to 3.0 set.")
+    lines += [
+        f"Advised: {other.id}{f' on {VENDOR_NAMES[other.vendor]}' if other.vendor else ''}: {other.reason}."
+        for other in row.recommends
+    ]
+    dependents = [other.id for other in ROWS if row.id in other.requires]
+    if dependents:
+        lines.append(f"Required by {', '.join(dependents)}.")
+    return lines
+
+
+def _hardware(row: Row) -> list[str]:
+    lines = [_NEEDS[need] for need in row.needs]
+    if len(row.vendors) == 1:
+        lines.append(f"Exists on {VENDOR_NAMES[row.vendors[0]]} processors only.")
+    if row.nested_only:
+        lines.append("Of use only to a guest that runs a hypervisor itself (nested virtualization).")
+    return lines
+
+
+def _migration(row: Row) -> list[str]:
+    blocks = {
+        Blocks.ALWAYS: "Prevents live migration.",
+        Blocks.AUTO: "The value auto prevents live migration.",
+        Blocks.NEVER: "",
+    }[row.blocks_migration]
+    carried = f"Its state is carried in vmstate {row.vmstate}." if row.vmstate else ""
+    return [blocks, row.migration, carried]
+
+
+def _guest(row: Row) -> list[str]:
+    lines = [
+        f"CPUID {bits.leaf:#010x}.{bits.register.upper()} bit {bit}: {name}"
+        + (f" (unless {bits.unless})" if bits.unless else "")
+        for bits in (*row.checks, *row.adds)
+        for bit, name in zip(bits.bits, bits.names, strict=True)
+    ]
+    for known in row.properties:
+        if known.field:
+            end = known.field.shift + min(known.field.width, 32) - 1
+            span = "" if known.field.width >= 32 else f"[{end}:{known.field.shift}]"
+            registers = "EBX, ECX, EDX" if known.field.width > 32 else known.field.register.upper()
+            lines.append(f"CPUID {known.field.leaf:#010x}.{registers}{span}: the value of {known.name}")
+    if row.msrs:
+        spans = [f"{low:#x}" if low == high else f"{low:#x}-{high:#x}" for low, high in row.msrs]
+        lines.append(f"MSRs {', '.join(spans)}")
+    if row.hypercalls:
+        lines.append(f"Hypercalls {', '.join(row.hypercalls)}")
+    return lines
+
+
+def _since(row: Row) -> str:
+    libvirt = f"libvirt {row.libvirt.since}" if row.libvirt else ""
+    return ", ".join(
+        word for word in (_release("Linux", row.since_kvm), _release("QEMU", row.since_qemu), libvirt) if word
+    )
+
+
+def _release(what: str, release: Release | None) -> str:
+    if release is None:
+        return ""
+    return f"{what} {release.version}" + ("" if release.certain else " (not certain)")

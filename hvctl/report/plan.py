@@ -1,0 +1,116 @@
+"""Plans for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from hvctl.model.plan import Outcome
+from hvctl.plan.migration import obstacles
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hvctl.model.cpuid import CpuidLeaf
+    from hvctl.model.plan import Decision, Plan
+
+FORMAT_VERSION = 1
+
+
+def decision_line(decision: Decision, *, width: int = 80) -> str:
+    """One decision in as many lines as it needs: id, what became of it, why, who decided, and what would change it."""
+    value = "" if decision.value is None else f" {decision.value}"
+    why = f"{decision.reason} ({_who(decision)})" if decision.layer else decision.reason
+    text = f"{decision.id}: {decision.state}{value}: {why}"
+    if decision.remedy:
+        text += f"; {decision.remedy}"
+    return textwrap.fill(text, width, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+
+
+def _who(decision: Decision) -> str:
+    return f"{decision.host}, {decision.layer}" if decision.host else str(decision.layer)
+
+
+def explanation(plan: Plan, *, width: int = 80) -> str:
+    """Every decision, the companions, the migration verdict and the notes; one paragraph each, ending in a newline."""
+    lines = [decision_line(decision, width=width) for decision in plan.decisions]
+    lines += [decision_line(decision, width=width) for decision in plan.refusals if decision not in plan.decisions]
+    lines.append(f"machine: {plan.machine.type}")
+    lines.append(textwrap.fill(f"migration: {migration_text(plan)}", width, subsequent_indent="    "))
+    lines += [note_line(note, width=width) for note in plan.notes]
+    return "\n".join(lines) + "\n"
+
+
+def note_line(note: str, *, width: int = 80) -> str:
+    """A note in as many lines as it needs."""
+    return textwrap.fill(f"note: {note}", width, subsequent_indent="    ", break_on_hyphens=False)
+
+
+def left_out(plan: Plan) -> list[Decision]:
+    """What was preferred and could not be had."""
+    return [decision for decision in plan.decisions if decision.asked == "prefer" and decision.state is Outcome.OFF]
+
+
+def refusal_text(plan: Plan, *, width: int = 80) -> str:
+    """Every refusal, for stderr."""
+    return "\n".join(decision_line(decision, width=width) for decision in plan.refusals)
+
+
+def migration_text(plan: Plan) -> str:
+    """The migration verdict as a sentence."""
+    found = obstacles(plan)
+    if not found:
+        return "nothing in this plan prevents a live migration to a host that it was made for"
+    return "; ".join(found)
+
+
+def plan_json(
+    plan: Plan, *, argv: Sequence[str] | None, xml: str | None, leaves: Sequence[CpuidLeaf]
+) -> dict[str, Any]:
+    """The object that `gen --format json` prints; `argv` and `xml` are None where they were not asked for."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "plan": {
+            "profile": plan.profile,
+            "decisions": [_decision_json(decision) for decision in plan.decisions],
+            "refusals": [_decision_json(decision) for decision in plan.refusals],
+            "machine": plan.machine.type,
+            "companions": {
+                "cpu": {
+                    "model": plan.cpu.model,
+                    "hidden": plan.cpu.hidden,
+                    "features": dict(plan.cpu.features),
+                    "tsc_frequency": plan.cpu.tsc_frequency,
+                },
+                "clock": plan.clock._asdict(),
+                "hpet_option": plan.machine.hpet_option,
+            },
+            "migration": {
+                "wanted": str(plan.migration),
+                "obstacles": list(obstacles(plan)),
+            },
+            "notes": list(plan.notes),
+        },
+        "argv": None if argv is None else list(argv),
+        "xml": xml,
+        "leaves": [{name: f"{value:#010x}" for name, value in leaf._asdict().items()} for leaf in leaves],
+    }
+
+
+def _decision_json(decision: Decision) -> dict[str, Any]:
+    return {
+        "id": decision.id,
+        "state": str(decision.state),
+        "value": decision.value,
+        "reason": decision.reason,
+        "host": decision.host,
+        "layer": str(decision.layer),
+        "asked": decision.asked or None,
+        "remedy": decision.remedy or None,
+    }
+
+
+def dump(document: dict[str, Any]) -> str:
+    """JSON text with a final newline."""
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

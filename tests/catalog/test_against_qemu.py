@@ -1,0 +1,60 @@
+"""The catalog against the installed QEMU and the installed libvirt: neither knows anything that it lacks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import Any
+
+from lxml import etree
+
+from hvctl.catalog import ROWS
+
+SCHEMA = "/usr/share/libvirt/schemas/domaincommon.rng"
+RNG = "{http://relaxng.org/ns/structure/1.0}"
+
+
+def qmp(*commands: dict[str, Any]) -> list[Any]:
+    """Ask the installed QEMU, by its standard input and output."""
+    words = [
+        "qemu-system-x86_64",
+        "-machine",
+        "none",
+        "-accel",
+        "tcg",
+        "-nodefaults",
+        "-display",
+        "none",
+        "-qmp",
+        "stdio",
+    ]
+    lines = [{"execute": "qmp_capabilities"}, *commands, {"execute": "quit"}]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    done = subprocess.run(words, input=text, capture_output=True, text=True, timeout=60, check=True)
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    return [answer["return"] for answer in answers if "return" in answer][1:]
+
+
+def test_qemu_has_no_hyperv_property_that_the_catalog_lacks_or_types_otherwise() -> None:
+    (listed, _) = qmp({"execute": "device-list-properties", "arguments": {"typename": "max-x86_64-cpu"}})
+    found = {entry["name"]: entry for entry in listed if entry["name"].startswith(("hv-", "x-hv-"))}
+    assert len(found) > 25
+    known = {one.name: one for row in ROWS for one in row.properties}
+    aliases = {name: row.properties[0] for row in ROWS for name in row.property_aliases}
+    for name, entry in found.items():
+        column = known.get(name) or aliases[name]
+        assert column.type == {"str": "string"}.get(entry["type"], entry["type"]), name
+        # QEMU computes the vendor id's default only when the CPU is realized.
+        assert entry.get("default-value", column.default) == column.default, name
+
+
+def test_libvirt_has_no_hyperv_element_that_the_catalog_lacks_and_the_order_is_its_own() -> None:
+    schema = etree.parse(SCHEMA)
+    (define,) = schema.iterfind(f".//{RNG}define[@name='hyperv']")
+    elements = [one.get("name") for one in define.iterfind(f".//{RNG}element") if one.get("name") != "hyperv"]
+    paths = {row.libvirt.path: row for row in ROWS if row.libvirt}
+    leaves = {path.rpartition("/")[2] for path in paths}
+    assert set(elements) <= leaves
+    ours = [path for path in paths if "/" not in path and ":" not in path and path in elements]
+    theirs = [name for name in elements if name in ours]
+    assert ours == theirs

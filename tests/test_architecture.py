@@ -1,0 +1,96 @@
+"""The house's own rules: who may import whom, what may stand where, and generated files that are up to date."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hvctl.catalog import ROWS
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "hvctl"
+
+# Everything may import hvctl.errors; a package may import itself.
+MAY_IMPORT = {
+    "catalog": set(),
+    "model": {"catalog"},
+    "formats": {"model", "catalog", "plan"},
+    "plan": {"model", "catalog"},
+    "render": {"model", "plan", "catalog"},
+    "lint": {"model", "formats", "plan", "catalog"},
+    "probe": {"model", "catalog", "formats"},
+    "guest": {"model", "render", "probe", "catalog"},
+    "report": {"model", "plan", "catalog", "guest"},
+}
+PURE = ("catalog", "model", "formats", "plan", "render", "lint", "report")
+IMPURE_MODULES = {"os", "subprocess", "socket", "time", "asyncio", "click", "signal", "fcntl", "tempfile", "random"}
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+in_every_module = pytest.mark.parametrize("path", MODULES, ids=[str(path.relative_to(PACKAGE)) for path in MODULES])
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file imports, also inside functions and for type checking."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module or "")
+    return found
+
+
+@in_every_module
+def test_import_direction(path: Path) -> None:
+    allowed = MAY_IMPORT.get(room(path))
+    if allowed is None:
+        return
+    ours = {name.split(".")[1] for name in imports(path) if name.startswith("hvctl.")}
+    assert ours <= {room(path), "errors", *allowed}
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if room(path) in PURE], ids=lambda path: path.stem)
+def test_the_core_touches_neither_machine_nor_terminal(path: Path) -> None:
+    type_only = {"click"} if path.name == "man.py" else set()
+    assert not {name.split(".")[0] for name in imports(path)} & IMPURE_MODULES - type_only
+
+
+@in_every_module
+def test_only_the_catalog_names_an_enlightenment(path: Path) -> None:
+    if room(path) == "catalog":
+        return
+    ids = {row.id for row in ROWS} - COMMON_WORDS
+    literals = {
+        node.value
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert not {text for text in literals if re.sub("^(hv|x-hv)[-_]", "", text).replace("_", "-") in ids}
+
+
+# Ids that are also ordinary words of keys and options.
+COMMON_WORDS = {"time", "crash", "reset", "passthrough", "runtime"}
+
+
+def test_man_pages_are_up_to_date(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, str(ROOT / "scripts/manpages.py"), str(tmp_path)], check=True, timeout=120)
+    for made in sorted(tmp_path.iterdir()):
+        assert (ROOT / "man" / made.name).read_text() == made.read_text(), f"run `make generated`: {made.name}"
+
+
+@pytest.mark.parametrize("page", ["hvctl.1", "hvctl-enlightenments.7"])
+@pytest.mark.parametrize(
+    "command", [["mandoc", "-T", "lint", "-W", "warning"], ["groff", "-man", "-ww", "-Tutf8", "-z"]], ids=lambda c: c[0]
+)
+def test_man_pages_render_without_a_warning(page: str, command: list[str]) -> None:
+    done = subprocess.run([*command, str(ROOT / "man" / page)], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout + done.stderr, done.returncode) == ("", 0)

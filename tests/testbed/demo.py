@@ -1,0 +1,103 @@
+"""`make demo`: hvctl on a real KVM with Hyper-V, this machine's own or an emulated one's, and a guest that uses it."""
+
+import fcntl
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.testbed.boot import Watch, boot
+from tests.testbed.errors import TestbedError
+from tests.testbed.linuxguest import boot_arguments, make_initramfs
+from tests.testbed.machine import Job
+from tests.testbed.progress import Progress, copier
+from tests.testbed.selection import inside
+from tests.testbed.world import find_world
+
+PROFILE = Path(__file__).with_name("demo-profile.yaml")
+WORLD = "debian-12"
+LIMIT_SECONDS = 300
+COMMAND_SECONDS = 150
+
+# linux/kvm.h
+KVM_CHECK_EXTENSION = 0xAE03
+KVM_CAP_HYPERV = 44
+
+
+def main() -> int:
+    lack = why_not_here()
+    try:
+        return elsewhere(lack) if lack and not inside() else show()
+    except TestbedError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 3
+    except KeyboardInterrupt:
+        return 130
+
+
+def why_not_here() -> str:
+    """Why this machine's KVM does not do; empty if it emulates Hyper-V."""
+    try:
+        device = os.open("/dev/kvm", os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        return f"/dev/kvm: {error.strerror}"
+    try:
+        emulated = fcntl.ioctl(device, KVM_CHECK_EXTENSION, KVM_CAP_HYPERV) > 0
+    finally:
+        os.close(device)
+    return "" if emulated else "the KVM of its kernel does not emulate Hyper-V"
+
+
+def elsewhere(lack: str) -> int:
+    """Runs the same script in a machine that QEMU emulates."""
+    print(f"On this machine hvctl's guests cannot run: {lack}.")
+    print("So QEMU's TCG emulates one here that has such a KVM. Everything is slow there: about a minute.", flush=True)
+    progress = Progress("demo", sys.stderr.isatty())
+    world = find_world(WORLD, progress.say)
+    job = Job((str(world.python), "-m", "tests.testbed.demo"))
+    watch = Watch(progress.started, copier(sys.stdout.buffer), copier(sys.stderr.buffer), progress.tick)
+    return boot(world, job, timeout=LIMIT_SECONDS, watch=watch).exit_code
+
+
+def show() -> int:
+    """The commands of the demo, each printed before it runs; the first that fails ends it."""
+    with tempfile.TemporaryDirectory(prefix="hvctl-demo-") as folder:
+        initramfs = Path(folder) / "initramfs"
+        make_initramfs(initramfs)
+        for title, command, shown in commands(initramfs):
+            print(f"\n# {title}\n$ hvctl {' '.join(shown)}", flush=True)
+            if code := run(command):
+                print(f"demo: hvctl ended with {code}", file=sys.stderr)
+                return code
+    print("\nThe guest's own words: it runs on Hyper-V, and its clock is the reference TSC page.")
+    return 0
+
+
+def commands(initramfs: Path) -> tuple[tuple[str, list[str], list[str]], ...]:
+    """Title, arguments, and the arguments as shown: those of the guest's kernel would hide the rest."""
+    launch = ["launch", str(PROFILE), "--", *boot_arguments(initramfs)]
+    brief = ["launch", PROFILE.name, "--", "-kernel", "vmlinuz", "-initrd", "initramfs", "..."]
+    plain = (
+        ("What this host's kernel, QEMU and libvirt give", ["check-host"]),
+        ("The QEMU arguments for Windows 11, checked against this host", ["gen", "windows-11", "--qemu"]),
+        ("The same for libvirt", ["gen", "windows-11", "--libvirt"]),
+    )
+    return (
+        *((title, words, words) for title, words in plain),
+        ("A Linux guest, which says what it found (15 s)", launch, brief),
+    )
+
+
+def run(arguments: list[str]) -> int:
+    # The environment's own hvctl, whatever PATH says.
+    command = [sys.executable, "-m", "hvctl", *arguments]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=COMMAND_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise TestbedError(f"hvctl {arguments[0]} did not end within {COMMAND_SECONDS} s") from None
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
