@@ -4,6 +4,10 @@ SHELL = /bin/sh
 PYTHON = .venv/bin/python
 N ?=
 
+ifneq ($(N),)
+oracle: export HVCTL_ORACLE_COUNT = $(N)
+endif
+
 .DEFAULT_GOAL = help
 .PHONY: help demo test lint oracle bench clean
 
@@ -27,7 +31,7 @@ lint: ## ruff and mypy
 
 oracle: ## random profiles against the real QEMU; N=1000 for the number of cases
 	@scripts/setup test
-	$(PYTHON) -m tests.testbed.oracle $(if $(N),--count $(N))
+	$(PYTHON) -m pytest tests/realkvm -k oracle
 
 bench: ## the benchmarks
 	@scripts/setup test

@@ -28,8 +28,21 @@ COMMANDS = {
 }
 
 
+class ClosedPipeError(Exception):
+    """The reader of stdout has gone. Not an OSError, since click ends the process itself at one with EPIPE."""
+
+
 class LazyGroup(click.Group):
     """Knows its commands by name and imports one only when it is asked for."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command, its last output included."""
+        try:
+            result: object = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError as error:
+            raise ClosedPipeError from error
+        return result
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The names, in the order in which a new user meets them."""
@@ -95,7 +108,6 @@ def run(arguments: list[str]) -> int:
 
     try:
         result = cli.main(args=arguments, prog_name="hvctl", standalone_mode=False)
-        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -104,7 +116,7 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.exceptions.Abort):
         click.echo("interrupted", err=True)
         return 130
-    except BrokenPipeError:
+    except ClosedPipeError:
         # Python flushes stdout once more at exit; what it would find there is a closed pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

@@ -111,6 +111,6 @@ def _talk(plan: Plan, *, explain: bool) -> None:
         click.echo(report.explanation(plan), err=True, nl=False)
         return
     for decision in report.left_out(plan):
-        say(report.decision_line(decision).replace(": off:", ": left out:", 1))
+        say(report.decision_line(decision, word="left out"))
     for note in plan.notes:
         say(report.note_line(note))

@@ -16,6 +16,8 @@ FORMAT_VERSION = 1
 _HEX = re.compile(r"0x[0-9a-f]{8}")
 _NAMES = {dict: "an object", list: "a list", str: "a string", int: "a whole number", bool: "true or false"}
 _MISSING = object()
+_LONGEST_TEXT = 1000
+_SMALLEST, _LARGEST = -(1 << 63), (1 << 64) - 1
 
 
 class Mistake(NamedTuple):
@@ -122,7 +124,7 @@ class _Fields:
         value = self._values.get(key, _MISSING)
         # `type() is`: bool is an int to isinstance.
         if type(value) is kind:
-            return value
+            return value if self._fits(key, value) else None
         if value is _MISSING:
             if needed and not optional:
                 self._wrong(f'"{key}" is missing')
@@ -131,12 +133,31 @@ class _Fields:
             self._wrong(f'"{key}" must be {_NAMES[kind]}{or_null}, not {_kind(value)}', key)
         return None
 
+    def _fits(self, key: str, value: Any) -> bool:
+        """Whether a scalar is one that can be printed and counted with: texts reach the terminal."""
+        if type(value) is str and not (value.isprintable() and len(value) <= _LONGEST_TEXT):
+            self._wrong(f'"{key}" must be one printable line of at most {_LONGEST_TEXT} characters', key)
+            return False
+        if type(value) is int and not _SMALLEST <= value <= _LARGEST:
+            self._wrong(f'"{key}" does not fit into 64 bits', key)
+            return False
+        return True
+
+    def _keys(self) -> list[str]:
+        """The keys that are used as names."""
+        for key in self._values:
+            if not key.isprintable() or len(key) > _LONGEST_TEXT:
+                self._wrong("a key must be printable", key)
+        return list(self._values)
+
     def text(self, key: str, *, optional: bool = False) -> str | None:
         value: str | None = self._get(key, str, optional=optional)
         return value
 
-    def number(self, key: str) -> int | None:
-        value: int | None = self._get(key, int, optional=True)
+    def number(self, key: str, *, optional: bool = True) -> int | None:
+        value: int | None = self._get(key, int, optional=optional)
+        if value is not None and value < 0:
+            self._wrong(f'"{key}" must not be negative', key)
         return value
 
     def flag(self, key: str) -> bool | None:
@@ -174,19 +195,23 @@ class _Fields:
         for position, value in enumerate(values):
             if type(value) is not str:
                 self._wrong(f'"{key}" holds strings, not {_kind(value)}', key, position)
+            elif not value.isprintable() or len(value) > _LONGEST_TEXT:
+                self._wrong(f'"{key}" holds printable lines of at most {_LONGEST_TEXT} characters', key, position)
         return tuple(value for value in values if type(value) is str)
 
     def text_items(self) -> tuple[tuple[str, str], ...]:
-        return tuple((key, self.text(key) or "") for key in self._values)
+        return tuple((key, self.text(key) or "") for key in self._keys())
 
     def number_items(self) -> tuple[tuple[str, int], ...]:
-        return tuple((key, self._get(key, int) or 0) for key in self._values)
+        return tuple((key, self.number(key, optional=False) or 0) for key in self._keys())
 
     def scalar_items(self) -> tuple[tuple[str, bool | int | str], ...]:
-        for key, value in self._values.items():
-            if type(value) not in (bool, int, str):
-                self._wrong(f'"{key}" must be true, false, a whole number or a string, not {_kind(value)}', key)
-        return tuple((key, value) for key, value in self._values.items() if type(value) in (bool, int, str))
+        for key in self._keys():
+            if type(self._values[key]) not in (bool, int, str):
+                what = _kind(self._values[key])
+                self._wrong(f'"{key}" must be true, false, a whole number or a string, not {what}', key)
+        found = ((key, value) for key, value in self._values.items() if type(value) in (bool, int, str))
+        return tuple((key, value) for key, value in found if self._fits(key, value))
 
     def leaf_items(self) -> tuple[CpuidLeaf, ...]:
         leaves = []

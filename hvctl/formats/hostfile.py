@@ -88,7 +88,7 @@ def load_host(text: str, path: str) -> Host:
         InputError: it is not a host file that this hvctl reads; with every mistake and its place.
     """
     try:
-        document = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_no_float)
+        document = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         raise _broken(text, path, error) from error
     except _FormError as error:
@@ -113,10 +113,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> Any:
     raise _FormError(name)
-
-
-def _no_float(text: str) -> Any:
-    raise _FormError(text)
 
 
 def _broken(text: str, path: str, error: json.JSONDecodeError) -> InputError:
@@ -180,7 +176,7 @@ def _qemu_json(qemu: Qemu) -> dict[str, Any]:
 
 def _write(value: Any, indent: int = 0) -> str:
     """JSON with one line for each entry; an object or list of scalars that fits on a line stays on it."""
-    flat = json.dumps(value, ensure_ascii=False)
+    flat = json.dumps(value)
     entries = list(value.values()) if isinstance(value, dict) else value
     if not isinstance(entries, list | tuple) or not entries:
         return flat
@@ -188,7 +184,7 @@ def _write(value: Any, indent: int = 0) -> str:
         return flat
     inner = " " * (indent + 2)
     if isinstance(value, dict):
-        lines = [f"{inner}{json.dumps(key, ensure_ascii=False)}: {_write(value[key], indent + 2)}" for key in value]
+        lines = [f"{inner}{json.dumps(key)}: {_write(value[key], indent + 2)}" for key in value]
         opening, closing = "{", "}"
     else:
         lines = [inner + _write(entry, indent + 2) for entry in value]

@@ -12,7 +12,7 @@ from hvctl.catalog.windows import GUESTS
 from hvctl.errors import InputError, UsageError
 from hvctl.formats import profile_source, shipped
 from hvctl.formats.profile_decode import decode
-from hvctl.formats.profile_problems import Problems, did_you_mean, quoted
+from hvctl.formats.profile_problems import Problems, did_you_mean, in_file_order, quoted
 from hvctl.formats.yaml_nodes import parse
 from hvctl.model.profile import ClockChoice, CpuChoice, Migration, Profile
 from hvctl.model.span import Span
@@ -49,7 +49,7 @@ def load_profile(name_or_path: str, *, stdin: TextIO | None = None) -> Profile:
         InputError: the profile, or a parent of it, is wrong; every mistake is in it.
     """
     problems = Problems()
-    layers = _layers(_open(name_or_path, stdin), problems)
+    layers = _layers(open_source(name_or_path, stdin), problems)
     problems.check()
     return _consistent(merged(layers))
 
@@ -111,11 +111,12 @@ def _consistent(profile: Profile) -> Profile:
 
     found = conflicts(profile)
     if found:
-        raise InputError(found)
+        raise InputError(in_file_order(found))
     return profile
 
 
-def _open(name_or_path: str, stdin: TextIO | None) -> Source:
+def open_source(name_or_path: str, stdin: TextIO | None = None) -> Source:
+    """The text that `load_profile` reads for a name; raises as it does."""
     if name_or_path == "-":
         return profile_source.from_stdin(stdin)
     known = shipped.path(name_or_path)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 
 from hvctl.formats.profile_keys import (
     FEATURE,
+    LONGEST_FEATURE,
     RESERVED_FEATURES,
     RESERVED_PREFIXES,
     ROOT,
@@ -136,7 +137,7 @@ class _Decoder:
         if name in RESERVED_FEATURES:
             self.problems.add(f"{quoted(key.text)} cannot stand in {path}", key.span, RESERVED_FEATURES[name])
             return False
-        if not shaped(Text(FEATURE, "", 100, ""), key.text):
+        if not shaped(Text(FEATURE, "", LONGEST_FEATURE, ""), key.text):
             hint = "small letters, digits, `.`, `_` and `-`, as `qemu-system-x86_64 -cpu help` lists them"
             self.problems.add(f"{quoted(key.text)} is no name of a CPU feature", key.span, hint)
             return False

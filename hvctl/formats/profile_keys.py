@@ -80,6 +80,7 @@ _NAME = "[A-Za-z0-9][A-Za-z0-9._-]*"
 _NO_CONTROLS = "[^\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f]*"
 
 FEATURE = "[a-z0-9._-]+"
+LONGEST_FEATURE = 100
 # QEMU takes `_` for `-` in a feature's name; these have a key of their own, or are hvctl's to write.
 RESERVED_FEATURES = {
     "kvm": "write `hidden: on` under cpu to hide KVM",
@@ -97,7 +98,7 @@ ROOT = Table(
         "name": Text(_NAME, "letters, digits, `.`, `_` and `-`", 64, "The profile's name; default: the file's."),
         "description": Text(_NO_CONTROLS, "text without control characters", 4000, "One or two sentences."),
         "extends": Text(
-            ".+",
+            "[^\\u0000-\\u001f\\u007f]+",
             "the name of a shipped profile or the path of a file",
             4096,
             "One parent, by the name of a shipped profile, or by the path of a file (with a `/`, or ending in .yaml), "

@@ -8,7 +8,7 @@ from hvctl.errors import InputError
 from hvctl.model.span import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from hvctl.model.span import Span
 
@@ -31,13 +31,18 @@ class Problems:
 
     def stop(self, hint: str = "") -> NoReturn:
         """Raise InputError with all that was found: by file, in the order of its lines."""
-        files = list(dict.fromkeys(problem.span.path for problem in self.found if problem.span))
-        raise InputError(sorted(self.found, key=lambda problem: _place(problem, files)), hint)
+        raise InputError(in_file_order(self.found), hint)
 
     def check(self) -> None:
         """Raise InputError if anything was found."""
         if self.found:
             self.stop()
+
+
+def in_file_order(problems: Sequence[Problem]) -> list[Problem]:
+    """Problems by file, in the order in which the files come up, and by line and column."""
+    files = list(dict.fromkeys(problem.span.path for problem in problems if problem.span))
+    return sorted(problems, key=lambda problem: _place(problem, files))
 
 
 def _place(problem: Problem, files: list[str]) -> tuple[int, int, int]:

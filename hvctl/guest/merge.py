@@ -1,4 +1,4 @@
-"""The caller's QEMU arguments beside the generated ones: merged where they go together, refused where they would undo the plan.
+"""The caller's QEMU arguments beside the generated ones: merged, or refused where they would undo the plan.
 
 What hvctl has no opinion of is passed through untouched and in order.
 """
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hvctl.catalog import BY_ID, find, machines
 from hvctl.errors import InputError
-from hvctl.guest.qemu_args import Parameter, parameters, scan
+from hvctl.guest.qemu_args import parameters, scan
 from hvctl.model.span import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from hvctl.guest.qemu_args import Option
+    from hvctl.guest.qemu_args import Option, Parameter
     from hvctl.model.host import Qemu
     from hvctl.model.plan import Plan
 
@@ -147,7 +147,7 @@ class _Merging:
     def irqchip(self, parameter: Parameter) -> None:
         if parameter.name == "kernel-irqchip" and parameter.value == "off" and self.to.irqchip:
             self.problem(
-                f"kernel-irqchip=off cannot go with {', '.join(self.to.irqchip)}, which KVM gives only with its own APIC",
+                f"kernel-irqchip=off cannot go with {', '.join(self.to.irqchip)}, which need KVM's own APIC",
                 "write kernel-irqchip=split or on, or turn these off in the profile",
             )
 
@@ -160,7 +160,7 @@ class _Merging:
                 self.extra["accel"].append(parameter)
 
     def enable_kvm(self, _option: Option) -> None:
-        """Dropped: beside -accel kvm QEMU takes it for a contradiction (7.2: 'The -accel and "-machine accel=" options')."""
+        """Dropped: beside -accel kvm QEMU 7.2 says 'The -accel and "-machine accel=" options are incompatible'."""
 
     def rtc(self, option: Option) -> None:
         for parameter in parameters(option.value or ""):

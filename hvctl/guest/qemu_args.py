@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Every option without a value, of QEMU 4.0 to 10.2 (qemu:qemu-options.hx, entries with flag 0). All others take the next word.
+# Every option without a value, of QEMU 4.0 to 10.2 (qemu:qemu-options.hx, without HAS_ARG). All others take one.
 FLAGS = frozenset(
     {
         "S",

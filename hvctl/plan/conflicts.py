@@ -47,7 +47,7 @@ class _Conflicts:
         """Rows that are on, and need a row that is off."""
         for wish in self.required:
             for off, way in self.missing(BY_ID[wish.id], ()):
-                through = f", through {' and '.join(way)}" if way else ""
+                through = f" (through {' and '.join(way)})" if way else ""
                 yield Problem(
                     f"{wish.id} is on and requires {off.id}{through}, which is off",
                     wish.span,

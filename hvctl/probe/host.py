@@ -1,8 +1,10 @@
 """All facts of this machine, each group with where it comes from."""
 
+# ruff: noqa: PTH112, PTH118
+# Without pathlib: its import is a tenth of what a check without QEMU may cost beyond click.
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING
 
 from hvctl.errors import HostError
@@ -25,7 +27,7 @@ _KVM_HOW = {
 
 
 def probe_host(
-    root: str | Path | None = None,
+    root: str | None = None,
     qemu: Sequence[str] | None = None,
     *,
     with_qemu: bool = True,
@@ -45,10 +47,10 @@ def probe_host(
     Raises:
         HostError: `root` does not exist, or there is no usable KVM. A KVM without Hyper-V is no error here.
     """
-    folder = Path(root) if root is not None else Path("/")
-    if not folder.is_dir():
+    folder = "/" if root is None else root
+    if not os.path.isdir(folder):
         raise HostError(f"there is no folder {folder}", "give --root a folder that holds dev, proc and sys")
-    answers = probe_kvm(folder / "dev/kvm")
+    answers = probe_kvm(os.path.join(folder, "dev/kvm"))
     files = read_host_files(folder)
     hardware = files.hardware._replace(tsc_hz=answers.tsc_hz, tsc_scaling=answers.tsc_scaling)
     notes = list(_notes(files))
@@ -81,7 +83,7 @@ def _qemu(named: Sequence[str] | None, notes: list[str], *, kvm: bool) -> tuple[
     return answers.qemu
 
 
-def _libvirt(folder: Path, notes: list[str]) -> Libvirt | None:
+def _libvirt(folder: str, notes: list[str]) -> Libvirt | None:
     from hvctl.probe.libvirt import SCHEMA, SchemaError, read_libvirt
 
     try:

@@ -1,14 +1,13 @@
 """What /proc and /sys say about the processor and the KVM modules, below any root folder. Unknown is None."""
 
+# ruff: noqa: PTH112, PTH118
+# Without pathlib: its import is a tenth of what a check without QEMU may cost beyond click.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from hvctl.model.host import Hardware
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _MOST_BYTES = 64 * 1024
 _MOST_CHARACTERS = 200
@@ -28,28 +27,28 @@ class HostFiles(NamedTuple):
     virtual: bool | None
 
 
-def read_host_files(root: Path) -> HostFiles:
+def read_host_files(root: str) -> HostFiles:
     """Read what is below `root`; what is missing, unreadable or not understood is None."""
-    cpu = _first_processor(_read(root / "proc/cpuinfo", until=b"\n\n"))
+    cpu = _first_processor(_read(os.path.join(root, "proc/cpuinfo"), until=b"\n\n"))
     vendor = cpu.get("vendor_id")
     vendor = _VENDORS.get(vendor, vendor) if vendor else None
     module = _module(root, vendor)
-    parameters = root / "sys/module" / (module or "kvm") / "parameters"
-    devices = root / "sys/devices/system"
+    parameters = os.path.join(root, "sys/module", module or "kvm", "parameters")
+    devices = os.path.join(root, "sys/devices/system")
     hardware = Hardware(
         vendor=vendor,
         model_name=cpu.get("model name"),
         family=_number(cpu.get("cpu family")),
         model=_number(cpu.get("model")),
         stepping=_number(cpu.get("stepping")),
-        nested=_switch(parameters / "nested"),
-        apicv=_switch(parameters / _MODULES[module]) if module else None,
-        smt=_word(devices / "cpu/smt/control"),
-        clocksource=_word(devices / "clocksource/clocksource0/current_clocksource"),
+        nested=_switch(os.path.join(parameters, "nested")),
+        apicv=_switch(os.path.join(parameters, _MODULES[module])) if module else None,
+        smt=_word(os.path.join(devices, "cpu/smt/control")),
+        clocksource=_word(os.path.join(devices, "clocksource/clocksource0/current_clocksource")),
     )
     flags = cpu.get("flags")
     virtual = "hypervisor" in flags.split() if flags else None
-    return HostFiles(hardware, _word(root / "proc/sys/kernel/osrelease"), module, virtual)
+    return HostFiles(hardware, _word(os.path.join(root, "proc/sys/kernel/osrelease")), module, virtual)
 
 
 def _first_processor(text: str) -> dict[str, str]:
@@ -58,18 +57,18 @@ def _first_processor(text: str) -> dict[str, str]:
     return {key.strip(): value if key.strip() == "flags" else clean(value) for key, _, value in fields}
 
 
-def _module(root: Path, vendor: str | None) -> str | None:
+def _module(root: str, vendor: str | None) -> str | None:
     """The loaded module; both can be in the kernel's image, then the vendor's own counts."""
-    loaded = [name for name in _MODULES if (root / "sys/module" / name).is_dir()]
+    loaded = [name for name in _MODULES if os.path.isdir(os.path.join(root, "sys/module", name))]
     own = _MODULE_OF.get(vendor or "")
     return own if own in loaded else next(iter(loaded), None)
 
 
-def _switch(path: Path) -> bool | None:
+def _switch(path: str) -> bool | None:
     return _YES_NO.get(_read(path).strip())
 
 
-def _word(path: Path) -> str | None:
+def _word(path: str) -> str | None:
     return clean(_read(path)) or None
 
 
@@ -83,7 +82,7 @@ def clean(text: str) -> str:
     return "".join(character for character in line if character.isprintable())[:_MOST_CHARACTERS]
 
 
-def _read(path: Path, until: bytes = b"") -> str:
+def _read(path: str, until: bytes = b"") -> str:
     """At most 64 KiB of a file, or as much as holds `until`: /proc/cpuinfo of a large host is slow to read."""
     data = b""
     try:

@@ -19,7 +19,6 @@ from hvctl.probe.synthesis import UNSEEN, synthesise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from hvctl.probe.kvm_device import KvmDevice
 
@@ -51,7 +50,7 @@ class KvmAnswers(NamedTuple):
     tsc_scaling: bool
 
 
-def probe_kvm(path: Path) -> KvmAnswers:
+def probe_kvm(path: str) -> KvmAnswers:
     """Ask the KVM at `path`.
 
     A KVM without Hyper-V emulation is no error: its `leaves` are empty, its `how` is `capabilities`.

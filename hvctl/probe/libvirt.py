@@ -3,8 +3,11 @@
 domaincommon.rng is a RELAX NG grammar of 230 to 300 kB; only the definitions that matter are parsed.
 """
 
+# ruff: noqa: PTH115, PTH118, PTH119, PTH123, PTH208
+# Without pathlib: its import is a tenth of what a check without QEMU may cost beyond click.
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -12,7 +15,6 @@ from hvctl.model.host import Libvirt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from typing import Any
 
 SCHEMA = "usr/share/libvirt/schemas/domaincommon.rng"
@@ -21,6 +23,7 @@ _MOST_ELEMENTS = 1000
 _DEEPEST_REFERENCE = 8
 # meson.build of libvirt names its library libvirt.so.0.(1000 * major + minor).micro
 _LIBRARY_NAME = re.compile(r"libvirt\.so\.0\.(\d{1,6})\.(\d{1,6})")
+_END = b"</define>"
 _LIBRARY_PLACES = ("usr/lib64/libvirt.so.0", "usr/lib/libvirt.so.0")
 
 
@@ -28,14 +31,14 @@ class SchemaError(Exception):
     """The schema is not one that is understood; the message says why."""
 
 
-def read_libvirt(root: Path) -> Libvirt | None:
+def read_libvirt(root: str) -> Libvirt | None:
     """What the libvirt installed below `root` knows; None where there is none.
 
     Raises:
         SchemaError: the schema is there but cannot be used.
     """
     try:
-        with (root / SCHEMA).open("rb") as stream:
+        with open(os.path.join(root, SCHEMA), "rb") as stream:
             text = stream.read(_MOST_BYTES + 1)
     except FileNotFoundError:
         return None
@@ -69,14 +72,15 @@ class _Grammar:
 
     def __init__(self, text: bytes) -> None:
         self._text = text
+        self._known: dict[str, Any] = {}
 
     def _define(self, name: str) -> Any:
         """The definition as nested (tag, attributes, children) with text among the children; None if there is none."""
-        start = re.search(rb"<define\s+name=[\"']" + re.escape(name.encode()) + rb"[\"']\s*>", self._text)
-        if not start:
-            return None
-        end = self._text.find(b"</define>", start.start())
-        return _parse(self._text[start.start() : end + len(b"</define>")])
+        if name not in self._known:
+            start = self._text.find(f'<define name="{name}"'.encode())
+            end = self._text.find(_END, start)
+            self._known[name] = _parse(self._text[start : end + len(_END)]) if 0 <= start < end else None
+        return self._known[name]
 
     def _element(self, name: str) -> Any:
         define = self._define(name)
@@ -150,14 +154,14 @@ def _parse(text: bytes) -> Any:
     return stack[0][2][0]
 
 
-def _version(root: Path) -> str | None:
-    import os
-
-    places = [root / place for place in _LIBRARY_PLACES]
-    places += sorted((root / "usr/lib").glob("*-linux-gnu/libvirt.so.0"))
-    for place in places:
+def _version(root: str) -> str | None:
+    try:
+        multiarch = [f"usr/lib/{name}/libvirt.so.0" for name in os.listdir(os.path.join(root, "usr/lib"))]
+    except OSError:
+        multiarch = []
+    for place in (*_LIBRARY_PLACES, *sorted(name for name in multiarch if "-linux-gnu" in name)):
         try:
-            match = _LIBRARY_NAME.fullmatch(os.path.basename(os.readlink(place)))  # noqa: PTH115, PTH119
+            match = _LIBRARY_NAME.fullmatch(os.path.basename(os.readlink(os.path.join(root, place))))
         except OSError:
             continue
         if match:

@@ -13,6 +13,7 @@ from qemu.qmp import ExecuteError
 from hvctl.catalog import ROWS, machines
 from hvctl.catalog.types import Blocks
 from hvctl.model.host import MachineType, Qemu
+from hvctl.probe.hostfs import clean
 from hvctl.probe.qemu_process import ProbeError, running
 
 if TYPE_CHECKING:
@@ -60,12 +61,14 @@ async def _probe_all(paths: Sequence[str], *, kvm: bool, limit: float) -> QemuAn
     answers = await asyncio.gather(*(_probe(path, kvm=kvm, limit=limit) for path in paths))
     return QemuAnswers(
         tuple(qemu for qemu, _ in answers if qemu),
-        tuple(f"{path}: {note}" for path, (_, notes) in zip(paths, answers, strict=True) for note in notes),
+        tuple(f"{clean(path)}: {note}" for path, (_, notes) in zip(paths, answers, strict=True) for note in notes),
     )
 
 
 async def _probe(path: str, *, kvm: bool, limit: float) -> tuple[Qemu | None, list[str]]:
     qemu: Qemu | None = None
+    if not path.isprintable():
+        return None, ["a path that cannot be printed cannot be recorded"]
     try:
         async with asyncio.timeout(limit):
             qemu = await _general(path)
@@ -180,8 +183,12 @@ def _plain(properties: dict[str, Any] | None) -> tuple[tuple[str, Scalar], ...] 
     return tuple(
         (_text(name), _text(value) if isinstance(value, str) else value)
         for name, value in sorted(properties.items())
-        if isinstance(value, bool | int | str) and not name.startswith(_PREFIXES)
+        if isinstance(value, bool | int | str) and not name.startswith(_PREFIXES) and _bounded(value)
     )
+
+
+def _bounded(value: Scalar) -> bool:
+    return not isinstance(value, int) or -(1 << 63) <= value < 1 << 64
 
 
 def _enabled(properties: dict[str, Any] | None) -> tuple[str, ...] | None:
@@ -219,7 +226,7 @@ def _list(value: Any) -> list[Any]:
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > _MOST_CHARACTERS:
+    if not isinstance(value, str) or len(value) > _MOST_CHARACTERS or not value.isprintable():
         raise BadReplyError("an answer has something else where a short text is expected")
     return value
 

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 
 
-def decision_line(decision: Decision, *, width: int = 80) -> str:
-    """One decision in as many lines as it needs: id, what became of it, why, who decided, and what would change it."""
+def decision_line(decision: Decision, *, word: str = "", width: int = 80) -> str:
+    """One decision in as many lines as it needs: id, what became of it (`word` says it otherwise), why, the remedy."""
     value = "" if decision.value is None else f" {decision.value}"
     why = f"{decision.reason} ({_who(decision)})" if decision.layer else decision.reason
-    text = f"{decision.id}: {decision.state}{value}: {why}"
+    text = f"{decision.id}: {word or decision.state}{value}: {why}"
     if decision.remedy:
         text += f"; {decision.remedy}"
     return textwrap.fill(text, width, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)

@@ -1,5 +1,6 @@
 """One world's batch of tests: boots it in a thread, runs pytest there, hands over each result as it comes."""
 
+import os
 import tempfile
 import threading
 import time
@@ -23,8 +24,9 @@ INNER_PYTEST = (
     "--strict-markers",
     "-q",
 )
-# pytest shortens no comparison there.
-INNER_ENVIRONMENT = (("CI", "true"),)
+# What the tests take from the environment (a seed, a count) passes into L1; what the testbed sets there does not.
+PASSED = "HVCTL_"
+OWN = ("HVCTL_TESTBED", "HVCTL_PYTHON")
 TAIL_CHARACTERS = 3000
 
 
@@ -77,14 +79,14 @@ class Batch:
                 self._news.notify_all()
 
     def _run(self) -> None:
-        world = find_world(self.world)
+        world = find_world(self.world, stop=self._stop)
         with tempfile.TemporaryDirectory(prefix="hvctl-realkvm-") as name:
             out = Path(name)
             (out / SELECTED).write_text("".join(f"{nodeid}\n" for nodeid in self._nodeids))
             (out / RESULTS).touch()
             reader = _Reader(out / RESULTS)
             job = Job(
-                (str(world.python), *INNER_PYTEST, str(FOLDER.relative_to(CHECKOUT))), out=out, env=INNER_ENVIRONMENT
+                (str(world.python), *INNER_PYTEST, str(FOLDER.relative_to(CHECKOUT))), out=out, env=_environment()
             )
             watch = Watch(started=self._started, tick=lambda _seconds: self._take(reader.lines()))
             result = boot(world, job, timeout=self._limit, watch=watch, stop=self._stop)
@@ -101,6 +103,14 @@ class Batch:
                 outcome = parse(line)
                 self._outcomes[outcome.nodeid] = outcome
             self._news.notify_all()
+
+
+def _environment() -> tuple[tuple[str, str], ...]:
+    passed = (
+        (name, value) for name, value in os.environ.items() if name.startswith(PASSED) and not name.startswith(OWN)
+    )
+    # With CI set pytest shortens no comparison.
+    return (("CI", "true"), *sorted(passed))
 
 
 class _Reader:

@@ -1,6 +1,7 @@
 """Processes that end with us: the kernel ends them when the thread that started them is gone, even by kill -9."""
 
 import shutil
+import subprocess
 
 from tests.testbed.errors import Missing
 
@@ -10,3 +11,13 @@ def bound_to_us(command: list[str], signal: str = "TERM") -> list[str]:
     if not shutil.which("setpriv"):
         raise Missing("setpriv", "util-linux")
     return ["setpriv", "--pdeathsig", signal, "--", *command]
+
+
+def end(process: subprocess.Popen[bytes], patience: float = 20) -> None:
+    """Asks a process to end, and ends it when it does not within `patience` seconds; nothing if it has ended."""
+    process.terminate()
+    try:
+        process.wait(patience)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

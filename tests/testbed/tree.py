@@ -5,15 +5,18 @@ import hashlib
 import os
 import shutil
 import subprocess
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.testbed.errors import BuildFailed, Missing
-from tests.testbed.process import bound_to_us
+from tests.testbed.errors import BuildFailed, Missing, Stopped
+from tests.testbed.process import bound_to_us, end
 
 BUILD_SECONDS = 900
+POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ DEBIAN_13 = Tree(
 )
 
 
-def ready_tree(tree: Tree, cache: Path, say: Callable[[str], None]) -> Path:
+def ready_tree(tree: Tree, cache: Path, say: Callable[[str], None], stop: threading.Event) -> Path:
     """The folder of `tree` in `cache`, built unless it is there. The name holds the stamp, a rename makes it whole."""
     place = cache / f"{tree.name}-{tree.stamp()}"
     if not place.is_dir():
@@ -67,7 +70,7 @@ def ready_tree(tree: Tree, cache: Path, say: Callable[[str], None]) -> Path:
             if not place.is_dir():
                 _remove_older(tree, cache)
                 say(f"{tree.name}: building the root with mmdebstrap, about two minutes, once")
-                _build(tree, cache / f"{tree.name}.part", place)
+                _build(tree, cache / f"{tree.name}.part", place, stop)
     return place
 
 
@@ -84,14 +87,14 @@ def _remove_older(tree: Tree, cache: Path) -> None:
         shutil.rmtree(left)
 
 
-def _build(tree: Tree, part: Path, place: Path) -> None:
+def _build(tree: Tree, part: Path, place: Path, stop: threading.Event) -> None:
     part.mkdir()
     root = part / "root"
     root.mkdir()
     packed = part / "root.tar"
     # By way of an archive, so that a user who is not root owns, and can remove, what is unpacked.
-    _run([*_mmdebstrap(tree), tree.suite, str(packed), *_mirror()], part)
-    _run(["tar", "-xf", str(packed), "-C", str(root), "--exclude=./dev/*"], part)
+    _run([*_mmdebstrap(tree), tree.suite, str(packed), *_mirror()], part, stop)
+    _run(["tar", "-xf", str(packed), "-C", str(root), "--exclude=./dev/*"], part, stop)
     root.rename(place)
     shutil.rmtree(part)
 
@@ -134,22 +137,29 @@ def _asked(command: list[str]) -> str:
         return ""
 
 
-def _run(command: list[str], part: Path) -> None:
+def _run(command: list[str], part: Path, stop: threading.Event) -> None:
     # INITRD=No: the hook of initramfs-tools would spend a minute on an initrd that nothing boots.
     environment = {**os.environ, "INITRD": "No", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
     log = part / "log"
     with log.open("wb") as sink:
-        try:
-            done = subprocess.run(
-                bound_to_us(command),
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=sink,
-                env=environment,
-                timeout=BUILD_SECONDS,
-            )
-        except subprocess.TimeoutExpired:
-            raise BuildFailed(f"{command[0]} took longer than {BUILD_SECONDS} s", f"see {log}") from None
-    if done.returncode:
+        process = subprocess.Popen(
+            bound_to_us(command), stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=environment
+        )
+    try:
+        _wait(process, stop)
+    finally:
+        # mmdebstrap cleans up when it is asked to end.
+        end(process)
+    if process.returncode:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-        raise BuildFailed(f"{command[0]} failed with status {done.returncode}:\n{tail}", f"all of it: {log}")
+        raise BuildFailed(f"{command[0]} failed with status {process.returncode}:\n{tail}", f"all of it: {log}")
+
+
+def _wait(process: subprocess.Popen[bytes], stop: threading.Event) -> None:
+    deadline = time.monotonic() + BUILD_SECONDS
+    while process.poll() is None:
+        if stop.is_set():
+            raise Stopped("stopped while building a root")
+        if time.monotonic() > deadline:
+            raise BuildFailed(f"building a root took longer than {BUILD_SECONDS} s")
+        time.sleep(POLL_SECONDS)

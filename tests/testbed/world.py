@@ -2,6 +2,7 @@
 
 import sys
 import sysconfig
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -42,13 +43,13 @@ class World:
         return (Share("root", self.root, PurePosixPath("/")), *tagged)
 
 
-def find_world(name: str, say: Callable[[str], None] = silent) -> World:
-    """The world `name`; its root is built first if need be, and `say` is told."""
+def find_world(name: str, say: Callable[[str], None] = silent, stop: threading.Event | None = None) -> World:
+    """The world `name`; its root is built first if need be: `say` is told, `stop` ends that."""
     match name:
         case "debian-12":
             return _this_machine()
         case "debian-13":
-            return _tree_of_debian_13(say)
+            return _tree_of_debian_13(say, stop or threading.Event())
         case _:
             raise TestbedError(f"no world {name!r}", f"the worlds are {', '.join(NAMES)}")
 
@@ -70,9 +71,9 @@ def _this_machine() -> World:
     )
 
 
-def _tree_of_debian_13(say: Callable[[str], None]) -> World:
+def _tree_of_debian_13(say: Callable[[str], None], stop: threading.Event) -> World:
     """Debian's packages for everything; of the virtual environment only what Debian does not have."""
-    root = ready_tree(DEBIAN_13, CHECKOUT / ".testbed", say)
+    root = ready_tree(DEBIAN_13, CHECKOUT / ".testbed", say, stop)
     return World(
         name="debian-13",
         root=root,

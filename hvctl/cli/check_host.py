@@ -1,0 +1,151 @@
+"""`hvctl check-host`: what this host's kernel, hardware, QEMU and libvirt give."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hvctl.cli.options import common, output_format
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hvctl.model.host import Host
+    from hvctl.model.plan import Plan
+    from hvctl.model.profile import Profile
+
+
+@click.command()
+@click.argument("profiles", nargs=-1, metavar="[PROFILE]...")
+@click.option("--qemu", "binaries", multiple=True, metavar="BIN", help="A QEMU binary to ask; may be repeated.")
+@click.option("--no-qemu", is_flag=True, help="Do not ask any QEMU.")
+@click.option("--record", metavar="FILE", help="Write the facts to a host file, for 'hvctl gen --host FILE'.")
+@click.option("--name", metavar="NAME", help="How the host is called in messages and in the host file.")
+@click.option("--root", metavar="DIR", help="Take /dev, /proc, /sys and libvirt's schema from below DIR.")
+@output_format("text", "json")
+@common
+def command(
+    profiles: tuple[str, ...],
+    binaries: tuple[str, ...],
+    no_qemu: bool,
+    record: str | None,
+    name: str | None,
+    root: str | None,
+    output_format: str,
+) -> int:
+    """Say which enlightenments this host gives, layer by layer.
+
+    With PROFILEs (shipped names or files), also say whether each of them can be had here. Needs no root, but access
+    to /dev/kvm.
+
+    \b
+    Examples:
+      hvctl check-host
+      hvctl check-host windows-11
+      hvctl check-host --record node1.json --name node1
+    """
+    from hvctl.errors import HostError, UsageError
+    from hvctl.probe.kvm import NO_HYPERV
+
+    if binaries and no_qemu:
+        raise UsageError("--qemu and --no-qemu do not go together")
+    if name is not None and not (name.isprintable() and 0 < len(name) <= 100):
+        raise UsageError("--name is one printable line of 1 to 100 characters")
+    wanted = _load(profiles)
+    host = _probe(root, binaries, name, with_qemu=not no_qemu)
+    if record:
+        _record(host, record)
+    plans = _resolve(wanted, host) if host.kvm.hyperv else []
+    if record != "-":
+        click.echo(_report(host, plans, output_format), nl=False)
+    if not host.kvm.hyperv:
+        raise HostError(*NO_HYPERV)
+    return 1 if any(plan.refusals for plan in plans) else 0
+
+
+def _load(names: Sequence[str]) -> list[Profile]:
+    """All profiles, or every mistake in all of them."""
+    if not names:
+        return []
+    from hvctl.errors import InputError
+    from hvctl.formats.profile import load_profile
+
+    loaded = []
+    errors = []
+    for name in names:
+        try:
+            loaded.append(load_profile(name))
+        except InputError as error:
+            errors.append(error)
+    if errors:
+        raise InputError([problem for error in errors for problem in error.problems], errors[0].hint)
+    return loaded
+
+
+def _probe(root: str | None, binaries: Sequence[str], name: str | None, *, with_qemu: bool) -> Host:
+    from hvctl.cli.spinner import spinner
+    from hvctl.probe.host import probe_host
+
+    quiet = not with_qemu or bool(click.get_current_context().meta.get("hvctl.quiet"))
+    with spinner("asking QEMU", sys.stderr, quiet=quiet):
+        return probe_host(root, list(binaries) or None, with_qemu=with_qemu, name=name)
+
+
+def _record(host: Host, path: str) -> None:
+    from hvctl.cli.files import write_result
+    from hvctl.formats.hostfile import dump_host
+
+    write_result(dump_host(host), path)
+
+
+def _resolve(profiles: Sequence[Profile], host: Host) -> list[Plan]:
+    if not profiles:
+        return []
+    from hvctl.plan.resolve import resolve
+
+    return [resolve(profile, (host,)) for profile in profiles]
+
+
+def _report(host: Host, plans: Sequence[Plan], form: str) -> str:
+    from hvctl.report import host as report
+
+    if form == "json":
+        from hvctl.formats.hostfile import host_json
+
+        return report.dump(report.host_json(host, host_json(host), [_plan_json(plan) for plan in plans]))
+    from hvctl.cli import use_color
+
+    width = _width()
+    text = report.host_text(host, width=width, color=use_color(sys.stdout))
+    return text + "".join(_plan_text(plan, width) for plan in plans)
+
+
+def _width() -> int:
+    # Not shutil.get_terminal_size: shutil imports every compression module there is.
+    try:
+        return min(os.get_terminal_size(sys.stdout.fileno()).columns or 80, 100)
+    except (OSError, ValueError):
+        return 80
+
+
+def _plan_json(plan: Plan) -> dict[str, Any]:
+    from hvctl.report.plan import plan_json
+
+    return {
+        "profile": plan.profile,
+        "resolves": not plan.refusals,
+        "plan": plan_json(plan, argv=None, xml=None, leaves=())["plan"],
+    }
+
+
+def _plan_text(plan: Plan, width: int) -> str:
+    from hvctl.report import plan as report
+
+    if plan.refusals:
+        return f"\nprofile {plan.profile}: refused\n{report.refusal_text(plan, width=width)}\n"
+    lines = [f"\nprofile {plan.profile}: yes, {len(plan.enabled())} enlightenments on"]
+    lines += [report.decision_line(decision, width=width) for decision in report.left_out(plan)]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,97 @@
+"""Starting QEMU so that it cannot outlive hvctl."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import signal
+import socket
+import subprocess
+from typing import TYPE_CHECKING, NamedTuple
+
+from hvctl.errors import HostError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hvctl.guest.terminal import Terminal
+
+PR_SET_PDEATHSIG = 1  # linux:include/uapi/linux/prctl.h
+QMP_ID = "hvctl-qmp"
+
+
+class Child(NamedTuple):
+    """A running QEMU: its process, which leads a process group of its own, and hvctl's end of the QMP connection."""
+
+    process: subprocess.Popen[bytes]
+    qmp: socket.socket
+
+    @property
+    def pid(self) -> int:
+        """Process and process group."""
+        return self.process.pid
+
+
+def start(argv: Sequence[str], terminal: Terminal, *, lend: bool, exit_with_parent: bool) -> Child:
+    """Start QEMU with a QMP connection and its stderr in a pipe.
+
+    Args:
+        argv: the program's path and its arguments.
+        terminal: what is lent to QEMU if `lend` is set.
+        lend: whether QEMU becomes the terminal's foreground job.
+        exit_with_parent: whether this QEMU knows `-run-with exit-with-parent=on`.
+
+    Raises:
+        HostError: the program cannot be started.
+    """
+    ours, theirs = socket.socketpair()
+    words = [*argv, *_control(theirs.fileno()), *(("-run-with", "exit-with-parent=on") if exit_with_parent else ())]
+    os.set_inheritable(theirs.fileno(), True)
+    try:
+        # The caller's own descriptors (fd= of a netdev, of -incoming) must reach QEMU; Python's are close-on-exec.
+        process = subprocess.Popen(
+            words, stderr=subprocess.PIPE, close_fds=False, preexec_fn=_child_setup(terminal, lend=lend)
+        )
+    except OSError as error:
+        ours.close()
+        raise HostError(*_why(argv[0], error)) from error
+    finally:
+        theirs.close()
+    return Child(process, ours)
+
+
+def _control(fd: int) -> tuple[str, ...]:
+    return ("-chardev", f"socket,id={QMP_ID},fd={fd}", "-mon", f"chardev={QMP_ID},mode=control")
+
+
+def _child_setup(terminal: Terminal, *, lend: bool) -> Callable[[], None]:
+    """What the child does before QEMU: no import and no lock is left to be taken after the fork."""
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    parent = os.getpid()
+
+    def setup() -> None:
+        terminal.lend_in_child(lend)
+        # Set even where QEMU has exit-with-parent, which it only reads later. The signal outlives exec (prctl(2)), but
+        # a parent that died before this line is not told of: then the child has another parent already.
+        prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return setup
+
+
+def _why(program: str, error: OSError) -> tuple[str, str]:
+    if error.errno == errno.ENOENT:
+        return f"QEMU was not found: {program}", "install qemu-system-x86, or name a binary with --qemu"
+    return f"{program} cannot be started: {error.strerror}", "name another QEMU with --qemu"
+
+
+def replace_process(argv: Sequence[str]) -> None:
+    """Become QEMU; returns only by raising HostError."""
+    # Python ignores SIGPIPE, and what is ignored stays so across exec.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        os.execv(argv[0], list(argv))
+    except OSError as error:
+        raise HostError(*_why(argv[0], error)) from error

@@ -1,0 +1,137 @@
+"""The terminal that a guest borrows from hvctl, as a job does from its shell: foreground group, modes, file flags."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import termios
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+STANDARD_FDS = (0, 1, 2)
+Modes = list[int | list[bytes | int]]
+
+
+class Terminal:
+    """Standard input, output and error as hvctl found them.
+
+    A context manager: at its end all is as it was, even if QEMU was killed before it could tidy up. SIGTTOU is ignored
+    meanwhile, since hvctl is then a background job that changes the terminal.
+    """
+
+    def __init__(self) -> None:
+        self.tty = _controlling_tty()
+        self.lent = False
+        self._modes: Modes | None = None
+        self._guest_modes: Modes | None = None
+        self._flags: dict[int, int] = {}
+        self._old_handler: object = None
+
+    def __enter__(self) -> Terminal:
+        self._old_handler = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        if self.tty is not None:
+            self._modes = termios.tcgetattr(self.tty)
+        for fd in STANDARD_FDS:
+            # QEMU sets O_NONBLOCK, which belongs to the open file: the shell's too (qemu:chardev/char-stdio.c).
+            with contextlib.suppress(OSError):
+                self._flags[fd] = fcntl.fcntl(fd, fcntl.F_GETFL)
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.take()
+        for fd, flags in self._flags.items():
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(fd, fcntl.F_SETFL, flags)
+        signal.signal(signal.SIGTTOU, self._handler())
+
+    def lendable(self) -> bool:
+        """Whether hvctl is the terminal's foreground job, so that it has something to lend."""
+        try:
+            return self.tty is not None and os.tcgetpgrp(self.tty) == os.getpgrp()
+        except OSError:
+            return False
+
+    def lend(self, group: int) -> None:
+        """Make `group` the foreground job, with the modes it had when the terminal was last taken from it."""
+        if self.tty is None or not self.lendable():
+            return
+        with contextlib.suppress(OSError, termios.error):
+            os.tcsetpgrp(self.tty, group)
+            self.lent = True
+            if self._guest_modes is not None:
+                termios.tcsetattr(self.tty, termios.TCSANOW, self._guest_modes)
+
+    def take(self) -> None:
+        """Make hvctl the foreground job again, with the modes it found; nothing if the terminal is not lent."""
+        if self.tty is None or not self.lent:
+            return
+        self.lent = False
+        # A terminal that was hung up has nothing to be restored.
+        with contextlib.suppress(OSError, termios.error):
+            self._guest_modes = termios.tcgetattr(self.tty)
+            os.tcsetpgrp(self.tty, os.getpgrp())
+            if self._modes is not None:
+                termios.tcsetattr(self.tty, termios.TCSANOW, self._modes)
+
+    def lend_in_child(self, lend: bool) -> None:
+        """Between fork and exec: the child becomes a job of its own, and the foreground one where `lend` says so."""
+        os.setpgid(0, 0)
+        if lend and self.tty is not None:
+            with contextlib.suppress(OSError):
+                os.tcsetpgrp(self.tty, os.getpgrp())
+        signal.signal(signal.SIGTTOU, self._handler())
+
+    def _handler(self) -> signal.Handlers:
+        return signal.SIG_IGN if self._old_handler == signal.SIG_IGN else signal.SIG_DFL
+
+
+def _controlling_tty() -> int | None:
+    """Standard input, if it is the terminal that controls this session; None otherwise."""
+    try:
+        os.tcgetpgrp(0)
+    except OSError:
+        return None
+    return 0
+
+
+class Inbox:
+    """Signals, collected from before QEMU starts until it is gone; a context manager.
+
+    A signal that hvctl was started with as ignored (nohup, a job of a script) stays ignored.
+    """
+
+    def __init__(self, *signals: signal.Signals) -> None:
+        self._wanted = signals
+        self._old: dict[signal.Signals, object] = {}
+        self._arrived: list[signal.Signals] = []
+        self.wake: Callable[[], object] = nothing
+
+    def __enter__(self) -> Inbox:
+        for number in self._wanted:
+            old = signal.getsignal(number)
+            if old is not signal.SIG_IGN:
+                self._old[number] = old
+                signal.signal(number, self._arrive)
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        for number, old in self._old.items():
+            signal.signal(number, old if callable(old) else signal.SIG_DFL)
+
+    def take(self) -> list[signal.Signals]:
+        """What has arrived since the last call."""
+        arrived, self._arrived = self._arrived, []
+        return arrived
+
+    def _arrive(self, number: int, _frame: FrameType | None) -> None:
+        self._arrived.append(signal.Signals(number))
+        self.wake()
+
+
+def nothing() -> None:
+    """What an `Inbox` wakes while no one waits for it."""

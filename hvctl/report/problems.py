@@ -1,0 +1,161 @@
+"""Errors as text for people, like a compiler's: what is wrong, where, the line with a caret, what to do."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING, NamedTuple
+
+from hvctl.errors import InputError
+
+if TYPE_CHECKING:
+    from hvctl.errors import HvctlError
+    from hvctl.model.span import Problem, Span
+
+WIDTH = 80
+_TAB = 4
+_RED, _BLUE, _CYAN, _BOLD, _RESET = "\x1b[1;31m", "\x1b[1;34m", "\x1b[36m", "\x1b[1m", "\x1b[0m"
+
+
+def render_error(error: HvctlError, color: bool) -> str:
+    """The text of an error, every problem of it, ending in a newline."""
+    if not isinstance(error, InputError):
+        return _headline(error.message, color) + _hint(error.hint, "", color)
+    blocks = [render_problem(problem, color) for problem in error.problems]
+    if len(blocks) > 1:
+        blocks.append(_paint(f"{len(blocks)} problems", _BOLD, color) + "\n")
+    return "\n".join(blocks) + _hint(error.hint, "", color)
+
+
+def render_problem(problem: Problem, color: bool) -> str:
+    """The text of one problem: headline, place, line and caret, the other places, hint; ends in a newline."""
+    text = _headline(problem.message, color)
+    if problem.span is None:
+        return text + _hint(problem.hint, "", color)
+    spans = [problem.span, *(span for _, span in problem.related)]
+    gutter = " " * max(len(str(span.line)) for span in spans)
+    text += _place("-->", problem.span, gutter, color) + _excerpt(problem.span, gutter, "^", "", color)
+    for label, span in problem.related:
+        # The same file needs no second place line to be found, but editors make a link of it.
+        text += _place(":::", span, gutter, color) + _excerpt(span, gutter, "-", label, color)
+    return text + _hint(problem.hint, f"{gutter} = ", color)
+
+
+def error_json(error: HvctlError | None) -> dict[str, object]:
+    """What JSON output says of one input: `ok`, and the problems with 1-based places."""
+    if error is None:
+        return {"ok": True, "problems": []}
+    if not isinstance(error, InputError):
+        return {"ok": False, "problems": [{"message": error.message, "hint": error.hint}]}
+    return {"ok": False, "problems": [_problem_json(problem) for problem in error.problems]}
+
+
+def _problem_json(problem: Problem) -> dict[str, object]:
+    related = [{"message": label, **_span_json(span)} for label, span in problem.related]
+    return {"message": problem.message, "hint": problem.hint, **_span_json(problem.span), "related": related}
+
+
+def _span_json(span: Span | None) -> dict[str, object]:
+    if span is None:
+        return {}
+    return {
+        "path": span.path,
+        "line": span.line,
+        "column": span.column,
+        "end_line": span.end_line,
+        "end_column": span.end_column,
+    }
+
+
+class Snippet(NamedTuple):
+    """What is shown of a line: at most as many cells as fit, with the span's own as a range of them."""
+
+    text: str
+    start: int
+    width: int
+
+
+def snippet(span: Span, room: int) -> Snippet:
+    """The part of the span's line that fits into `room` cells, around the span.
+
+    Tabs become spaces, what a terminal would obey or hide becomes an escape, wide characters count two cells.
+    """
+    # Only the neighbourhood is looked at: a line may be as long as a file may be large.
+    first = max(0, span.column - 1 - room)
+    last = span.column - 1 if span.end_line > span.line else span.end_column - 1
+    line = span.excerpt[first : first + 4 * room]
+    end = len(span.excerpt) if span.end_line > span.line else last
+    cells = _cells(line)
+    before = sum(_width(cell) for cell in cells[: span.column - 1 - first])
+    width = max(1, sum(_width(cell) for cell in cells[span.column - 1 - first : end - first]))
+    text = "".join(cells).rstrip()
+    total = sum(_width(cell) for cell in text)
+    if first == 0 and total <= room:
+        return Snippet(text, before, width)
+    return _cropped(text, before, min(width, room // 2), room)
+
+
+def _cropped(text: str, start: int, width: int, room: int) -> Snippet:
+    """Cut both ends so that the range stays in view, with an ellipsis where something is missing."""
+    skip = max(0, start - room // 2)
+    kept, at, shift = "", 0, 0
+    for char in text:
+        if at < skip:
+            shift = at + _width(char)
+        elif at - shift < room - 2:
+            kept += char
+        at += _width(char)
+    head = "…" if skip else ""
+    tail = "…" if at - shift > room - 2 else ""
+    return Snippet(head + kept + tail, start - shift + len(head), width)
+
+
+def _cells(line: str) -> list[str]:
+    """What each character of a line is shown as."""
+    shown = []
+    at = 0
+    for char in line:
+        cell = " " * (_TAB - at % _TAB) if char == "\t" else visible(char)
+        shown.append(cell)
+        at += _width(cell)
+    return shown
+
+
+def visible(text: str) -> str:
+    """A text with escapes for what a terminal would obey or hide: control characters, bidirectional marks."""
+    return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)
+
+
+def _width(text: str) -> int:
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.category(char) in ("Mn", "Me") else 1 + (unicodedata.east_asian_width(char) in "WF")
+        for char in text
+    )
+
+
+def _headline(message: str, color: bool) -> str:
+    return f"{_paint('error:', _RED, color)} {_paint(visible(message), _BOLD, color)}\n"
+
+
+def _hint(hint: str, indent: str, color: bool) -> str:
+    return f"{_paint(indent + 'hint:', _CYAN, color)} {visible(hint)}\n" if hint else ""
+
+
+def _place(arrow: str, span: Span, gutter: str, color: bool) -> str:
+    return f"{gutter}{_paint(arrow, _BLUE, color)} {visible(span.path)}:{span.line}:{span.column}\n"
+
+
+def _excerpt(span: Span, gutter: str, mark: str, label: str, color: bool) -> str:
+    bar = _paint(f"{gutter} |", _BLUE, color)
+    number = _paint(f"{span.line:>{len(gutter)}} |", _BLUE, color)
+    part = snippet(span, WIDTH - len(gutter) - 3)
+    under = _paint(mark * part.width, _RED if mark == "^" else _CYAN, color)
+    said = f" {label}" if label else ""
+    if said and part.start + part.width + len(said) > WIDTH - len(gutter) - 3:
+        said = f"\n{bar} {' ' * max(0, WIDTH - len(gutter) - 3 - len(label))}{label}"
+    return f"{bar}\n{number} {part.text}".rstrip() + f"\n{bar} {' ' * part.start}{under}{said}\n"
+
+
+def _paint(text: str, code: str, color: bool) -> str:
+    return f"{code}{text}{_RESET}" if color else text

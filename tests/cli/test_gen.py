@@ -1,0 +1,146 @@
+"""`hvctl gen`, as a process or by the same door."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.run import HOSTS, hvctl
+
+DEBIAN_12 = str(HOSTS / "debian-12.json")
+DEBIAN_13 = str(HOSTS / "debian-13.json")
+
+
+def test_the_line_is_quoted_for_the_shell(tmp_path: Path) -> None:
+    profile = tmp_path / "p.yaml"
+    profile.write_text("version: 1\nname: p\nenlightenments: {relaxed: on, vendor-id: a $b}\n")
+    done = hvctl("gen", str(profile), "--host", DEBIAN_12)
+    assert done.stdout.count("\n") == 1
+    echoed = subprocess.run(
+        ["sh", "-c", f"printf '%s\\n' {done.stdout}"], capture_output=True, text=True, check=True, timeout=10
+    )
+    assert echoed.stdout.splitlines() == shlex.split(done.stdout)
+    assert "hv_vendor_id=a $b" in shlex.split(done.stdout)[3]
+
+
+def test_null_separated_arguments_for_xargs() -> None:
+    line = shlex.split(hvctl("gen", "windows-11", "--host", DEBIAN_12).stdout)
+    assert hvctl("gen", "windows-11", "--host", DEBIAN_12, "-0").stdout == "".join(f"{word}\0" for word in line)
+
+
+@pytest.mark.parametrize("words", [["--libvirt"], ["--both"], ["--format", "json"]])
+def test_null_goes_with_the_line_only(words: list[str]) -> None:
+    assert "-0 goes with" in hvctl("gen", "windows-11", "--host", DEBIAN_12, "-0", *words, code=2).stderr
+
+
+def test_what_was_preferred_and_is_left_out_is_said_on_stderr() -> None:
+    done = hvctl("gen", "windows-11", "--host", DEBIAN_12)
+    assert "tlbflush-direct: left out: KVM does not report HV_NESTED_DIRECT_FLUSH (debian-12," in done.stderr
+    assert max(len(line) for line in done.stderr.splitlines()) <= 80
+    assert hvctl("gen", "windows-11", "--host", DEBIAN_12, "-q").stderr == ""
+
+
+def test_explain_has_every_decision() -> None:
+    done = hvctl("gen", "windows-11", "--host", DEBIAN_12, "--explain")
+    assert "relaxed: on: asked for (profile)" in done.stderr
+    assert "machine: pc-q35-7.2" in done.stderr
+    assert "migration: nothing in this plan prevents" in done.stderr
+
+
+def test_json_has_plan_arguments_and_leaves() -> None:
+    answer = json.loads(hvctl("gen", "windows-11", "--host", DEBIAN_12, "--format", "json").stdout)
+    assert list(answer) == ["format_version", "plan", "argv", "xml", "leaves"]
+    assert answer["argv"] == shlex.split(hvctl("gen", "windows-11", "--host", DEBIAN_12).stdout)
+    assert answer["xml"] is None
+    assert answer["leaves"][0]["leaf"] == "0x40000000"
+    assert {"id", "state", "value", "reason", "host", "layer"} <= set(answer["plan"]["decisions"][0])
+
+
+def test_json_of_a_refused_profile_says_so_and_has_no_arguments(tmp_path: Path) -> None:
+    profile = tmp_path / "p.yaml"
+    profile.write_text("version: 1\nname: p\nenlightenments: {tlbflush-ext: on}\n")
+    done = hvctl("gen", str(profile), "--host", DEBIAN_12, "--format", "json", code=1)
+    answer = json.loads(done.stdout)
+    assert answer["argv"] is None
+    assert [one["id"] for one in answer["plan"]["refusals"]] == ["tlbflush-ext"]
+
+
+def test_a_refusal_names_the_host_the_layer_and_the_remedy(tmp_path: Path) -> None:
+    profile = tmp_path / "p.yaml"
+    profile.write_text("version: 1\nname: p\nenlightenments: {tlbflush-ext: on}\n")
+    done = hvctl("gen", str(profile), "--host", DEBIAN_12, code=1)
+    assert done.stdout == ""
+    assert "(debian-12," in done.stderr
+    assert "Linux 6.2" in " ".join(done.stderr.split())
+
+
+def test_both_prints_what_both_can() -> None:
+    done = hvctl("gen", "windows-11", "--host", DEBIAN_12, "--both")
+    line, _, xml = done.stdout.partition("\n")
+    assert xml.startswith("<domain")
+    assert "hv_emsr_bitmap" not in line  # libvirt 9.0 has no element for it
+    assert "hv_emsr_bitmap" in hvctl("gen", "windows-11", "--host", DEBIAN_12).stdout
+
+
+def test_a_pool_is_resolved_for_all_of_its_hosts(tmp_path: Path) -> None:
+    profile = tmp_path / "p.yaml"
+    profile.write_text("version: 1\nname: p\nextends: windows-11\ncpu: qemu64\n")
+    done = hvctl("gen", str(profile), "--host", DEBIAN_13, "--host", DEBIAN_12)
+    assert done.stdout.startswith("-machine pc-q35-7.2,")
+    assert "hv_tlbflush_ext" not in done.stdout
+
+
+def test_cpu_host_is_refused_for_hosts_that_differ() -> None:
+    done = hvctl("gen", "windows-11", "--host", DEBIAN_13, "--host", DEBIAN_12, code=1)
+    assert "cpu: refused: CPU model host" in done.stderr
+    assert "`cpu: " in done.stderr
+
+
+def test_a_kvm_without_hyperv_refuses() -> None:
+    assert "no Hyper-V emulation" in hvctl("gen", "windows-11", "--host", str(HOSTS / "no-hyperv.json"), code=1).stderr
+
+
+def test_output_goes_into_a_file_that_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "out.xml"
+    path.write_text("old")
+    path.chmod(0o640)
+    assert hvctl("gen", "windows-11", "--host", DEBIAN_12, "--libvirt", "-o", str(path)).stdout == ""
+    assert path.read_text().startswith("<domain")
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_output_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
+    done = hvctl("gen", "windows-11", "--host", DEBIAN_12, "-o", str(tmp_path / "no" / "such"), code=2)
+    assert "cannot be written" in done.stderr
+
+
+def test_name_memory_and_fragment() -> None:
+    whole = hvctl("gen", "windows-11", "--host", DEBIAN_12, "--libvirt", "--name", "a&b", "--memory", "512").stdout
+    assert "<name>a&amp;b</name>" in whole
+    assert '<memory unit="MiB">512</memory>' in whole
+    assert "<name>" not in hvctl("gen", "windows-11", "--host", DEBIAN_12, "--libvirt", "--fragment").stdout
+
+
+def test_the_machine_option(tmp_path: Path) -> None:
+    done = hvctl("gen", "windows-11", "--host", DEBIAN_12, "--machine", "pc-q35-6.2")
+    assert "-machine pc-q35-6.2" in done.stdout
+    assert "no machine type pc-q35-99.9" in hvctl(
+        "gen", "windows-11", "--host", DEBIAN_12, "--machine", "pc-q35-99.9", code=1
+    ).stderr.replace("\n    ", " ")
+
+
+def test_the_same_input_gives_the_same_bytes() -> None:
+    first = hvctl("gen", "all", "--host", DEBIAN_12, "--format", "json").stdout
+    assert hvctl("gen", "all", "--host", DEBIAN_12, "--format", "json").stdout == first
+
+
+@pytest.mark.parametrize("words", [["windows-12"], ["windows-11", "--host", "/nonexistent"], ["--nope"], []])
+def test_wrong_input_is_exit_2_and_no_traceback(words: list[str]) -> None:
+    done = hvctl("gen", *words, code=2)
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr

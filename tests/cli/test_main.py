@@ -1,0 +1,62 @@
+"""The command line as a whole: help, versions, exit codes, pipes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from hvctl import __version__
+from hvctl.cli import COMMANDS
+from tests.cli.run import hvctl
+
+
+def test_version() -> None:
+    assert hvctl("--version").stdout == f"hvctl {__version__}\n"
+
+
+def test_help_lists_every_command_and_imports_none() -> None:
+    shown = hvctl("--help").stdout
+    assert all(name in shown for name in COMMANDS)
+    code = "import sys; from hvctl.cli import run; run(['--help']); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    loaded = set(done.stderr.split())
+    assert not loaded & {"yaml", "lxml", "jinja2", "rich", "qemu", "asyncio", "hvctl.catalog", "hvctl.model"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_that_fits_80_columns(command: str) -> None:
+    shown = hvctl(command, "--help").stdout
+    assert shown.startswith(f"Usage: hvctl {command}")
+    assert max(len(line) for line in shown.splitlines()) <= 80
+
+
+def test_an_unknown_command_is_exit_2_with_a_suggestion() -> None:
+    assert "Did you mean 'check-host'?" in hvctl("chek-host", code=2).stderr
+
+
+def test_a_closed_pipe_is_exit_141_and_silent() -> None:
+    words = [sys.executable, "-m", "hvctl", "explain", *["evmcs"] * 200]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert child.stdout
+        assert child.stderr
+        child.stdout.read(10)
+        child.stdout.close()
+        assert child.stderr.read() == b""
+        assert child.wait(timeout=30) == 141
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "colored"),
+    [
+        ([], {}, False),
+        ([], {"FORCE_COLOR": "1"}, True),
+        ([], {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+        (["--color", "always"], {"NO_COLOR": "1"}, True),
+        (["--color=never"], {"FORCE_COLOR": "1"}, False),
+    ],
+)
+def test_color(words: list[str], environment: dict[str, str], colored: bool) -> None:
+    done = hvctl("explain", "nosuch", *words, code=2, **environment)
+    assert ("\x1b[" in done.stderr) == colored
