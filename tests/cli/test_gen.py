@@ -126,7 +126,7 @@ def test_name_memory_and_fragment() -> None:
     assert "<name>" not in hvctl("gen", "windows-11", "--host", DEBIAN_12, "--libvirt", "--fragment").stdout
 
 
-def test_the_machine_option(tmp_path: Path) -> None:
+def test_the_machine_option() -> None:
     done = hvctl("gen", "windows-11", "--host", DEBIAN_12, "--machine", "pc-q35-6.2")
     assert "-machine pc-q35-6.2" in done.stdout
     assert "no machine type pc-q35-99.9" in hvctl(

@@ -13,6 +13,11 @@ def bound_to_us(command: list[str], signal: str = "TERM") -> list[str]:
     return ["setpriv", "--pdeathsig", signal, "--", *command]
 
 
+def contained(command: list[str]) -> list[str]:
+    """`command` of root's in process and mount namespaces of its own: with it go all it started and mounted."""
+    return ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--", *command]
+
+
 def end(process: subprocess.Popen[bytes], patience: float = 20) -> None:
     """Asks a process to end, and ends it when it does not within `patience` seconds; nothing if it has ended."""
     process.terminate()

@@ -88,9 +88,9 @@ def _remove_older(tree: Tree, cache: Path) -> None:
 
 
 def _build(tree: Tree, part: Path, place: Path, stop: threading.Event) -> None:
-    part.mkdir()
     root = part / "root"
-    root.mkdir()
+    for folder in (part, root, part / "tmp"):
+        folder.mkdir()
     packed = part / "root.tar"
     # By way of an archive, so that a user who is not root owns, and can remove, what is unpacked.
     _run([*_mmdebstrap(tree), tree.suite, str(packed), *_mirror()], part, stop)
@@ -139,11 +139,20 @@ def _asked(command: list[str]) -> str:
 
 def _run(command: list[str], part: Path, stop: threading.Event) -> None:
     # INITRD=No: the hook of initramfs-tools would spend a minute on an initrd that nothing boots.
-    environment = {**os.environ, "INITRD": "No", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+    environment = os.environ | {"INITRD": "No", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+    if os.geteuid() == 0:
+        # Else a build that is killed leaves apt running and folders mounted. Who is not root has mmdebstrap's own
+        # namespaces, whose users may not see `part`.
+        command = contained(command)
+        environment["TMPDIR"] = str(part / "tmp")
     log = part / "log"
     with log.open("wb") as sink:
         process = subprocess.Popen(
-            bound_to_us(command), stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=environment
+            bound_to_us(command, "KILL" if os.geteuid() == 0 else "TERM"),
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            env=environment,
         )
     try:
         _wait(process, stop)
