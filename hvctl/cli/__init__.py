@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -92,6 +93,8 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
+    # Imports make many objects and little garbage: collecting among them costs more than one command can win back.
+    gc.set_threshold(100_000)
     sys.exit(run(sys.argv[1:]))
 
 

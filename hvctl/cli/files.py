@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from hvctl.errors import UsageError
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def write_result(text: str, path: str | None) -> None:
@@ -16,6 +15,11 @@ def write_result(text: str, path: str | None) -> None:
     if path is None or path == "-":
         click.echo(text, nl=False)
         return
+    # Most results go to stdout; tempfile alone costs 7 ms of imports.
+    from pathlib import Path
+
+    from hvctl.errors import UsageError
+
     try:
         replace(Path(path), text.encode())
     except OSError as error:
@@ -27,6 +31,9 @@ def replace(path: Path, content: bytes) -> None:
 
     A link is followed; what is not a regular file (/dev/stdout, a pipe) is written to in place.
     """
+    import os
+    import tempfile
+
     target = path.resolve()
     if target.exists() and not target.is_file():
         target.write_bytes(content)
@@ -36,15 +43,17 @@ def replace(path: Path, content: bytes) -> None:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
             stream.flush()
-            _keep_mode(target, stream.fileno())
+            _keep_mode(path, stream.fileno())
             os.fsync(stream.fileno())
-        Path(temporary).replace(target)
+        os.rename(temporary, target)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        os.unlink(temporary)
         raise
 
 
 def _keep_mode(target: Path, handle: int) -> None:
+    import os
+
     try:
         old = target.stat()
     except FileNotFoundError:

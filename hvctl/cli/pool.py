@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hvctl.errors import HostError
-from hvctl.probe.kvm import NO_HYPERV
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +30,7 @@ def this_host(qemu: Sequence[str] | None = None, *, libvirt: bool = True) -> Hos
         HostError: no usable KVM, a KVM without Hyper-V emulation, or no QEMU.
     """
     from hvctl.probe.host import probe_host
+    from hvctl.probe.kvm import NO_HYPERV
 
     host = probe_host(qemu=list(qemu) if qemu else None, with_libvirt=libvirt)
     if not host.kvm.hyperv:

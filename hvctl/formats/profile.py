@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hvctl import catalog
@@ -57,7 +55,7 @@ def load_profile(name_or_path: str, *, stdin: TextIO | None = None) -> Profile:
 def profile_from_text(text: str, path: str = "<text>") -> Profile:
     """The profile of a text; what it extends by path is relative to the working directory. Raises InputError."""
     problems = Problems()
-    layers = _layers(profile_source.Source(path, Path(), text.removeprefix("\ufeff")), problems)
+    layers = _layers(profile_source.Source(path, text.removeprefix("\ufeff")), problems)
     problems.check()
     return _consistent(merged(layers))
 
@@ -119,14 +117,16 @@ def open_source(name_or_path: str, stdin: TextIO | None = None) -> Source:
     """The text that `load_profile` reads for a name; raises as it does."""
     if name_or_path == "-":
         return profile_source.from_stdin(stdin)
-    known = shipped.path(name_or_path)
-    if known is None and not _is_path(name_or_path) and not Path(name_or_path).exists():
+    known = profile_source.from_shipped(name_or_path)
+    if known:
+        return known
+    if not _is_path(name_or_path) and not profile_source.exists(name_or_path):
         hint = did_you_mean(name_or_path, shipped.names())
         raise UsageError(
             f"no profile {quoted(name_or_path)}: neither a shipped one nor a file",
             f"{hint} see `hvctl profile list`".lstrip(),
         )
-    return profile_source.from_file(known or Path(name_or_path))
+    return profile_source.from_file(name_or_path)
 
 
 def _is_path(text: str) -> bool:
@@ -136,7 +136,7 @@ def _is_path(text: str) -> bool:
 def _layers(source: Source, problems: Problems) -> list[Layer]:
     """The settings of a file and of its parents, the child first; stops at the first parent that cannot be had."""
     layers: list[Layer] = []
-    chain = {_identity(source): source.path}
+    chain = {source.identity: source.path}
     while True:
         settings = decode_text(source.text, source.path, problems)
         layers.append(Layer(_name_of(source.path), settings))
@@ -146,24 +146,25 @@ def _layers(source: Source, problems: Problems) -> list[Layer]:
         parent = _parent(source, extends.value, extends.span, problems)
         if parent is None:
             return layers
-        if _identity(parent) in chain or len(chain) > MOST_PARENTS:
+        if parent.identity in chain or len(chain) > MOST_PARENTS:
             message = "extends goes round in a circle"
-            if _identity(parent) not in chain:
+            if parent.identity not in chain:
                 message = f"extends goes on for more than {MOST_PARENTS} parents"
             problems.add(f"{message}: {' -> '.join([*chain.values(), parent.path])}", extends.span)
             return layers
-        chain[_identity(parent)] = parent.path
+        chain[parent.identity] = parent.path
         source = parent
 
 
 def _parent(child: Source, name: str, span: Span, problems: Problems) -> Source | None:
-    path = child.folder / name if _is_path(name) else shipped.path(name)
-    if path is None:
-        hint = did_you_mean(name, shipped.names()) or "see `hvctl profile list`; write a file's path with a `/`"
-        problems.add(f"extends: no profile {quoted(name)} is shipped", span, hint)
-        return None
     try:
-        return profile_source.from_file(path)
+        if _is_path(name):
+            return profile_source.from_file(profile_source.beside(child, name))
+        known = profile_source.from_shipped(name)
+        if known is None:
+            hint = did_you_mean(name, shipped.names()) or "see `hvctl profile list`; write a file's path with a `/`"
+            problems.add(f"extends: no profile {quoted(name)} is shipped", span, hint)
+        return known
     except InputError as error:
         for problem in error.problems:
             related = () if problem.span is None else (("extended here", span),)
@@ -171,10 +172,9 @@ def _parent(child: Source, name: str, span: Span, problems: Problems) -> Source 
         return None
 
 
-def _identity(source: Source) -> str:
-    return os.path.realpath(source.path)
-
-
 def _name_of(path: str) -> str:
-    stem = "stdin" if path == "<stdin>" else Path(path).stem
+    """A name for a profile that does not say its own: its file's, without the suffix."""
+    stem = path.rpartition("/")[2]
+    for suffix in (".yaml", ".yml"):
+        stem = stem.removesuffix(suffix)
     return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:64] or "profile"

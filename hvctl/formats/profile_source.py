@@ -1,16 +1,17 @@
-"""Where the text of a profile comes from: a file or stdin, bounded, and as UTF-8. Nothing is read that is not a regular
-file, so that a named pipe or a device cannot hold hvctl up."""
+"""Where the text of a profile comes from: a shipped file, a user's file or stdin; bounded, and as UTF-8.
+
+Nothing is read that is not a regular file, so that a named pipe or a device cannot hold hvctl up.
+"""
 
 from __future__ import annotations
 
 import codecs
-import os
 import stat
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hvctl.errors import InputError
+from hvctl.formats import shipped
 from hvctl.model.span import Problem, Span
 
 if TYPE_CHECKING:
@@ -20,41 +21,70 @@ LARGEST = 1 << 20  # bytes
 
 
 class Source(NamedTuple):
-    """The text of one file; `folder` is where the paths in it begin."""
+    """The text of one file. `folder` is where the paths in it begin; `identity` tells it from other files."""
 
     path: str
-    folder: Path
     text: str
+    folder: str = "."
+    identity: str = ""
 
 
-def from_file(path: Path) -> Source:
-    """Read a file; raises InputError where that cannot be done."""
-    name = str(path)
+def from_shipped(name: str) -> Source | None:
+    """The shipped profile of this name; None if there is none."""
+    for path in shipped.paths(name):
+        try:
+            with open(path, "rb") as stream:  # noqa: PTH123 - pathlib costs a tenth of loading a shipped profile
+                return Source(path, text(stream.read(LARGEST + 1), path), path.rpartition("/")[0], path)
+        except FileNotFoundError:
+            continue
+    return None
+
+
+def from_file(name: str) -> Source:
+    """Read a user's file; raises InputError where that cannot be done."""
+    from pathlib import Path
+
+    path = Path(name)
     try:
-        # O_NONBLOCK: opening a pipe that nobody writes to would wait forever.
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise _unreadable(name, reason.lower()) from error
-    with os.fdopen(handle, "rb") as stream:
-        mode = os.fstat(handle).st_mode
+        mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             raise _unreadable(name, "it is a directory")
         if not stat.S_ISREG(mode):
             raise _unreadable(name, "it is not a regular file", "pass it on stdin, as `-`")
-        try:
+        with path.open("rb") as stream:
             content = stream.read(LARGEST + 1)
-        except OSError as error:
-            raise _unreadable(name, (error.strerror or str(error)).lower()) from error
-    return Source(name, path.parent, text(content, name))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise _unreadable(name, reason[:1].lower() + reason[1:]) from error
+    return Source(name, text(content, name), str(path.parent), str(path.resolve()))
+
+
+def exists(name: str) -> bool:
+    """Whether there is a file of this name, readable or not."""
+    from pathlib import Path
+
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def beside(child: Source, name: str) -> str:
+    """The path of a file that another one names."""
+    return name if name.startswith("/") or child.folder == "." else f"{child.folder}/{name}"
 
 
 def from_stdin(stream: TextIO | None = None) -> Source:
     """Read stdin, or the stream that stands for it; paths in it begin at the working directory."""
     stream = sys.stdin if stream is None else stream
+    if stream is None:  # closed by whoever started hvctl
+        raise _unreadable("<stdin>", "it is closed")
     binary = getattr(stream, "buffer", None)
-    content = binary.read(LARGEST + 1) if binary else stream.read(LARGEST + 1).encode("utf-8", "surrogatepass")
-    return Source("<stdin>", Path(), text(content, "<stdin>"))
+    try:
+        content = binary.read(LARGEST + 1) if binary else stream.read(LARGEST + 1).encode("utf-8", "surrogatepass")
+    except OSError as error:
+        raise _unreadable("<stdin>", (error.strerror or str(error)).lower()) from error
+    return Source("<stdin>", text(content, "<stdin>"))
 
 
 def text(content: bytes, path: str) -> str:

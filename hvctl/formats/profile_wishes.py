@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hvctl.formats.yaml_nodes import Entry, Node, Scalar
     from hvctl.model.profile import Value
 
-STATES = tuple(Ask)
+STATES = (Ask.ON, Ask.OFF, Ask.PREFER)
 # Without its comma: QEMU's option parser ends the value there, and writing two of them is not what libvirt does.
 TEXT = r"[\x20-\x2b\x2d-\x7e]"
 # Kinds whose `on` says nothing without a value.

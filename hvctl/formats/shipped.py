@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-
 from hvctl.catalog.windows import GUESTS
 
 SUFFIX = ".yaml"
 
+# pathlib is imported only where a folder is listed: it would be a tenth of the time that a shipped profile takes.
+_PACKAGE = __file__.rpartition("/formats/")[0]
+_FOLDERS = (f"{_PACKAGE}/data/profiles", f"{_PACKAGE.rpartition('/')[0]}/profiles")
 
-@cache
-def folder() -> Path:
-    """Where the shipped profiles lie."""
-    package = Path(__file__).parent.parent
-    installed = package / "data" / "profiles"
-    return installed if installed.is_dir() else package.parent / "profiles"
+
+def paths(name: str) -> tuple[str, ...]:
+    """Where the file of a shipped profile would lie, first choice first; empty for what cannot be a name."""
+    if not (name.isascii() and name.replace("-", "").isalnum()):
+        return ()
+    return tuple(f"{folder}/{name}{SUFFIX}" for folder in _FOLDERS)
 
 
 def names() -> tuple[str, ...]:
     """The names of all shipped profiles: by Windows release, then the others by the alphabet."""
+    from pathlib import Path
+
     order = {guest.id: position for position, guest in enumerate(GUESTS)}
-    found = [path.stem for path in folder().glob(f"*{SUFFIX}")]
+    found = {path.stem for folder in _FOLDERS for path in Path(folder).glob(f"*{SUFFIX}")}
     return tuple(sorted(found, key=lambda name: (order.get(name, len(order)), name)))
-
-
-def path(name: str) -> Path | None:
-    """The file of a shipped profile; None where none has this name."""
-    if not name or not name.replace("-", "").isalnum():
-        return None
-    found = folder() / (name + SUFFIX)
-    return found if found.is_file() else None

@@ -33,11 +33,6 @@ class Control:
         self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
 
-    @property
-    def ready(self) -> bool:
-        """Whether a command reaches QEMU at once."""
-        return self.greeted and not self._closed
-
     def send(self, command: str) -> bool:
         """Have a command executed, at once or as soon as QEMU has greeted; False if QEMU closed the connection."""
         if self._closed:

@@ -109,6 +109,7 @@ class _Watch:
         self.relay = Relay(say)
         self.crashes: list[Crash] = []
         self.stage = Stage.RUNNING
+        self.asked_by: signal.Signals | None = None
         self.deadline: float | None = None
         self.control: Control | None = None
 
@@ -170,9 +171,12 @@ class _Watch:
         if number is signal.SIGINT and self.terminal.lent:
             return  # Ctrl-C is the guest's.
         if self.stage is Stage.RUNNING:
+            self.asked_by = number
             self._ask(number)
-        elif number is not signal.SIGHUP or self.stage is not Stage.ASKED:
+        elif self.stage is Stage.ASKED and signal.SIGHUP in (number, self.asked_by):
             # A session that ends sends SIGTERM and SIGHUP together (systemd.kill(5), SendSIGHUP=): that is one wish.
+            self.asked_by = number
+        else:
             self._end_it()
 
     def _ask(self, number: signal.Signals) -> None:
@@ -190,7 +194,7 @@ class _Watch:
         if self.stage < Stage.QUITTING:
             self._enter(Stage.QUITTING, self.patience.quit)
             self.say("hvctl: ending QEMU")
-            if not (self.control and self.control.ready and self.control.send("quit")):
+            if not (self.control and self.control.send("quit")):
                 os.kill(self.child.pid, signal.SIGTERM)
         else:
             self._enter(Stage.KILLED, None)

@@ -95,7 +95,7 @@ def _libvirt(folder: str, notes: list[str]) -> Libvirt | None:
 
 def _notes(files: HostFiles) -> list[str]:
     if files.virtual:
-        return ["this host is itself a virtual machine: its KVM is nested, and what it measures of time is the host's"]
+        return ["this host is itself a virtual machine: its guests are nested and slower than on the hardware"]
     return []
 
 
@@ -106,7 +106,8 @@ def _how(kvm: Kvm, files: HostFiles, binaries: tuple[Qemu, ...], *, with_libvirt
         ("hardware", "/proc/cpuinfo, /sys/module, /sys/devices/system; the TSC from KVM_GET_TSC_KHZ on a vCPU"),
     ]
     if binaries:
-        how.append(("qemu", "QMP: -machine none with -accel tcg, CPU models with -accel kvm"))
+        models = ", CPU models with -accel kvm" if any(qemu.models is not None for qemu in binaries) else ""
+        how.append(("qemu", f"QMP: -machine none with -accel tcg{models}"))
     if with_libvirt:
         how.append(("libvirt", "the installed domaincommon.rng and the name of the library"))
     return tuple(how)

@@ -88,16 +88,20 @@ class LinuxKvm:
             HostError: it is missing, forbidden, without a driver, or no character device.
         """
         try:
-            mode = os.stat(self.path).st_mode
-            if not stat.S_ISCHR(mode):
-                raise _not_kvm(self.path, "it is not a character device")
-            return os.open(self.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOCTTY)
+            # O_NONBLOCK: below --root there can be a FIFO.
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
+        except IsADirectoryError as error:
+            raise _not_kvm(self.path, "it is a folder") from error
         except PermissionError as error:
             raise _forbidden(self.path) from error
         except FileNotFoundError as error:
             raise HostError(f"there is no {self.path}: this kernel offers no KVM", _LOAD) from error
         except OSError as error:
             raise _unusable(self.path, error) from error
+        if not stat.S_ISCHR(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise _not_kvm(self.path, "it is not a character device")
+        return descriptor
 
     def ioctl(self, descriptor: int, request: int, argument: int | bytearray) -> int:
         """See `KvmDevice`; an interrupted call is made again, as QEMU does for KVM_CREATE_VM."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.testbed.errors import BuildFailed, Missing, Stopped
-from tests.testbed.process import bound_to_us, end
+from tests.testbed.process import bound_to_us, contained, end
 
 BUILD_SECONDS = 900
 POLL_SECONDS = 0.2
