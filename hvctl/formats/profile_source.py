@@ -71,6 +71,7 @@ def exists(name: str) -> bool:
 
 def beside(child: Source, name: str) -> str:
     """The path of a file that another one names."""
+    name = name.removeprefix("./")
     return name if name.startswith("/") or child.folder == "." else f"{child.folder}/{name}"
 
 

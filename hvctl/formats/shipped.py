@@ -13,7 +13,7 @@ _FOLDERS = (f"{_PACKAGE}/data/profiles", f"{_PACKAGE.rpartition('/')[0]}/profile
 
 def paths(name: str) -> tuple[str, ...]:
     """Where the file of a shipped profile would lie, first choice first; empty for what cannot be a name."""
-    if not (name.isascii() and name.replace("-", "").isalnum()):
+    if not (len(name) <= 64 and name.isascii() and name.replace("-", "").isalnum()):
         return ()
     return tuple(f"{folder}/{name}{SUFFIX}" for folder in _FOLDERS)
 

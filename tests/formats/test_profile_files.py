@@ -116,8 +116,8 @@ def test_mistakes_of_parents_are_told_with_their_own_path(tmp_path: Path) -> Non
     ("extends", "expected"),
     [
         ("windows-12", "child.yaml:2:1 extends: no profile 'windows-12' is shipped"),
-        ("./gone.yaml", "child.yaml:2:1 extends: {}/./gone.yaml cannot be read: no such file or directory"),
-        ("./", "child.yaml:2:1 extends: {}/./ cannot be read: it is a directory"),
+        ("./gone.yaml", "child.yaml:2:1 extends: {}/gone.yaml cannot be read: no such file or directory"),
+        ("../", "child.yaml:2:1 extends: {}/../ cannot be read: it is a directory"),
     ],
 )
 def test_a_parent_that_cannot_be_had_is_told_at_extends(tmp_path: Path, extends: str, expected: str) -> None:
@@ -196,8 +196,5 @@ def test_strange_names(name: str) -> None:
         load_profile(name)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_an_unreadable_file(tmp_path: Path) -> None:
-    path = write(tmp_path, p="version: 1\n")
-    path.chmod(0)
-    assert problems(path) == [f"{path} cannot be read: permission denied"]
+def test_a_file_that_fails_while_it_is_read() -> None:
+    assert problems("/proc/self/mem") == ["/proc/self/mem cannot be read: input/output error"]

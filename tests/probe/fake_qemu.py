@@ -8,9 +8,11 @@ import re
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-TRUTH = {
+TRUTH: dict[str, Any] = {
     "qmp_capabilities": {},
     "query-version": {"qemu": {"major": 9, "minor": 8, "micro": 7}, "package": "fake"},
     "device-list-properties": [{"name": "hv-fake", "type": "bool"}, {"name": "avx", "type": "bool"}],
@@ -27,7 +29,7 @@ TRUTH = {
         {"name": "max", "unavailable-features": []},
     ],
 }
-LIES: dict[str, object] = {
+LIES: dict[str, tuple[str, Any]] = {
     "version-is-a-list": ("query-version", []),
     "version-is-negative": ("query-version", {"qemu": {"major": -1, "minor": 0, "micro": 0}}),
     "properties-are-numbers": ("device-list-properties", [1, 2]),
@@ -47,29 +49,44 @@ def main() -> None:
     chardev = next(re.search(r"fd=(\d+)", word) for word in sys.argv if word.startswith("socket,"))
     assert chardev
     monitor = socket.socket(fileno=int(chardev[1]))
-    stream = monitor.makefile("rw")
     if lie == "silent":
         time.sleep(600)
     greeting = {"QMP": {"version": TRUTH["query-version"], "capabilities": []}}
-    stream.write("[" * 200_000 + "\n" if lie == "endless-depth" else json.dumps(greeting) + "\n")
-    stream.flush()
-    for line in stream:
-        answer(stream, json.loads(line), lie)
+    send(monitor, "[" * 200_000 if lie == "endless-depth" else json.dumps(greeting))
+    for request in requests(monitor):
+        send(monitor, json.dumps(answer(request, lie)))
 
 
-def answer(stream: object, request: dict[str, object], lie: str) -> None:
-    name = str(request["execute"])
-    reply = TRUTH[name]
+def send(monitor: socket.socket, text: str) -> None:
+    monitor.sendall(text.encode() + b"\r\n")
+
+
+def requests(monitor: socket.socket) -> Iterator[dict[str, Any]]:
+    """What a client asks; QMP has no separator between requests."""
+    text = ""
+    while True:
+        data = monitor.recv(65536)
+        if not data:
+            return
+        text = (text + data.decode()).lstrip()
+        try:
+            request, end = json.JSONDecoder().raw_decode(text)
+        except ValueError:
+            continue
+        text = text[end:]
+        yield request
+
+
+def answer(request: dict[str, Any], lie: str) -> dict[str, Any]:
+    name = request["execute"]
     if lie == "dies-at-machines" and name == "query-machines":
         sys.exit(7)
     if lie == "hangs-at-machines" and name == "query-machines":
         time.sleep(600)
-    if lie in LIES:
-        about, value = LIES[lie]  # type: ignore[misc]
-        reply = value if about == name else reply
+    about, value = LIES.get(lie, ("", None))
+    reply = value if about == name else TRUTH[name]
     body = {"return": reply} if reply is not None else {"error": {"class": "GenericError", "desc": "no such type"}}
-    stream.write(json.dumps({**body, "id": request.get("id")}) + "\n")  # type: ignore[attr-defined]
-    stream.flush()  # type: ignore[attr-defined]
+    return {**body, "id": request.get("id")}
 
 
 if __name__ == "__main__":

@@ -40,8 +40,8 @@ def test_the_installed_qemu() -> None:
     assert qemu
     assert notes == ()
     assert qemu.version
-    wanted = {known.name: known.type for row in ROWS for known in row.properties if not row.experimental}
-    assert wanted.items() <= dict(qemu.properties).items()
+    wanted = {known.name for row in ROWS for known in row.properties if not row.experimental}
+    assert wanted <= set(dict(qemu.properties))
     assert {"machine", "chardev"} <= set(qemu.options)
     by_alias = {machine.alias: machine for machine in qemu.machines if machine.alias}
     assert set(machines.FAMILIES) <= set(by_alias)

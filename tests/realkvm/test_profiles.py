@@ -5,36 +5,52 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from hvctl.catalog import ROWS
+from hvctl.catalog.types import Blocks
+from hvctl.formats.profile import load_profile
 from hvctl.formats.shipped import names
 from hvctl.model.cpuid import CpuidLeaf
+from hvctl.model.plan import Plan
+from hvctl.plan.cpuid import predict
+from hvctl.plan.resolve import resolve
+from hvctl.render.qemu import arguments
 from tests.realkvm.cpuid_firmware import LEAVES, seen_leaves
-from tests.realkvm.real import QEMU, hvctl
+from tests.realkvm.real import QEMU, hvctl, this_host
 from tests.testbed.linuxguest import boot_arguments, make_initramfs
 
 PROFILES = names()
 
 
-def generated(profile: str) -> dict[str, Any]:
-    answer: dict[str, Any] = json.loads(hvctl("gen", profile, "--format", "json").stdout)
-    return answer
-
-
-def predicted(answer: dict[str, Any]) -> dict[int, CpuidLeaf]:
-    rows = [CpuidLeaf(*(int(leaf[name], 16) for name in CpuidLeaf._fields)) for leaf in answer["leaves"]]
-    return {row.leaf: row for row in rows}
+def planned(profile: str) -> tuple[Plan, dict[int, CpuidLeaf]]:
+    """The plan for this machine and the leaves that it predicts."""
+    plan = resolve(load_profile(profile), (this_host(),))
+    assert not plan.refusals
+    return plan, {leaf.leaf: leaf for leaf in predict(plan, this_host())}
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_guest_sees_the_predicted_leaves_bit_for_bit(profile: str, tmp_path: Path) -> None:
-    answer = generated(profile)
-    seen = seen_leaves(QEMU, [*answer["argv"], "-accel", "kvm"], tmp_path)
+    plan, leaves = planned(profile)
+    seen = seen_leaves(QEMU, [*arguments(plan), "-accel", "kvm"], tmp_path)
     # On AMD, what lies beyond the announced leaves reads as zero.
-    assert seen == {leaf: predicted(answer).get(leaf, CpuidLeaf(leaf)) for leaf in LEAVES}
+    assert seen == {leaf: leaves.get(leaf, CpuidLeaf(leaf)) for leaf in LEAVES}
+
+
+def test_a_wrong_prediction_would_be_seen(tmp_path: Path) -> None:
+    plan, leaves = planned("minimal")
+    without = [word.replace("hv_relaxed=on", "hv_relaxed=off") for word in arguments(plan)]
+    assert seen_leaves(QEMU, [*without, "-accel", "kvm"], tmp_path)[0x40000004] != leaves[0x40000004]
+
+
+def test_the_command_line_gives_what_the_core_gives() -> None:
+    answer = json.loads(hvctl("gen", "windows-11", "--format", "json").stdout)
+    plan, leaves = planned("windows-11")
+    assert answer["argv"] == list(arguments(plan))
+    shown = [CpuidLeaf(*(int(leaf[name], 16) for name in CpuidLeaf._fields)) for leaf in answer["leaves"]]
+    assert shown == list(leaves.values())
 
 
 def hidden(profile: str, folder: Path) -> str:
@@ -45,14 +61,14 @@ def hidden(profile: str, folder: Path) -> str:
 
 
 def test_a_linux_guest_lives_on_each_distinct_set_of_leaves(tmp_path: Path) -> None:
-    blocking = {row.id for row in ROWS if str(row.blocks_migration) == "always"}
+    blocking = {row.id for row in ROWS if row.blocks_migration is Blocks.ALWAYS}
     make_initramfs(tmp_path / "guest.img")
     done: set[tuple[CpuidLeaf, ...]] = set()
     for profile in PROFILES:
         if profile in blocking:
             continue
         path = hidden(profile, tmp_path)
-        leaves = predicted(generated(path))
+        _, leaves = planned(path)
         if tuple(leaves.values()) in done:
             continue
         done.add(tuple(leaves.values()))

@@ -2,15 +2,18 @@
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 from tests.testbed.boot import Watch, boot
 from tests.testbed.errors import TestbedError
 from tests.testbed.linuxguest import boot_arguments, make_initramfs
 from tests.testbed.machine import Job
+from tests.testbed.process import bound_to_us, end
 from tests.testbed.progress import Progress, copier
 from tests.testbed.selection import inside
 from tests.testbed.world import find_world
@@ -19,6 +22,8 @@ PROFILE = Path(__file__).with_name("demo-profile.yaml")
 WORLD = "debian-12"
 LIMIT_SECONDS = 300
 COMMAND_SECONDS = 150
+# What the guest has to say for the demo to have shown anything.
+PROOF = ("Hyper-V: privilege flags", "clock source hyperv_clocksource_tsc_page")
 
 # linux/kvm.h
 KVM_CHECK_EXTENSION = 0xAE03
@@ -55,21 +60,34 @@ def elsewhere(lack: str) -> int:
     print("So QEMU's TCG emulates one here that has such a KVM. Everything is slow there: about a minute.", flush=True)
     progress = Progress("demo", sys.stderr.isatty())
     world = find_world(WORLD, progress.say)
-    job = Job((str(world.python), "-m", "tests.testbed.demo"))
+    job = Job((str(world.python), "-m", "tests.testbed.demo"), env=appearance())
     watch = Watch(progress.started, copier(sys.stdout.buffer), copier(sys.stderr.buffer), progress.tick)
     return boot(world, job, timeout=LIMIT_SECONDS, watch=watch).exit_code
 
 
+def appearance() -> tuple[tuple[str, str], ...]:
+    """What L1, which has no terminal, has to know of this one."""
+    if not sys.stdout.isatty():
+        return ()
+    colour = () if "NO_COLOR" in os.environ else (("FORCE_COLOR", "1"),)
+    return (("COLUMNS", str(shutil.get_terminal_size().columns)), *colour)
+
+
 def show() -> int:
     """The commands of the demo, each printed before it runs; the first that fails ends it."""
+    said = ""
     with tempfile.TemporaryDirectory(prefix="hvctl-demo-") as folder:
         initramfs = Path(folder) / "initramfs"
         make_initramfs(initramfs)
         for title, command, shown in commands(initramfs):
             print(f"\n# {title}\n$ hvctl {' '.join(shown)}", flush=True)
-            if code := run(command):
+            code, said = run(command)
+            if code:
                 print(f"demo: hvctl ended with {code}", file=sys.stderr)
                 return code
+    if missing := [words for words in PROOF if words not in said]:
+        print(f"demo: the guest did not say: {'; '.join(missing)}", file=sys.stderr)
+        return 1
     print("\nThe guest's own words: it runs on Hyper-V, and its clock is the reference TSC page.")
     return 0
 
@@ -89,14 +107,24 @@ def commands(initramfs: Path) -> tuple[tuple[str, list[str], list[str]], ...]:
     )
 
 
-def run(arguments: list[str]) -> int:
+def run(arguments: list[str]) -> tuple[int, str]:
+    """The exit code and what was said, which is printed as it comes."""
     # The environment's own hvctl, whatever PATH says.
     command = [sys.executable, "-m", "hvctl", *arguments]
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=COMMAND_SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        raise TestbedError(f"hvctl {arguments[0]} did not end within {COMMAND_SECONDS} s") from None
-    return done.returncode
+    said = []
+    with subprocess.Popen(
+        bound_to_us(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        watchdog = threading.Timer(COMMAND_SECONDS, process.terminate)
+        watchdog.start()
+        try:
+            for line in process.stdout or ():
+                print(line, end="", flush=True)
+                said.append(line)
+        finally:
+            watchdog.cancel()
+            end(process)
+    return process.returncode, "".join(said)
 
 
 if __name__ == "__main__":
