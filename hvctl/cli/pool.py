@@ -20,7 +20,7 @@ def read_pool(files: Sequence[str]) -> Pool:
 
 
 def this_host(qemu: Sequence[str] | None = None, *, libvirt: bool = True) -> Host:
-    """This machine, probed.
+    """This machine, probed, with the first QEMU only: the one that would be started.
 
     Args:
         qemu: binaries to ask instead of those that are found.
@@ -29,12 +29,17 @@ def this_host(qemu: Sequence[str] | None = None, *, libvirt: bool = True) -> Hos
     Raises:
         HostError: no usable KVM, a KVM without Hyper-V emulation, or no QEMU.
     """
+    from hvctl.cli.qemu_cache import ask_first
+    from hvctl.probe.binaries import find_binaries, named_binaries
     from hvctl.probe.host import probe_host
     from hvctl.probe.kvm import NO_HYPERV
 
-    host = probe_host(qemu=list(qemu) if qemu else None, with_libvirt=libvirt)
+    host = probe_host(with_qemu=False, with_libvirt=libvirt)
     if not host.kvm.hyperv:
         raise HostError(*NO_HYPERV)
-    if not host.qemu:
-        raise HostError("no QEMU was found", "install qemu-system-x86, or name a binary with --qemu")
-    return host
+    paths = named_binaries(qemu) if qemu else find_binaries()
+    answer, notes = ask_first(paths, host)
+    if answer is None:
+        found = "; ".join(notes) or "none was found on PATH or in the usual places"
+        raise HostError(f"no QEMU: {found}", "install qemu-system-x86, or name a binary with --qemu")
+    return host._replace(qemu=(answer,), notes=(*host.notes, *notes))

@@ -92,8 +92,8 @@ def _print_checks(results: list[tuple[str, HvctlError | None]]) -> None:
     from hvctl.report.problems import render_error, visible
 
     color = use_color(sys.stdout)
-    for file, error in results:
-        click.echo(render_error(error, color) if error else f"{visible(file)}: ok\n", nl=False, color=color)
+    texts = [render_error(error, color) + "\n" if error else f"{visible(file)}: ok\n" for file, error in results]
+    click.echo("".join(texts).removesuffix("\n"), color=color)
 
 
 def _print_json(content: dict[str, object]) -> None:

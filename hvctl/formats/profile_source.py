@@ -31,13 +31,14 @@ class Source(NamedTuple):
 
 def from_shipped(name: str) -> Source | None:
     """The shipped profile of this name; None if there is none."""
-    for path in shipped.paths(name):
-        try:
-            with open(path, "rb") as stream:  # noqa: PTH123 - pathlib costs a tenth of loading a shipped profile
-                return Source(path, text(stream.read(LARGEST + 1), path), path.rpartition("/")[0], path)
-        except FileNotFoundError:
-            continue
-    return None
+    path = shipped.path(name)
+    if path is None:
+        return None
+    try:
+        with open(path, "rb") as stream:
+            return Source(path, text(stream.read(LARGEST + 1), path), shipped.folder(), path)
+    except FileNotFoundError:
+        return None
 
 
 def from_file(name: str) -> Source:

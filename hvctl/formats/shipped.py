@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from hvctl.catalog.windows import GUESTS
 
 SUFFIX = ".yaml"
-
-# pathlib is imported only where a folder is listed: it would be a tenth of the time that a shipped profile takes.
-_PACKAGE = __file__.rpartition("/formats/")[0]
-_FOLDERS = (f"{_PACKAGE}/data/profiles", f"{_PACKAGE.rpartition('/')[0]}/profiles")
+_SCHEMA = "profile.schema.json"
 
 
-def paths(name: str) -> tuple[str, ...]:
-    """Where the file of a shipped profile would lie, first choice first; empty for what cannot be a name."""
-    if not (len(name) <= 64 and name.isascii() and name.replace("-", "").isalnum()):
-        return ()
-    return tuple(f"{folder}/{name}{SUFFIX}" for folder in _FOLDERS)
+@cache
+def folder() -> str:
+    """Where the shipped profiles lie.
+
+    Found by the schema that lies beside them, and without pathlib, which is imported only where a folder is listed:
+    it would be a tenth of the time that loading a shipped profile takes.
+    """
+    package = __file__.rpartition("/formats/")[0]
+    installed = f"{package}/data/profiles"
+    try:
+        with open(f"{installed}/{_SCHEMA}", "rb"):
+            return installed
+    except OSError:
+        return f"{package.rpartition('/')[0]}/profiles"
+
+
+def path(name: str) -> str | None:
+    """Where the file of a shipped profile would lie; None for what cannot be a name."""
+    fit = len(name) <= 64 and name.isascii() and name.replace("-", "").isalnum()
+    return f"{folder()}/{name}{SUFFIX}" if fit else None
 
 
 def names() -> tuple[str, ...]:
@@ -23,5 +37,5 @@ def names() -> tuple[str, ...]:
     from pathlib import Path
 
     order = {guest.id: position for position, guest in enumerate(GUESTS)}
-    found = {path.stem for folder in _FOLDERS for path in Path(folder).glob(f"*{SUFFIX}")}
+    found = [path.stem for path in Path(folder()).glob(f"*{SUFFIX}")]
     return tuple(sorted(found, key=lambda name: (order.get(name, len(order)), name)))

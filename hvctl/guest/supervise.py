@@ -112,6 +112,7 @@ class _Watch:
         self.asked_by: signal.Signals | None = None
         self.deadline: float | None = None
         self.control: Control | None = None
+        self.failure: BaseException | None = None
 
     async def until_the_end(self) -> Ending:
         import asyncio
@@ -127,21 +128,31 @@ class _Watch:
         loop.add_reader(stderr, self._read, stderr, loop)
         self.control = Control(self.child.qmp, self._panicked)
         talk = asyncio.create_task(self.control.talk())
+        loop.set_exception_handler(lambda _loop, context: self._failed(context.get("exception"), something))
+        talk.add_done_callback(lambda done: done.cancelled() or self._failed(done.exception(), something))
         # What arrived before there was anything to wake is looked at first.
         while not self._look():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(something.wait(), self._remaining())
             something.clear()
+            if self.failure is not None:
+                raise self.failure
             if self.deadline is not None and time.monotonic() >= self.deadline:
                 self._end_it()
         self.inbox.wake = nothing
         # QEMU's last words and events are in the socket and the pipe; a process that it left behind may hold them open.
         await asyncio.wait({talk}, timeout=self.patience.drain)
-        talk.cancel()
+        if not talk.done():
+            talk.cancel()
         self._read(stderr, loop)
         loop.remove_reader(stderr)
         self.relay.end()
         return self._ending()
+
+    def _failed(self, error: BaseException | None, something: asyncio.Event) -> None:
+        # asyncio only logs what a callback raises; here it ends the supervision, and with it QEMU.
+        self.failure = self.failure or error
+        something.set()
 
     def _ending(self) -> Ending:
         status = self.child.process.returncode

@@ -162,7 +162,7 @@ class _Resolution:
     def _pinning(self, row: Row) -> Obstacle | None:
         if Need.PINNED not in row.needs or self.profile.pinned or self._value(row) == "auto":
             return None
-        remedy = "pin the vCPUs and write `vcpus: {pinned: true}`"
+        remedy = "pin the vCPUs and write `vcpus: {pinned: on}`"
         return Obstacle("it is a promise that only pinned vCPUs keep", Layer.PROFILE, None, remedy)
 
     def _inherited(self, row: Row) -> Obstacle | None:

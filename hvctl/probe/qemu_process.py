@@ -12,7 +12,7 @@ import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from qemu.qmp import QMPClient, QMPError
+from qemu.qmp import ExecInterruptedError, QMPClient, QMPError
 
 from hvctl.probe.hostfs import clean
 
@@ -110,13 +110,16 @@ async def _end(process: asyncio.subprocess.Process, client: QMPClient) -> None:
 
 async def _failure(process: asyncio.subprocess.Process, errors: int, cause: BaseException) -> ProbeError:
     """Why a conversation broke: by preference QEMU's own last words."""
+    # qemu.qmp wraps what happens while it connects.
+    if not isinstance(cause.__cause__ or cause, OSError | EOFError | ExecInterruptedError):
+        return ProbeError(f"it does not answer as QEMU does: {clean(str(cause))}")
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_FAREWELL):
             await process.wait()
     words = _last_line(errors)
     code = process.returncode
     if code is None:
-        return ProbeError(f"it does not talk QMP: {clean(str(cause))}")
+        return ProbeError(f"it breaks off the conversation: {clean(str(cause))}")
     how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
     return ProbeError(f"it ended ({how}){': ' if words else ''}{words}", exited=True)
 

@@ -31,7 +31,7 @@ ADVICE = {
 _NEEDS = {
     Need.APICV: "Intel APICv (kvm_intel enable_apicv=1) or AMD AVIC (kvm_amd avic=1), active on every host.",
     Need.TSC_FREQUENCY: "A guest that must migrate needs tsc-frequency; hvctl leaves it out without one.",
-    Need.PINNED: "vCPUs pinned to CPUs (`vcpus: {pinned: true}` in the profile).",
+    Need.PINNED: "vCPUs pinned to CPUs (`vcpus: {pinned: on}` in the profile).",
 }
 
 

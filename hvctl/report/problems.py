@@ -91,7 +91,7 @@ def snippet(span: Span, room: int) -> Snippet:
     total = sum(_width(cell) for cell in text)
     if first == 0 and total <= room:
         return Snippet(text, before, width)
-    return _cropped(text, before, min(width, room // 2), room)
+    return _cropped(text, before, width, room)
 
 
 def _cropped(text: str, start: int, width: int, room: int) -> Snippet:
@@ -106,7 +106,8 @@ def _cropped(text: str, start: int, width: int, room: int) -> Snippet:
         at += _width(char)
     head = "…" if skip else ""
     tail = "…" if at - shift > room - 2 else ""
-    return Snippet(head + kept + tail, start - shift + len(head), width)
+    start += len(head) - shift
+    return Snippet(head + kept + tail, start, min(width, room - start))
 
 
 def _cells(line: str) -> list[str]:
@@ -114,7 +115,7 @@ def _cells(line: str) -> list[str]:
     shown = []
     at = 0
     for char in line:
-        cell = " " * (_TAB - at % _TAB) if char == "\t" else visible(char)
+        cell = " " * (_TAB - at % _TAB) if char == "\t" else _escaped(char)
         shown.append(cell)
         at += _width(cell)
     return shown
@@ -122,7 +123,11 @@ def _cells(line: str) -> list[str]:
 
 def visible(text: str) -> str:
     """A text with escapes for what a terminal would obey or hide: control characters, bidirectional marks."""
-    return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)
+    return "".join(char if char == "\n" else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    return char if char.isprintable() else ascii(char)[1:-1]
 
 
 def _width(text: str) -> int:

@@ -161,8 +161,10 @@ REFUSED_VALUES = [
     ("spinlocks: '8191'", "spinlocks cannot be '8191' (write the number without quotes)"),
     (
         "spinlocks: 8_191",
-        "spinlocks cannot be '8_191' (write a whole number from 4095 to 2147483647, in decimal or as 0x…, without "
-        "underscores and leading zeros)",
+        (
+            "spinlocks cannot be '8_191' (write a whole number from 4095 to 2147483647, in decimal or as 0x…, without "
+            "underscores and leading zeros)"
+        ),
     ),
     ("spinlocks: many", "spinlocks cannot be 'many' (write a whole number from 4095 to 2147483647)"),
     (
@@ -177,8 +179,10 @@ REFUSED_VALUES = [
     ("version-id: 10.0", "version-id is text, and YAML reads '10.0' as something else (quote it)"),
     (
         "version-id: '10.0'",
-        "version-id cannot be '10.0' (a version is written MAJOR.MINOR.BUILD or "
-        "MAJOR.MINOR.BUILD.SPACK-SBRANCH-SNUMBER)",
+        (
+            "version-id cannot be '10.0' (a version is written MAJOR.MINOR.BUILD or "
+            "MAJOR.MINOR.BUILD.SPACK-SBRANCH-SNUMBER)"
+        ),
     ),
     (
         "version-id: 65536.0.1",
@@ -215,8 +219,10 @@ REFUSED_ENTRIES = [
     (
         "spinlocks: prefer",
         [
-            "3:3 spinlocks: prefer needs a whole number from 4095 to 2147483647 "
-            "(write `spinlocks: {state: prefer, value: 4095}`)"
+            (
+                "3:3 spinlocks: prefer needs a whole number from 4095 to 2147483647 "
+                "(write `spinlocks: {state: prefer, value: 4095}`)"
+            )
         ],
     ),
     (
@@ -226,8 +232,10 @@ REFUSED_ENTRIES = [
     (
         "version-id: on",
         [
-            "3:3 version-id: on needs a version, MAJOR.MINOR.BUILD or MAJOR.MINOR.BUILD.SPACK-SBRANCH-SNUMBER "
-            "(write `version-id: 10.0.14393`)"
+            (
+                "3:3 version-id: on needs a version, MAJOR.MINOR.BUILD or MAJOR.MINOR.BUILD.SPACK-SBRANCH-SNUMBER "
+                "(write `version-id: 10.0.14393`)"
+            )
         ],
     ),
     ("relaxed: {state: on, value: 1}", ["3:24 relaxed takes no value (leave `value` out)"]),
@@ -276,8 +284,10 @@ REFUSED_KEYS = [
     ),
     (
         "machine: microvm",
-        "2:10 machine cannot be 'microvm' (write q35, pc, or a type of these families such as pc-q35-9.1; others "
-        "(microvm, isapc) are not supported)",
+        (
+            "2:10 machine cannot be 'microvm' (write q35, pc, or a type of these families such as pc-q35-9.1; others "
+            "(microvm, isapc) are not supported)"
+        ),
     ),
     ("cpu: 486", "2:6 cpu.model is text, and YAML reads '486' as something else (quote it)"),
     (
@@ -299,8 +309,10 @@ REFUSED_KEYS = [
     ),
     (
         "cpu: {features: {migratable: on}}",
-        "2:18 'migratable' cannot stand in cpu.features "
-        "(hvctl writes it; say `migration: required` or `migration: none`)",
+        (
+            "2:18 'migratable' cannot stand in cpu.features "
+            "(hvctl writes it; say `migration: required` or `migration: none`)"
+        ),
     ),
     (
         "cpu: {features: {sse4_1: on, sse4-1: on}}",

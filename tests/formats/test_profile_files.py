@@ -7,8 +7,10 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 
 from hvctl.errors import HvctlError, InputError, UsageError
+from hvctl.formats import shipped
 from hvctl.formats.profile import load_profile
 from hvctl.model.profile import Ask
 
@@ -79,6 +81,23 @@ def test_a_shipped_profile_can_be_extended_by_name(tmp_path: Path) -> None:
     )
     assert found.name == "mine"
     assert {wish.id for wish in found.wishes} == {wish.id for wish in load_profile("windows-11").wishes} | {"evmcs"}
+
+
+@pytest.mark.parametrize("name", shipped.names())
+def test_yaml_without_its_c_parser_gives_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    profile = load_profile(name)
+    monkeypatch.setattr("hvctl.formats.yaml_nodes._LOADER", yaml.Loader)
+    assert load_profile(name) == profile
+
+
+@pytest.mark.parametrize(
+    "text", ["a: [", "- a\nb", "\ta: 1", "a: 'b", "a: *b", "a: @", "x: y: z", "a: !!int 1", "? ", "%A"]
+)
+def test_yaml_without_its_c_parser_finds_mistakes(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hvctl.formats.yaml_nodes._LOADER", yaml.Loader)
+    with pytest.raises(InputError) as caught:
+        load_profile("-", stdin=io.StringIO(f"version: 1\n{text}\n"))
+    assert next(problem.span.line for problem in caught.value.problems if problem.span) in (2, 3)
 
 
 def test_a_circle_names_its_chain(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hvctl import catalog
+from hvctl.catalog.types import Row
 from hvctl.catalog.windows import GUESTS, USES
 from hvctl.errors import InputError
 from hvctl.formats import shipped
@@ -200,7 +201,7 @@ def test_they_agree_on_enlightenments(data: dict[str, Any]) -> None:
 
 
 @given(st.sampled_from(catalog.ROWS), WISH)
-def test_they_agree_on_one_enlightenment(row: catalog.Row, wish: Any) -> None:
+def test_they_agree_on_one_enlightenment(row: Row, wish: Any) -> None:
     compare({"version": 1, "enlightenments": {row.id: wish}})
 
 

@@ -68,12 +68,21 @@ def words(result: Path, argv: Sequence[str], *, stdio: bool = False, powerdown: 
 class Supervisor:
     """A supervisor process; a context manager that leaves no process behind."""
 
-    def __init__(self, folder: Path, argv: Sequence[str] = PAUSED, *, powerdown: float = LONG, quit_: float = LONG) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        argv: Sequence[str] = PAUSED,
+        *,
+        powerdown: float = LONG,
+        quit_: float = LONG,
+        pass_fds: Sequence[int] = (),
+    ) -> None:
         self.result = folder / "ending.json"
         self.process = subprocess.Popen(
             words(self.result, argv, powerdown=powerdown, quit_=quit_),
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
+            pass_fds=pass_fds,
             stderr=subprocess.PIPE,
             text=True,
             # The test's own group must not be signalled by a terminal that it may have.

@@ -131,7 +131,7 @@ class FakeInsatiableKvm(FakeKvm):
 
     largest = 0
 
-    def _fill(self, name: str, descriptor: int, buffer: bytearray) -> int:
+    def _fill(self, name: str, descriptor: int, buffer: bytearray) -> int:  # noqa: ARG002 - FakeKvm's
         self.largest = max(self.largest, len(buffer))
         raise OSError(errno.E2BIG, "too big")
 

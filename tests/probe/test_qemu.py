@@ -77,10 +77,8 @@ def test_a_qemu_whose_kvm_fails_is_known_without_it(tmp_path: Path) -> None:
     qemu, notes = only(fake(tmp_path, "no-kvm"), kvm=True)
     assert qemu
     assert qemu.models is None
-    assert notes == (
-        f"{tmp_path}/no-kvm: with KVM it cannot be asked, so its CPU models are not known: it ended (exit code 1): "
-        "fake: failed to initialize kvm: Permission denied",
-    )
+    assert "with KVM it cannot be asked, so its CPU models are not known: it ended (exit code 1)" in notes[0]
+    assert notes[0].endswith("fake: failed to initialize kvm: Permission denied")
 
 
 def test_a_qemu_without_tcg_is_asked_with_kvm(tmp_path: Path) -> None:
@@ -100,7 +98,7 @@ def test_a_qemu_without_tcg_is_asked_with_kvm(tmp_path: Path) -> None:
         ("name-is-long", "where a short text is expected"),
         ("many-machines", "not a list of reasonable length"),
         ("no-x86", "it has no max-x86_64-cpu"),
-        ("endless-depth", "does not talk QMP"),
+        ("endless-depth", "does not answer as QEMU does: Failed to establish session"),
         ("dies-at-machines", "it ended (exit code 7)"),
     ],
 )
@@ -149,8 +147,14 @@ def test_files_that_cannot_be_run(tmp_path: Path) -> None:
 def test_what_a_wrapper_started_goes_with_it(tmp_path: Path) -> None:
     sleep = shutil.copy("/bin/sleep", tmp_path / "sleep-of-the-wrapper")
     only(script(tmp_path, "wrapper", f"{sleep} 600 & wait"), limit=1)
-    running = [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(sleep) in _read(path)]
-    assert running == []
+    deadline = time.monotonic() + 5
+    while _running(str(sleep)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert _running(str(sleep)) == []
+
+
+def _running(word: str) -> list[Path]:
+    return [path for path in Path("/proc").glob("[0-9]*/cmdline") if word in _read(path)]
 
 
 def _read(path: Path) -> str:

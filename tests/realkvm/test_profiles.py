@@ -56,7 +56,7 @@ def test_the_command_line_gives_what_the_core_gives() -> None:
 def hidden(profile: str, folder: Path) -> str:
     """The profile with KVM hidden: else a Linux guest takes KVM's own interface and leaves Hyper-V's alone."""
     path = folder / f"{profile}.yaml"
-    path.write_text(f"version: 1\nname: {profile}\nextends: {profile}\ncpu: {{hidden: true}}\n")
+    path.write_text(f"version: 1\nname: {profile}\nextends: {profile}\ncpu: {{hidden: on}}\n")
     return str(path)
 
 

@@ -18,7 +18,7 @@ def contained(command: list[str]) -> list[str]:
     return ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--", *command]
 
 
-def end(process: subprocess.Popen[bytes], patience: float = 20) -> None:
+def end(process: subprocess.Popen[bytes] | subprocess.Popen[str], patience: float = 20) -> None:
     """Asks a process to end, and ends it when it does not within `patience` seconds; nothing if it has ended."""
     process.terminate()
     try:
