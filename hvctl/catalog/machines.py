@@ -1,7 +1,5 @@
 """Machine types: the two families, and what old versions change about Hyper-V."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 FAMILIES = {"q35": "pc-q35-", "pc": "pc-i440fx-"}

@@ -1,7 +1,5 @@
 """The columns of the catalog."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import NamedTuple
 

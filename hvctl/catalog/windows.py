@@ -1,7 +1,5 @@
 """The guests that a profile can name, and what goes with them."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

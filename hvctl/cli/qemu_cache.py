@@ -1,8 +1,8 @@
 """What a QEMU binary said, remembered until the binary, the kernel or KVM's answers change.
 
-Asking QEMU costs two starts of it; gen and launch need the answer every time. check-host always asks anew. The answer is
-kept as a host file under XDG_CACHE_HOME, behind a line that names all it depends on; whatever is odd about
-that file makes it worthless and no error.
+Asking QEMU costs two starts of it; gen and launch need the answer every time. check-host always asks anew. The answer
+is kept as a host file under XDG_CACHE_HOME, behind a line that names all it depends on; whatever is odd about that file
+makes it worthless and no error.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def read_host(path: str) -> Host:
         if path == "-":
             data = sys.stdin.buffer.read(MOST_BYTES + 1)
         else:
-            with open(path, "rb") as stream:  # noqa: PTH123 - pathlib would be imported for this alone
+            with open(path, "rb") as stream:
                 data = stream.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)

@@ -3,8 +3,6 @@
 Enlightenments are not listed here: they are the catalog's rows.
 """
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 
@@ -67,7 +65,7 @@ class Enlightenments(NamedTuple):
 class Table(NamedTuple):
     """A mapping with known keys. Where `short` is set, that key's value alone may stand for the whole."""
 
-    keys: dict[str, Key]
+    keys: dict[str, "Key"]
     help: str
     short: str = ""
     required: tuple[str, ...] = ()

@@ -3,19 +3,14 @@
 Nothing is read that is not a regular file, so that a named pipe or a device cannot hold hvctl up.
 """
 
-from __future__ import annotations
-
 import codecs
 import stat
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, TextIO
 
 from hvctl.errors import InputError
 from hvctl.formats import shipped
 from hvctl.model.span import Problem, Span
-
-if TYPE_CHECKING:
-    from typing import TextIO
 
 LARGEST = 1 << 20  # bytes
 

@@ -5,20 +5,14 @@ The tree is built from the parser's events, so that nesting is bounded before an
 configuration file has no use for (anchors, aliases, tags, merge keys, several documents) is reported where it stands.
 """
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import yaml
 
-from hvctl.formats.profile_problems import quoted
+from hvctl.formats.profile_problems import Problems, quoted
 from hvctl.model.span import Span
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from hvctl.formats.profile_problems import Problems
 
 DEEPEST = 32
 
@@ -39,7 +33,7 @@ class Entry(NamedTuple):
     """One key of a mapping and its value."""
 
     key: Scalar
-    value: Node
+    value: "Node"
 
     @property
     def span(self) -> Span:
@@ -60,7 +54,7 @@ class Mapping(NamedTuple):
 class Items(NamedTuple):
     """A list."""
 
-    items: tuple[Node, ...]
+    items: tuple["Node", ...]
     span: Span
 
 

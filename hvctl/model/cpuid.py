@@ -1,7 +1,5 @@
 """CPUID leaves."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

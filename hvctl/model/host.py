@@ -3,12 +3,9 @@
 `None` means that the fact is not known; it is never a stand-in for "no".
 """
 
-from __future__ import annotations
+from typing import NamedTuple
 
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from hvctl.model.cpuid import CpuidLeaf
+from hvctl.model.cpuid import CpuidLeaf
 
 Scalar = bool | int | str
 

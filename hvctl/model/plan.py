@@ -1,12 +1,9 @@
 """The resolved answer: what the guest gets, and why."""
 
-from __future__ import annotations
-
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from hvctl.model.profile import ClockChoice, Migration, Value
+from hvctl.model.profile import ClockChoice, Migration, Value
 
 
 class Layer(StrEnum):

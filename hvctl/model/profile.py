@@ -1,12 +1,9 @@
 """What a person wants for a guest."""
 
-from __future__ import annotations
-
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-if TYPE_CHECKING:
-    from hvctl.model.span import Span
+from hvctl.model.span import Span
 
 Value = int | str
 

@@ -1,7 +1,5 @@
 """Places in a user's file, and what is wrong there."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

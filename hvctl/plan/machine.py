@@ -1,16 +1,11 @@
 """The machine type that every host of a pool has."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from hvctl.catalog import machines
+from hvctl.model.host import Host, MachineType
 from hvctl.model.plan import Machine
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.model.host import Host, MachineType
 
 
 class NoMachine(NamedTuple):

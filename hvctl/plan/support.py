@@ -1,17 +1,12 @@
 """What one host can give of one catalog row, layer by layer: kernel, hardware, QEMU, libvirt."""
 
-from __future__ import annotations
-
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from hvctl.catalog.cpu_models import VENDOR_NAMES
-from hvctl.catalog.types import Need
+from hvctl.catalog.types import Need, Row
+from hvctl.model.host import Host, Libvirt, Qemu
 from hvctl.model.plan import Layer
-
-if TYPE_CHECKING:
-    from hvctl.catalog.types import Row
-    from hvctl.model.host import Host, Libvirt, Qemu
 
 
 class State(StrEnum):

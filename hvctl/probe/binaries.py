@@ -28,5 +28,5 @@ def named_binaries(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _once(paths: Sequence[str]) -> tuple[str, ...]:
-    by_file = {os.path.realpath(path): os.path.abspath(path) for path in reversed(paths)}  # noqa: PTH100
+    by_file = {os.path.realpath(path): os.path.abspath(path) for path in reversed(paths)}
     return tuple(reversed(by_file.values()))

@@ -1,7 +1,5 @@
 """All facts of this machine, each group with where it comes from."""
 
-# ruff: noqa: PTH112, PTH118
-# Without pathlib: its import is a tenth of what a check without QEMU may cost beyond click.
 from __future__ import annotations
 
 import os
@@ -106,8 +104,8 @@ def _how(kvm: Kvm, files: HostFiles, binaries: tuple[Qemu, ...], *, with_libvirt
         ("hardware", "/proc/cpuinfo, /sys/module, /sys/devices/system; the TSC from KVM_GET_TSC_KHZ on a vCPU"),
     ]
     if binaries:
-        models = ", CPU models with -accel kvm" if any(qemu.models is not None for qemu in binaries) else ""
-        how.append(("qemu", f"QMP: -machine none with -accel tcg{models}"))
+        accelerator = "kvm" if any(qemu.models is not None for qemu in binaries) else "tcg"
+        how.append(("qemu", f"QMP: -machine none with -accel {accelerator}"))
     if with_libvirt:
         how.append(("libvirt", "the installed domaincommon.rng and the name of the library"))
     return tuple(how)

@@ -1,7 +1,5 @@
 """What /proc and /sys say about the processor and the KVM modules, below any root folder. Unknown is None."""
 
-# ruff: noqa: PTH112, PTH118
-# Without pathlib: its import is a tenth of what a check without QEMU may cost beyond click.
 from __future__ import annotations
 
 import os
@@ -13,7 +11,7 @@ _MOST_BYTES = 64 * 1024
 _MOST_CHARACTERS = 200
 _VENDORS = {"GenuineIntel": "intel", "AuthenticAMD": "amd"}
 # The parameter that turns the hardware's virtual APIC on: Intel APICv, AMD AVIC.
-_MODULES = {"kvm_intel": "enable_apicv", "kvm_amd": "avic"}
+_MODULES = {"kvm_intel": "parameters/enable_apicv", "kvm_amd": "parameters/avic"}
 _MODULE_OF = {"intel": "kvm_intel", "amd": "kvm_amd"}
 _YES_NO = {"Y": True, "y": True, "1": True, "N": False, "n": False, "0": False}
 
@@ -33,7 +31,7 @@ def read_host_files(root: str) -> HostFiles:
     vendor = cpu.get("vendor_id")
     vendor = _VENDORS.get(vendor, vendor) if vendor else None
     module = _module(root, vendor)
-    parameters = os.path.join(root, "sys/module", module or "kvm", "parameters")
+    folder = os.path.join(root, "sys/module", module or "kvm")
     devices = os.path.join(root, "sys/devices/system")
     hardware = Hardware(
         vendor=vendor,
@@ -41,8 +39,8 @@ def read_host_files(root: str) -> HostFiles:
         family=_number(cpu.get("cpu family")),
         model=_number(cpu.get("model")),
         stepping=_number(cpu.get("stepping")),
-        nested=_switch(os.path.join(parameters, "nested")),
-        apicv=_switch(os.path.join(parameters, _MODULES[module])) if module else None,
+        nested=_switch(os.path.join(folder, "parameters/nested")),
+        apicv=_switch(os.path.join(folder, _MODULES[module])) if module else None,
         smt=_word(os.path.join(devices, "cpu/smt/control")),
         clocksource=_word(os.path.join(devices, "clocksource/clocksource0/current_clocksource")),
     )

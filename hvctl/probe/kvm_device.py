@@ -3,8 +3,6 @@
 Numbers and structures: linux:include/uapi/linux/kvm.h.
 """
 
-# ruff: noqa: PTH116
-# Without pathlib: its import is a tenth of what a check without QEMU may cost beyond click.
 from __future__ import annotations
 
 import errno

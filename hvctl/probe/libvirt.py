@@ -3,8 +3,6 @@
 domaincommon.rng is a RELAX NG grammar of 230 to 300 kB; only the definitions that matter are parsed.
 """
 
-# ruff: noqa: PTH115, PTH118, PTH119, PTH123, PTH208
-# Without pathlib: its import is a tenth of what a check without QEMU may cost beyond click.
 from __future__ import annotations
 
 import os

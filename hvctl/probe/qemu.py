@@ -26,6 +26,7 @@ LIMIT = 10.0
 _CPU = "max-x86_64-cpu"
 _PREFIXES = ("hv-", "x-hv-")
 _SIGHTED_OPTION = "run-with"
+_WITHOUT_KVM = "with KVM it cannot be asked, so its CPU models are not known"
 _ABSTRACT_MODELS = ("host", "max", "base")
 _MOST_ENTRIES = 5000
 _MOST_MACHINES = 500
@@ -66,36 +67,40 @@ async def _probe_all(paths: Sequence[str], *, kvm: bool, limit: float) -> QemuAn
 
 
 async def _probe(path: str, *, kvm: bool, limit: float) -> tuple[Qemu | None, list[str]]:
-    qemu: Qemu | None = None
     if not path.isprintable():
         return None, ["a path that cannot be printed cannot be recorded"]
+    notes: list[str] = []
     try:
         async with asyncio.timeout(limit):
-            qemu = await _general(path)
-            if kvm:
-                async with running(path, "kvm") as monitor:
-                    qemu = await _with_kvm(monitor, qemu)
+            return await _ask_either(path, notes, kvm=kvm), notes
     except TimeoutError:
-        if qemu is None:
-            return None, [f"it was asked like a QEMU and gave no answer within {limit:g} seconds"]
-        return qemu, [f"with KVM it gave no answer within {limit:g} seconds, so its CPU models are not known"]
+        return None, [*notes, f"it was asked like a QEMU and gave no answer within {limit:g} seconds"]
     except ProbeError as error:
-        if qemu is None:
-            return None, [f"not a usable QEMU: {error}"]
-        return qemu, [f"with KVM it cannot be asked, so its CPU models are not known: {error}"]
-    return qemu, []
+        return None, [f"not a usable QEMU: {error}"]
 
 
-async def _general(path: str) -> Qemu:
-    try:
-        async with running(path, "tcg") as monitor:
-            return await _ask_general(monitor, path)
-    except ProbeError as error:
-        # QEMU can be built without TCG (RHEL's was for some years).
-        if not error.exited or "accelerator" not in str(error):
-            raise
-    async with running(path, "kvm") as monitor:
+async def _ask_either(path: str, notes: list[str], *, kvm: bool) -> Qemu:
+    """One start if KVM works, with TCG to fall back to; a second one where QEMU dies of KVM."""
+    if kvm:
+        try:
+            async with running(path, "kvm", "tcg") as monitor:
+                return await _ask_all(monitor, path, notes)
+        except ProbeError as error:
+            if not error.exited:
+                raise
+            notes.append(f"{_WITHOUT_KVM}: {error}")
+    async with running(path, "tcg") as monitor:
         return await _ask_general(monitor, path)
+
+
+async def _ask_all(monitor: Monitor, path: str, notes: list[str]) -> Qemu:
+    if (await _mapping(monitor, "query-kvm")).get("enabled") is not True:
+        notes.append(f"{_WITHOUT_KVM}: it cannot use /dev/kvm")
+        return await _ask_general(monitor, path)
+    # CPU models before machine types: once objects of all PC machines have been made, QEMU 7.2 and 10.0 say that
+    # passthrough would enable nothing (observed).
+    models = await _ask_models(monitor)
+    return (await _ask_general(monitor, path))._replace(**models)
 
 
 async def _ask_general(monitor: Monitor, path: str) -> Qemu:
@@ -156,13 +161,14 @@ def _machine_order(machine: MachineType) -> tuple[object, ...]:
     return tuple((0, int(word), "") if word.isdecimal() else (1, 0, word) for word in words)
 
 
-async def _with_kvm(monitor: Monitor, qemu: Qemu) -> Qemu:
+async def _ask_models(monitor: Monitor) -> dict[str, Any]:
+    """The fields of a `Qemu` that only KVM can fill."""
     passthrough = {_PASSTHROUGH.properties[0].name: True, "migratable": False}
-    return qemu._replace(
-        expansion=_plain(await _expansion(monitor, {"migratable": True})),
-        passthrough=_enabled(await _expansion(monitor, passthrough)),
-        models=await _models(monitor),
-    )
+    return {
+        "expansion": _plain(await _expansion(monitor, {"migratable": True})),
+        "passthrough": _enabled(await _expansion(monitor, passthrough)),
+        "models": await _models(monitor),
+    }
 
 
 async def _expansion(monitor: Monitor, properties: dict[str, bool]) -> dict[str, Any] | None:

@@ -50,8 +50,8 @@ class Monitor:
 
 
 @asynccontextmanager
-async def running(path: str, accelerator: str) -> AsyncIterator[Monitor]:
-    """A QEMU without a machine, for as long as the block runs.
+async def running(path: str, *accelerators: str) -> AsyncIterator[Monitor]:
+    """A QEMU without a machine and with the first of the accelerators that it can use, for as long as the block runs.
 
     Raises:
         ProbeError: it cannot be started, is not QEMU, or ends during the block.
@@ -59,7 +59,7 @@ async def running(path: str, accelerator: str) -> AsyncIterator[Monitor]:
     ours, theirs = socket.socketpair()
     errors_read, errors_write = os.pipe()
     try:
-        process = await _start(path, accelerator, theirs, errors_write)
+        process = await _start(path, accelerators, theirs, errors_write)
     except OSError as error:
         ours.close()
         os.close(errors_read)
@@ -79,10 +79,13 @@ async def running(path: str, accelerator: str) -> AsyncIterator[Monitor]:
         os.close(errors_read)
 
 
-async def _start(path: str, accelerator: str, monitor: socket.socket, errors: int) -> asyncio.subprocess.Process:
+async def _start(
+    path: str, accelerators: tuple[str, ...], monitor: socket.socket, errors: int
+) -> asyncio.subprocess.Process:
     process = await asyncio.create_subprocess_exec(
         path,
-        *("-machine", "none", "-accel", accelerator, "-nodefaults", "-no-user-config", "-display", "none", "-S"),
+        *(word for accelerator in accelerators for word in ("-accel", accelerator)),
+        *("-machine", "none", "-nodefaults", "-no-user-config", "-display", "none", "-S"),
         *("-chardev", f"socket,fd={monitor.fileno()},id=hvctl", "-mon", "chardev=hvctl,mode=control"),
         pass_fds=(monitor.fileno(),),
         stdin=asyncio.subprocess.DEVNULL,

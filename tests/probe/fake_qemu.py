@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 TRUTH: dict[str, Any] = {
+    "query-kvm": {"enabled": True, "present": True},
     "qmp_capabilities": {},
     "query-version": {"qemu": {"major": 9, "minor": 8, "micro": 7}, "package": "fake"},
     "device-list-properties": [{"name": "hv-fake", "type": "bool"}, {"name": "avx", "type": "bool"}],
@@ -30,6 +31,7 @@ TRUTH: dict[str, Any] = {
     ],
 }
 LIES: dict[str, tuple[str, Any]] = {
+    "falls-back-to-tcg": ("query-kvm", {"enabled": False, "present": True}),
     "version-is-a-list": ("query-version", []),
     "version-is-negative": ("query-version", {"qemu": {"major": -1, "minor": 0, "micro": 0}}),
     "properties-are-numbers": ("device-list-properties", [1, 2]),
@@ -42,10 +44,8 @@ LIES: dict[str, tuple[str, Any]] = {
 
 def main() -> None:
     lie = Path(sys.argv[0]).name
-    if "kvm" in sys.argv and lie == "no-kvm":
-        sys.exit("fake: failed to initialize kvm: Permission denied\n")
-    if "tcg" in sys.argv and lie == "no-tcg":
-        sys.exit("fake: invalid accelerator tcg")
+    if "kvm" in sys.argv and lie == "dies-of-kvm":
+        sys.exit("fake: failed to set MSR: Assertion failed")
     chardev = next(re.search(r"fd=(\d+)", word) for word in sys.argv if word.startswith("socket,"))
     assert chardev
     monitor = socket.socket(fileno=int(chardev[1]))
