@@ -9,10 +9,10 @@ oracle: export HVCTL_ORACLE_COUNT = $(N)
 endif
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test lint oracle bench clean
+.PHONY: help demo test lint oracle generated golden bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 demo: ## hvctl on a real KVM with Hyper-V, in three minutes at most
 	@scripts/setup demo
@@ -32,6 +32,15 @@ lint: ## ruff and mypy
 oracle: ## random profiles against the real QEMU; N=1000 for the number of cases
 	@scripts/setup test
 	$(PYTHON) -m pytest tests/realkvm -k oracle
+
+generated: ## write the man pages and the JSON Schema anew, from the catalog and the commands
+	@scripts/setup lint
+	$(PYTHON) scripts/manpages.py
+	$(PYTHON) -m hvctl schema profile > profiles/profile.schema.json
+
+golden: ## write the expected outputs in tests/golden anew; look at the difference
+	@scripts/setup lint
+	HVCTL_GOLDEN=write $(PYTHON) -m pytest -q tests/test_golden.py
 
 bench: ## the benchmarks
 	@scripts/setup test

@@ -78,7 +78,7 @@ def made_intel_host(name: str = "made-intel", *, nested: bool = True, **changes:
 
 def made_no_hyperv_host(name: str = "made-no-hyperv") -> Host:
     """A KVM without CONFIG_KVM_HYPERV: all capabilities 0, no leaves."""
-    kernel = Kvm("6.18.0-made", "system-ioctl", tuple((cap, 0) for cap in kvm.KVM_CAPS), ())
+    kernel = Kvm("6.18.0-made", "capabilities", tuple((cap, 0) for cap in kvm.KVM_CAPS), ())
     return made_amd_host(name, kvm=kernel)
 
 

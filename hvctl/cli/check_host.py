@@ -52,17 +52,21 @@ def command(
 
     if binaries and no_qemu:
         raise UsageError("--qemu and --no-qemu do not go together")
+    if profiles and no_qemu:
+        raise UsageError("whether a profile can be had depends on QEMU too: --no-qemu does not go with a PROFILE")
     if name is not None and not (name.isprintable() and 0 < len(name) <= 100):
         raise UsageError("--name is one printable line of 1 to 100 characters")
     wanted = _load(profiles)
     host = _probe(root, binaries, name, with_qemu=not no_qemu)
     if record:
         _record(host, record)
-    plans = _resolve(wanted, host) if host.kvm.hyperv else []
+    plans = _resolve(wanted, host) if host.kvm.hyperv and host.qemu else []
     if record != "-":
         click.echo(_report(host, plans, output_format), nl=False)
     if not host.kvm.hyperv:
         raise HostError(*NO_HYPERV)
+    if wanted and not host.qemu:
+        raise HostError("no usable QEMU was found", "install qemu-system-x86, or name a binary with --qemu")
     return 1 if any(plan.refusals for plan in plans) else 0
 
 

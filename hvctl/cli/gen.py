@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hvctl.cli.options import common, output_format, say
+from hvctl.cli.options import common, output_format
 
 if TYPE_CHECKING:
     from hvctl.model.host import Pool
-    from hvctl.model.plan import Plan
 
 
 @click.command()
@@ -57,7 +56,8 @@ def command(
       eval "qemu-system-x86_64 -accel kvm $(hvctl gen windows-11) ..."
     """
     from hvctl.cli.files import write_result
-    from hvctl.errors import RefusedError, UsageError
+    from hvctl.cli.talk import refuse, say_plan
+    from hvctl.errors import UsageError
     from hvctl.formats.profile import load_profile
     from hvctl.plan.resolve import resolve
     from hvctl.report import plan as report
@@ -77,15 +77,14 @@ def command(
             from hvctl.render.libvirt import domain
 
             xml = domain(plan, name=name, memory_mib=memory, fragment=fragment)
-    _talk(plan, explain=explain)
+    say_plan(plan, explain=explain)
     if output_format == "json":
         from hvctl.plan.cpuid import predict
 
         leaves = () if plan.refusals else predict(plan, pool[0])
         write_result(report.dump(report.plan_json(plan, argv=argv, xml=xml, leaves=leaves)), output)
         return 1 if plan.refusals else 0
-    if plan.refusals:
-        raise RefusedError(f"profile {plan.profile} is refused:\n{report.refusal_text(plan)}")
+    refuse(plan)
     write_result(_text(argv, xml, null=null), output)
     return 0
 
@@ -102,15 +101,3 @@ def _text(argv: tuple[str, ...] | None, xml: str | None, *, null: bool) -> str:
     import shlex
 
     return (shlex.join(argv) + "\n" if argv else "") + (xml or "")
-
-
-def _talk(plan: Plan, *, explain: bool) -> None:
-    from hvctl.report import plan as report
-
-    if explain:
-        click.echo(report.explanation(plan), err=True, nl=False)
-        return
-    for decision in report.left_out(plan):
-        say(report.decision_line(decision, word="left out"))
-    for note in plan.notes:
-        say(report.note_line(note))

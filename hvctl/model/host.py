@@ -13,9 +13,9 @@ Scalar = bool | int | str
 class Kvm(NamedTuple):
     """What /dev/kvm says. `caps` are the answers to KVM_CHECK_EXTENSION by capability name.
 
-    `how` is `system-ioctl`, `vcpu-ioctl` or `synthesis` (from capabilities and the MSR list, as QEMU does
-    for kernels before 5.0); a synthesis cannot see the enlightenments named in `unseen`. `leaves` is empty
-    where KVM has no Hyper-V emulation.
+    `how` is `system-ioctl`, `vcpu-ioctl`, `synthesis` (from capabilities and the MSR list, as QEMU does for
+    kernels before 5.0) or `capabilities` (no Hyper-V emulation: there is nothing more to ask, and `leaves` is
+    empty). A synthesis cannot see the enlightenments named in `unseen`.
     """
 
     release: str | None

@@ -107,6 +107,12 @@ def test_a_profile_that_is_refused_is_exit_code_1(tmp_path: Path) -> None:
     assert found["profiles"][1]["plan"]["refusals"][0]["id"] == "evmcs"
 
 
+def test_a_profile_without_any_qemu_is_exit_code_3() -> None:
+    done = hvctl("check-host", "minimal", "--qemu", "/bin/true", code=3)
+    assert "no usable QEMU" in done.stderr
+    assert "/bin/true: not a usable QEMU: it ended (exit code 0)" in done.stdout
+
+
 def test_a_root_folder_of_links(tmp_path: Path) -> None:
     for name in ("dev", "proc", "sys"):
         (tmp_path / name).symlink_to(f"/{name}")

@@ -22,7 +22,7 @@ INNER_PYTEST = (
     "addopts=",
     "--import-mode=importlib",
     "--strict-markers",
-    "-q",
+    "-v",
 )
 # What the tests take from the environment (a seed, a count) passes into L1; what the testbed sets there does not.
 PASSED = "HVCTL_"

@@ -93,17 +93,27 @@ class _Run:
         return ended
 
     def console(self) -> str:
-        try:
-            return self.folder.console.read_text(errors="replace")
-        except FileNotFoundError:
-            return ""
+        return _text(self.folder.console)
 
-    def tail(self) -> str:
-        """The console's end, from where a kernel that died begins to say so."""
-        lines = [line.rstrip() for line in self.console().splitlines() if line.strip()]
-        deaths = (number for number, line in enumerate(lines) if any(word in line for word in DEATH))
-        lines = lines[next(deaths, -TAIL_LINES) :][:TAIL_LINES]
-        return "\n".join(lines) or "(the console is empty)"
+    def tails(self) -> str:
+        """What is known of an L1 that gave no answer; of its console from where a dying kernel begins to say so."""
+        console = _lines(self.console())
+        deaths = (number for number, line in enumerate(console) if any(word in line for word in DEATH))
+        parts = {
+            "QEMU": _lines(_text(self.folder.complaints))[-TAIL_LINES:],
+            "the console": console[next(deaths, -TAIL_LINES) :][:TAIL_LINES],
+            "the command": _lines(_text(self.folder.control / "stdout"))[-TAIL_LINES:],
+        }
+        said = (f"; {name} said at last:\n" + "\n".join(lines) for name, lines in parts.items() if lines)
+        return "".join(said) or "; nothing was said"
+
+
+def _text(path: Path) -> str:
+    return path.read_text(errors="replace") if path.exists() else ""
+
+
+def _lines(text: str) -> list[str]:
+    return [line.rstrip() for line in text.splitlines() if line.strip()]
 
 
 def boot(
@@ -121,12 +131,13 @@ def boot(
     with tempfile.TemporaryDirectory(prefix="hvctl-testbed-") as name:
         folder = Folder(Path(name).resolve())
         command = prepare(folder, world, job)
-        process = subprocess.Popen(
-            bound_to_us(command, "KILL"),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
+        with folder.complaints.open("wb") as complaints:
+            process = subprocess.Popen(
+                bound_to_us(command, "KILL"),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=complaints,
+            )
         try:
             run = _Run(folder, process, watch or Watch())
             _wait(run, world, timeout, stop or threading.Event())
@@ -134,7 +145,7 @@ def boot(
             return _result(run)
         finally:
             process.kill()
-            process.communicate()
+            process.wait()
 
 
 def _wait(run: _Run, world: World, timeout: float, stop: threading.Event) -> None:
@@ -142,19 +153,11 @@ def _wait(run: _Run, world: World, timeout: float, stop: threading.Event) -> Non
         if stop.is_set():
             raise Stopped(f"{world.name}: stopped after {run.seconds:.0f} s")
         if run.seconds > timeout:
-            raise NoAnswer(f"{world.name}: no end within {timeout:g} s; the console's tail:\n{run.tail()}")
+            raise NoAnswer(f"{world.name}: no end within {timeout:g} s{run.tails()}")
         # The exit code is written before QEMU ends, so look once more.
         if run.process.poll() is not None and not run.look():
-            raise NoAnswer(
-                f"{world.name}: L1 ended without an exit code{_complaint(run)}; the console's tail:\n{run.tail()}"
-            )
+            raise NoAnswer(f"{world.name}: L1 ended without an exit code{run.tails()}")
         time.sleep(POLL_SECONDS)
-
-
-def _complaint(run: _Run) -> str:
-    """What QEMU itself said, if it did."""
-    said = run.process.stderr.read().decode(errors="replace").strip() if run.process.stderr else ""
-    return f" (QEMU: {said})" if said else ""
 
 
 def _wait_for_power_off(process: subprocess.Popen[bytes]) -> None:

@@ -48,6 +48,11 @@ class Folder:
         return self.path / "console"
 
     @property
+    def complaints(self) -> Path:
+        """What QEMU says on stderr."""
+        return self.path / "complaints"
+
+    @property
     def initramfs(self) -> Path:
         return self.path / "initramfs"
 

@@ -1,6 +1,8 @@
 """The pytest plugin inside L1: runs the selected tests only, writes one line for each that ends."""
 
 import os
+import signal
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from tests.testbed.outcome import Outcome
 from tests.testbed.selection import RESULTS, SELECTED
 
 NOTE = "testbed-note"
+TEST_SECONDS = 240
 
 
 class Recorder:
@@ -27,6 +30,17 @@ class Recorder:
         items[:] = [item for item in items if item.nodeid in selected]
         config.hook.pytest_deselected(items=others)
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self) -> Generator[None, object, object]:
+        """A test that hangs fails alone, and does not take the results of those after it."""
+        if self._out is not None:
+            signal.signal(signal.SIGALRM, _too_long)
+            signal.alarm(TEST_SECONDS)
+        try:
+            return (yield)
+        finally:
+            signal.alarm(0)
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._reports.setdefault(report.nodeid, []).append(report)
 
@@ -35,6 +49,10 @@ class Recorder:
         if self._out is not None and reports:
             with (self._out / RESULTS).open("a") as file:
                 file.write(summed_up(reports).line())
+
+
+def _too_long(_number: int, _frame: object) -> None:
+    pytest.fail(f"no end within {TEST_SECONDS} s")
 
 
 def slow_down_hypothesis() -> None:

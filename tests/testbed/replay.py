@@ -1,6 +1,7 @@
 """The pytest plugin outside of L1: boots the worlds while the other tests run, then reports what came back."""
 
 import os
+import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,8 @@ class Replay:
             if nodeids:
                 self._batches[name] = Batch(name, nodeids, self._limit)
                 self._batches[name].start()
+        if self._batches and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
