@@ -25,6 +25,7 @@ TEST = {
     "for the tests with libvirt": ("libvirt-daemon", "libvirt-daemon-driver-qemu", "libvirt-clients"),
     "to compile libvirt-python": ("libvirt-dev", "pkg-config", "gcc", "libc6-dev"),
     "to assemble the probe guest": ("binutils",),
+    "for the README's Windows 11 installation": ("ovmf", "swtpm", "swtpm-tools", "qemu-utils", "virtinst", "procps"),
     "to check the man pages": ("mandoc", "man-db", "groff"),
     "for the tests that make a repository": ("git",),
 }

@@ -29,6 +29,7 @@ class Control:
         self._socket = connection
         self._panicked = panicked
         self._client = QMPClient("hvctl")
+        self._client.negotiate = False  # hvctl.guest.spawn has done it.
         self._waiting: list[str] = []
         self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -53,10 +54,14 @@ class Control:
                 for command in self._waiting:
                     self._start(command)
                 await self._pass_on(panics)
-        except (QMPError, EOFError, OSError) as error:
+        # The library asserts that it is connected at the end of connect(), but a QEMU may be gone by then.
+        except (QMPError, EOFError, OSError, AssertionError) as error:
             self.trouble = harmless(str(error), 200)
         finally:
             self._closed = True
+            self.greeted = self._client.greeting is not None
+            for last in panics.clear():
+                self._panicked(last)
             with contextlib.suppress(QMPError, EOFError, OSError):
                 await self._client.disconnect()
 
@@ -69,8 +74,6 @@ class Control:
                 self._panicked(event.result())
             else:
                 event.cancel()
-        for last in panics.clear():
-            self._panicked(last)
 
     async def _until_closed(self) -> None:
         while self._client.runstate is Runstate.RUNNING:

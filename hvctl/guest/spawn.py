@@ -11,6 +11,7 @@ import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
 from hvctl.errors import HostError
+from hvctl.guest.qemu_args import scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 
 PR_SET_PDEATHSIG = 1  # linux:include/uapi/linux/prctl.h
 QMP_ID = "hvctl-qmp"
+# QEMU tells its events only to a client that has negotiated, and the library that does so takes 0.1 s to import: a
+# guest that crashes before that would crash unseen. So QEMU starts paused (-S), and these lines wait in the socket for
+# its monitor. Ids keep the library from taking a reply for one of its own.
+NEGOTIATE = b'{"execute":"qmp_capabilities","id":"hvctl-negotiate"}\n'
+CONTINUE = b'{"execute":"cont","id":"hvctl-continue"}\n'
+# A guest that the caller wants paused stays so; before x-exit-preconfig there is no `cont`.
+PAUSED = ("S", "preconfig")
 
 
 class Child(NamedTuple):
@@ -47,6 +55,10 @@ def start(argv: Sequence[str], terminal: Terminal, *, lend: bool, exit_with_pare
     """
     ours, theirs = socket.socketpair()
     words = [*argv, *_control(theirs.fileno()), *(("-run-with", "exit-with-parent=on") if exit_with_parent else ())]
+    ours.sendall(NEGOTIATE)
+    if not any(option.name in PAUSED for option in scan(argv[1:])):
+        words.append("-S")
+        ours.sendall(CONTINUE)
     os.set_inheritable(theirs.fileno(), True)
     try:
         # The caller's own descriptors (fd= of a netdev, of -incoming) must reach QEMU; Python's are close-on-exec.

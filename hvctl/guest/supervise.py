@@ -129,7 +129,7 @@ class _Watch:
         self.control = Control(self.child.qmp, self._panicked)
         talk = asyncio.create_task(self.control.talk())
         loop.set_exception_handler(lambda _loop, context: self._failed(context.get("exception"), something))
-        talk.add_done_callback(lambda done: done.cancelled() or self._failed(done.exception(), something))
+        talk.add_done_callback(lambda done: self._failed(None if done.cancelled() else done.exception(), something))
         # What arrived before there was anything to wake is looked at first.
         while not self._look():
             with contextlib.suppress(TimeoutError):

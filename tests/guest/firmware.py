@@ -43,6 +43,11 @@ def crash(parameters: Sequence[int]) -> bytes:
     return _image(_CLI + code + _wrmsr(_CRASH_CTL, _NOTIFY) + _HLT)
 
 
+def pvpanic() -> bytes:
+    """A guest that reports a crash to QEMU's device `pvpanic` with its first instructions."""
+    return _image(b"\xb0\x01\xba\x05\x05\xee" + _HLT)  # mov al,1; mov dx,0x505; out dx,al
+
+
 def _pci(register: int, value: int) -> bytes:
     return _out32(_PCI_ADDRESS, register) + _out32(_PCI_DATA, value)
 

@@ -52,14 +52,16 @@ def qemu_of(pid: int) -> int:
 
     def look() -> int:
         for child in children(pid):
-            if "qemu" in os.path.basename(os.readlink(f"/proc/{child}/exe")):  # noqa: PTH119 - a link of the kernel's
+            if "qemu" in os.path.basename(os.readlink(f"/proc/{child}/exe")):
                 return child
         return 0
 
     return int(wait_for(look))
 
 
-def words(result: Path, argv: Sequence[str], *, stdio: bool = False, powerdown: float = LONG, quit_: float = LONG) -> list[str]:
+def words(
+    result: Path, argv: Sequence[str], *, stdio: bool = False, powerdown: float = LONG, quit_: float = LONG
+) -> list[str]:
     """The command line of a supervisor in a process of its own."""
     module = [sys.executable, "-m", "tests.guest.supervised"]
     return [*module, str(result), str(int(stdio)), str(powerdown), str(quit_), *argv]

@@ -1,4 +1,4 @@
-"""Supervises one QEMU, as `hvctl launch` does: `python -m tests.guest.supervised RESULT STDIO POWERDOWN QUIT PROGRAM...`.
+"""Supervises a QEMU as `hvctl launch` does: `python -m tests.guest.supervised RESULT STDIO POWERDOWN QUIT PROGRAM...`.
 
 RESULT is a file for the ending as JSON; STDIO is 1 where the arguments use standard input.
 """

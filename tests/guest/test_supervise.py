@@ -78,12 +78,21 @@ def test_a_qemu_that_does_not_quit_is_killed(tmp_path: Path) -> None:
 
 def test_a_signal_before_qemu_listens_is_not_lost(tmp_path: Path) -> None:
     with Supervisor(tmp_path) as supervisor:
-        wait_for(lambda: Path(f"/proc/{supervisor.process.pid}/status").read_text().find("SigCgt:\t0000000000000000") < 0)
+        wait_for(
+            lambda: Path(f"/proc/{supervisor.process.pid}/status").read_text().find("SigCgt:\t0000000000000000") < 0
+        )
         qemu_of(supervisor.process.pid)
         supervisor.process.send_signal(signal.SIGTERM)
         assert "asked the guest" in supervisor.line()
         supervisor.process.send_signal(signal.SIGTERM)
         assert supervisor.ending()["code"] == 0
+
+
+def test_a_guest_that_crashes_at_once_is_not_missed(tmp_path: Path) -> None:
+    with Supervisor(tmp_path, guest(tmp_path, firmware.pvpanic(), "-device", "pvpanic")) as supervisor:
+        ending = supervisor.ending()
+        assert supervisor.line() == "hvctl: the guest crashed, and gave no parameters\n"
+    assert (ending["status"], ending["code"]) == (0, 1)
 
 
 def test_kill_9_leaves_no_qemu(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -187,10 +188,8 @@ def test_ctrl_z_and_fg_in_a_shell(tmp_path: Path) -> None:
 
     def shows(text: bytes, times: int = 1) -> bool:
         nonlocal seen
-        try:
+        with contextlib.suppress(BlockingIOError):
             seen += os.read(master, 65536)
-        except BlockingIOError:
-            pass
         return seen.count(text) >= times
 
     try:
@@ -208,6 +207,7 @@ def test_ctrl_z_and_fg_in_a_shell(tmp_path: Path) -> None:
         wait_for(lambda: state(qemu) != "T")
         os.write(master, b"quit\n")
         wait_for(lambda: gone(hvctl))
+        assert (tmp_path / "ending.json").exists(), seen.decode()
         assert json.loads((tmp_path / "ending.json").read_text())["status"] == 0
     finally:
         for pid in children(shell.pid):

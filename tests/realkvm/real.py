@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import functools
+import pwd
 import subprocess
 import sys
 
 from hvctl.model.host import Host
 
 QEMU = "qemu-system-x86_64"
+# libvirt's QEMU driver without services, confinement or users of its own.
+SETTINGS = """\
+stdio_handler = "file"
+user = "root"
+group = "root"
+remember_owner = 0
+namespaces = []
+cgroup_controllers = []
+security_driver = "none"
+"""
 
 
 def hvctl(*words: str, code: int = 0, timeout: int = 120) -> subprocess.CompletedProcess[str]:
@@ -37,3 +48,9 @@ def this_host() -> Host:
     from hvctl.probe.host import probe_host
 
     return probe_host()
+
+
+def add_libvirt_user() -> None:
+    """The driver looks the user of Debian's libvirt-daemon-system up before it reads its settings."""
+    if not any(entry.pw_name == "libvirt-qemu" for entry in pwd.getpwall()):
+        subprocess.run(["useradd", "--system", "--user-group", "libvirt-qemu"], check=True, timeout=30)

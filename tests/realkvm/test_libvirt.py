@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pwd
 import shlex
 import subprocess
 from pathlib import Path
@@ -14,25 +13,13 @@ from hvctl.formats.shipped import names
 from hvctl.plan.resolve import resolve
 from hvctl.render.libvirt import domain
 from hvctl.render.qemu import arguments, cpu
-from tests.realkvm.real import hvctl, this_host
-
-SETTINGS = """\
-stdio_handler = "file"
-user = "root"
-group = "root"
-remember_owner = 0
-namespaces = []
-cgroup_controllers = []
-security_driver = "none"
-"""
+from tests.realkvm.real import SETTINGS, add_libvirt_user, hvctl, this_host
 
 
 @pytest.fixture(scope="module")
 def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The embedded QEMU driver: no daemon, one process a call."""
-    # The driver looks the user of Debian's libvirt-daemon-system up before it reads its settings.
-    if not any(entry.pw_name == "libvirt-qemu" for entry in pwd.getpwall()):
-        subprocess.run(["useradd", "--system", "--user-group", "libvirt-qemu"], check=True, timeout=30)
+    add_libvirt_user()
     folder = tmp_path_factory.mktemp("libvirt")
     (folder / "etc").mkdir()
     (folder / "etc" / "qemu.conf").write_text(SETTINGS)

@@ -10,6 +10,8 @@ import pytest
 from hvctl.cli.qemu_cache import ask_first
 from tests.realkvm.real import QEMU, this_host
 
+pytestmark = pytest.mark.world("debian-12")
+
 
 @pytest.fixture
 def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -34,7 +36,7 @@ def test_the_second_answer_is_the_remembered_one(cached: Path) -> None:
     assert ask() == this_host().qemu[0]._replace(version="remembered")
 
 
-@pytest.mark.parametrize("damage", ["another key", "truncated", "not UTF-8", "empty"])
+@pytest.mark.parametrize("damage", ["another key", "truncated", "not UTF-8"])
 def test_what_is_odd_is_asked_anew(cached: Path, damage: str) -> None:
     content = cached.read_bytes()
     marked = content.replace(b'"version": "', b'"version": "odd', 1)
@@ -42,7 +44,6 @@ def test_what_is_odd_is_asked_anew(cached: Path, damage: str) -> None:
         "another key": b"x" + marked,
         "truncated": marked[:-20],
         "not UTF-8": marked + b"\xff",
-        "empty": b"",
     }[damage]
     cached.write_bytes(odd)
     assert ask() == this_host().qemu[0]

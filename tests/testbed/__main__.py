@@ -1,7 +1,6 @@
 """`python -m tests.testbed run [--world W] -- COMMAND...`: one command in a world, with its output and exit code."""
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from tests.testbed.boot import Watch, boot
 from tests.testbed.errors import TestbedError
 from tests.testbed.machine import Job
+from tests.testbed.process import interrupt_on_terminate
 from tests.testbed.progress import Progress, copier
 from tests.testbed.world import NAMES, find_world
 
@@ -19,7 +19,7 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, _terminate)
+    interrupt_on_terminate()
     try:
         return _run(options)
     except TestbedError as error:
@@ -55,10 +55,6 @@ def _run(options: argparse.Namespace) -> int:
         f"booted in {result.boot_seconds:.1f} s, {result.seconds:.1f} s in all"
     )
     return result.exit_code
-
-
-def _terminate(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from tests.testbed.boot import Watch, boot
 from tests.testbed.errors import TestbedError
 from tests.testbed.linuxguest import boot_arguments, make_initramfs
 from tests.testbed.machine import Job
-from tests.testbed.process import bound_to_us, end
+from tests.testbed.process import bound_to_us, end, interrupt_on_terminate
 from tests.testbed.progress import Progress, copier
 from tests.testbed.selection import inside
 from tests.testbed.world import find_world
@@ -31,6 +31,7 @@ KVM_CAP_HYPERV = 44
 
 
 def main() -> int:
+    interrupt_on_terminate()
     lack = why_not_here()
     try:
         return elsewhere(lack) if lack and not inside() else show()

@@ -1,9 +1,21 @@
 """Processes that end with us: the kernel ends them when the thread that started them is gone, even by kill -9."""
 
 import shutil
+import signal as signals
 import subprocess
 
 from tests.testbed.errors import Missing
+
+
+def interrupt_on_terminate() -> None:
+    """SIGTERM as Ctrl-C, so that what is started and written is cleaned up; once, as timeout(1) sends it twice."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        signals.signal(signals.SIGTERM, signals.SIG_IGN)
+        raise KeyboardInterrupt
+
+    if signals.getsignal(signals.SIGTERM) is signals.SIG_DFL:
+        signals.signal(signals.SIGTERM, interrupt)
 
 
 def bound_to_us(command: list[str], signal: str = "TERM") -> list[str]:

@@ -1,7 +1,6 @@
 """The pytest plugin outside of L1: boots the worlds while the other tests run, then reports what came back."""
 
 import os
-import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,6 +8,7 @@ import pytest
 
 from tests.testbed.batch import Batch
 from tests.testbed.outcome import Outcome
+from tests.testbed.process import interrupt_on_terminate
 from tests.testbed.selection import LIMIT, is_real, world_of
 from tests.testbed.world import NAMES
 
@@ -41,8 +41,8 @@ class Replay:
             if nodeids:
                 self._batches[name] = Batch(name, nodeids, self._limit)
                 self._batches[name].start()
-        if self._batches and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
+        if self._batches:
+            interrupt_on_terminate()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
