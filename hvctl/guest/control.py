@@ -21,16 +21,20 @@ logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL + 1)
 
 
 class Control:
-    """One connection, from QEMU's greeting until QEMU closes it."""
+    """One connection, from QEMU's greeting until QEMU closes it.
+
+    QEMU greets before it makes its devices, and answers only when the machine is made: `started` is whether it did.
+    """
 
     def __init__(self, connection: socket.socket, panicked: Callable[[Mapping[str, object]], None]) -> None:
-        self.greeted = False
+        self.started = False
         self.trouble = ""
         self._socket = connection
         self._panicked = panicked
         self._client = QMPClient("hvctl")
         self._client.negotiate = False  # hvctl.guest.spawn has done it.
         self._waiting: list[str] = []
+        self._connected = False
         self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -38,7 +42,7 @@ class Control:
         """Have a command executed, at once or as soon as QEMU has greeted; False if QEMU closed the connection."""
         if self._closed:
             return False
-        if self.greeted:
+        if self._connected:
             self._start(command)
         else:
             self._waiting.append(command)
@@ -48,18 +52,18 @@ class Control:
         """Hold the connection, and hand over each GUEST_PANICKED as it comes."""
         panics = EventListener("GUEST_PANICKED")
         try:
-            with self._client.listen(panics):
-                await self._client.connect(self._socket)
-                self.greeted = True
-                for command in self._waiting:
-                    self._start(command)
-                await self._pass_on(panics)
+            # Not `listen`, which at its end throws away the events that no one has fetched yet.
+            self._client.register_listener(panics)
+            await self._client.connect(self._socket)
+            self._connected = True
+            for command in ("query-status", *self._waiting):
+                self._start(command)
+            await self._pass_on(panics)
         # The library asserts that it is connected at the end of connect(), but a QEMU may be gone by then.
         except (QMPError, EOFError, OSError, AssertionError) as error:
             self.trouble = harmless(str(error), 200)
         finally:
             self._closed = True
-            self.greeted = self._client.greeting is not None
             for last in panics.clear():
                 self._panicked(last)
             with contextlib.suppress(QMPError, EOFError, OSError):
@@ -87,5 +91,6 @@ class Control:
     async def _execute(self, command: str) -> None:
         try:
             await self._client.execute(command)
+            self.started = True
         except (QMPError, EOFError, OSError) as error:
             self.trouble = harmless(str(error), 200)

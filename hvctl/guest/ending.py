@@ -15,7 +15,7 @@ class Ending(NamedTuple):
     """The end of QEMU.
 
     `status` is its exit status, or the negative number of the signal that killed it. `started` is whether it ever
-    answered over QMP, `stderr` the first lines that it wrote, `killed` whether hvctl had to kill it.
+    answered a command, `stderr` the first lines that it wrote, `killed` whether hvctl had to kill it.
     """
 
     status: int
@@ -39,7 +39,7 @@ def verdict(ending: Ending) -> tuple[str, ...]:
         if not ending.killed and -ending.status in (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL):
             by = "a fault of its own"
         return (f"QEMU was killed by {_signal(-ending.status)}: {by}", *_known(ending))
-    if not ending.started:
+    if ending.status == 1 and not ending.started:
         return (f"QEMU refused to start (exit status {ending.status})", *_known(ending))
     return (f"QEMU ended with exit status {ending.status}",)
 

@@ -17,7 +17,7 @@ from hvctl.guest.crash import read_event, report
 from hvctl.guest.ending import Ending
 from hvctl.guest.relay import Relay
 from hvctl.guest.spawn import start
-from hvctl.guest.terminal import Inbox, Terminal, nothing
+from hvctl.guest.terminal import Inbox, Terminal
 
 if TYPE_CHECKING:
     import asyncio
@@ -121,7 +121,7 @@ class _Watch:
 
         loop = asyncio.get_running_loop()
         something = asyncio.Event()
-        self.inbox.wake = lambda: loop.call_soon_threadsafe(something.set)
+        loop.add_reader(self.inbox.fd, something.set)
         assert self.child.process.stderr is not None
         stderr = self.child.process.stderr.fileno()
         os.set_blocking(stderr, False)
@@ -139,11 +139,11 @@ class _Watch:
                 raise self.failure
             if self.deadline is not None and time.monotonic() >= self.deadline:
                 self._end_it()
-        self.inbox.wake = nothing
+        loop.remove_reader(self.inbox.fd)
         # QEMU's last words and events are in the socket and the pipe; a process that it left behind may hold them open.
         await asyncio.wait({talk}, timeout=self.patience.drain)
-        if not talk.done():
-            talk.cancel()
+        if not talk.cancel() and self.failure is not None:
+            raise self.failure
         self._read(stderr, loop)
         loop.remove_reader(stderr)
         self.relay.end()
@@ -158,8 +158,8 @@ class _Watch:
         status = self.child.process.returncode
         assert status is not None
         killed = self.stage is Stage.KILLED
-        greeted = self.control is not None and self.control.greeted
-        return Ending(status, greeted, tuple(self.crashes), tuple(self.relay.kept), killed)
+        started = self.control is not None and self.control.started
+        return Ending(status, started, tuple(self.crashes), tuple(self.relay.kept), killed)
 
     def _remaining(self) -> float | None:
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())

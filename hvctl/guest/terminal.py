@@ -10,7 +10,6 @@ import termios
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import FrameType
 
 STANDARD_FDS = (0, 1, 2)
@@ -102,16 +101,20 @@ def _controlling_tty() -> int | None:
 class Inbox:
     """Signals, collected from before QEMU starts until it is gone; a context manager.
 
-    A signal that hvctl was started with as ignored (nohup, a job of a script) stays ignored.
+    A signal that hvctl was started with as ignored (nohup, a job of a script) stays ignored. `fd` becomes readable with
+    each signal: one that arrives just before an event loop goes to sleep would else be noticed only when it wakes
+    (Python runs its handlers between instructions; signal.set_wakeup_fd).
     """
 
     def __init__(self, *signals: signal.Signals) -> None:
         self._wanted = signals
         self._old: dict[signal.Signals, object] = {}
         self._arrived: list[signal.Signals] = []
-        self.wake: Callable[[], object] = nothing
+        self.fd = self._write = self._old_fd = -1
 
     def __enter__(self) -> Inbox:
+        self.fd, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._old_fd = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         for number in self._wanted:
             old = signal.getsignal(number)
             if old is not signal.SIG_IGN:
@@ -122,16 +125,16 @@ class Inbox:
     def __exit__(self, *_exception: object) -> None:
         for number, old in self._old.items():
             signal.signal(number, old if callable(old) else signal.SIG_DFL)
+        signal.set_wakeup_fd(self._old_fd)
+        os.close(self.fd)
+        os.close(self._write)
 
     def take(self) -> list[signal.Signals]:
         """What has arrived since the last call."""
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.fd, 4096)
         arrived, self._arrived = self._arrived, []
         return arrived
 
     def _arrive(self, number: int, _frame: FrameType | None) -> None:
         self._arrived.append(signal.Signals(number))
-        self.wake()
-
-
-def nothing() -> None:
-    """What an `Inbox` wakes while no one waits for it."""

@@ -3,6 +3,8 @@
 import fcntl
 import hashlib
 import os
+import platform
+import re
 import shutil
 import subprocess
 import threading
@@ -120,14 +122,16 @@ def _machine_options() -> list[str]:
 
 
 def _mirror() -> list[str]:
-    """The mirror of this machine's apt, or nothing, which is mmdebstrap's default."""
-    lines = _asked(["apt-get", "indextargets", "--format", "$(CREATED_BY) $(COMPONENT) $(RELEASE) $(SITE)"])
-    for line in lines.splitlines():
-        kind, component, release, site = line.split(" ", 3)
-        plain = "-" not in release and "security" not in site
-        if (kind, component) == ("Packages", "main") and plain and site.startswith(("http://", "https://", "file:")):
-            return [site]
-    return []
+    """The Debian mirror of this machine's apt, or nothing, which is mmdebstrap's default."""
+    codename = platform.freedesktop_os_release().get("VERSION_CODENAME", "")
+    # apt knows the origin of what it has lists of; without lists the first source of the release has to do.
+    targets = _asked(["apt-get", "indextargets", "--format", "$(ORIGIN) $(RELEASE) $(SITE)"])
+    sites = re.findall(rf"^Debian {codename} (\S+)$", targets, re.MULTILINE)
+    if not sites:
+        sites = re.findall(
+            rf"^'(\S+)/dists/{codename}/InRelease'", _asked(["apt-get", "--print-uris", "update"]), re.MULTILINE
+        )
+    return [site for site in sites if site.startswith(("http://", "https://", "file:"))][:1]
 
 
 def _asked(command: list[str]) -> str:

@@ -1,0 +1,22 @@
+"""`hvctl launch windows-11 --exec` with a recorded host's answers in place of this machine's, and /bin/true for QEMU."""
+
+from __future__ import annotations
+
+import sys
+
+from hvctl.cli import pool, run
+from hvctl.formats.hostfile import read_host
+from hvctl.model.host import Host
+from hvctl.probe.host import probe_host
+
+
+def stand_in(*_arguments: object, **_options: object) -> Host:
+    """What `this_host` does, then the recorded facts."""
+    recorded = read_host(sys.argv[1])
+    here = probe_host(with_qemu=False, with_libvirt=False)
+    return recorded._replace(qemu=(recorded.qemu[0]._replace(path="/bin/true"),))
+
+
+if __name__ == "__main__":
+    pool.this_host = stand_in
+    sys.exit(run(["launch", "windows-11", "--exec", "-q"]))
