@@ -1,19 +1,22 @@
-"""`hvctl launch windows-11 --exec` with a recorded host's answers in place of this machine's, and /bin/true for QEMU."""
+"""`hvctl launch windows-11 --exec` with a recorded host's answers for this machine's, and /bin/true for QEMU."""
 
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from hvctl.cli import pool, run
 from hvctl.formats.hostfile import read_host
-from hvctl.model.host import Host
 from hvctl.probe.host import probe_host
+
+if TYPE_CHECKING:
+    from hvctl.model.host import Host
 
 
 def stand_in(*_arguments: object, **_options: object) -> Host:
-    """What `this_host` does, then the recorded facts."""
+    """What `this_host` does, and then the recorded facts."""
     recorded = read_host(sys.argv[1])
-    here = probe_host(with_qemu=False, with_libvirt=False)
+    probe_host(with_qemu=False, with_libvirt=False)
     return recorded._replace(qemu=(recorded.qemu[0]._replace(path="/bin/true"),))
 
 

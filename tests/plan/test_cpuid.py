@@ -103,7 +103,7 @@ def test_coresharing_auto_is_the_hosts_bit(hints: int, bit: int) -> None:
 
 
 def test_passthrough_takes_kvms_identity_and_limits() -> None:
-    # Seen in the testbed on Linux 6.12: max 4000000a, "Linux KVM Hv", 3: 2aff/30/0/84518, 4: e24/fff, 5: 1000/40, A: a0000.
+    # Seen in the testbed on Linux 6.12: "Linux KVM Hv", 3: 2aff/30/0/84518, 4: e24/fff, 5: 1000/40, A: a0000.
     found = leaves(wish("passthrough"))
     assert found[0x40000000] == CpuidLeaf(0x40000000, 0x4000000A, 0x756E694C, 0x564B2078, 0x7648204D)
     assert found[0x40000003] == CpuidLeaf(0x40000003, 0x2AFF, 0x30, 0, 0x84518)
