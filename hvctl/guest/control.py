@@ -23,10 +23,15 @@ logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL + 1)
 class Control:
     """One connection, from QEMU's greeting until QEMU closes it.
 
-    QEMU greets before it makes its devices, and answers only when the machine is made: `started` is whether it did.
+    QEMU greets before it makes its devices: `started` is whether the machine was made. That is known from the event
+    RESUME, or from an answer. Where the guest runs, nothing is asked without need: a command that meets QEMU 7.2 at its
+    end can keep it from ending.
     """
 
-    def __init__(self, connection: socket.socket, panicked: Callable[[Mapping[str, object]], None]) -> None:
+    def __init__(
+        self, connection: socket.socket, panicked: Callable[[Mapping[str, object]], None], *, resumes: bool
+    ) -> None:
+        self._resumes = resumes
         self.started = False
         self.trouble = ""
         self._socket = connection
@@ -50,13 +55,13 @@ class Control:
 
     async def talk(self) -> None:
         """Hold the connection, and hand over each GUEST_PANICKED as it comes."""
-        panics = EventListener("GUEST_PANICKED")
+        panics = EventListener(("GUEST_PANICKED", "RESUME"))
         try:
             # Not `listen`, which at its end throws away the events that no one has fetched yet.
             self._client.register_listener(panics)
             await self._client.connect(self._socket)
             self._connected = True
-            for command in ("query-status", *self._waiting):
+            for command in (*([] if self._resumes else ["query-status"]), *self._waiting):
                 self._start(command)
             await self._pass_on(panics)
         # The library asserts that it is connected at the end of connect(), but a QEMU may be gone by then.
@@ -65,7 +70,7 @@ class Control:
         finally:
             self._closed = True
             for last in panics.clear():
-                self._panicked(last)
+                self._take(last)
             with contextlib.suppress(QMPError, EOFError, OSError):
                 await self._client.disconnect()
 
@@ -75,9 +80,14 @@ class Control:
             event = asyncio.create_task(panics.get())
             await asyncio.wait({event, closed}, return_when=asyncio.FIRST_COMPLETED)
             if event.done():
-                self._panicked(event.result())
+                self._take(event.result())
             else:
                 event.cancel()
+
+    def _take(self, event: Mapping[str, object]) -> None:
+        self.started = True
+        if event.get("event") == "GUEST_PANICKED":
+            self._panicked(event)
 
     async def _until_closed(self) -> None:
         while self._client.runstate is Runstate.RUNNING:

@@ -30,10 +30,14 @@ PAUSED = ("S", "preconfig")
 
 
 class Child(NamedTuple):
-    """A running QEMU: its process, which leads a process group of its own, and hvctl's end of the QMP connection."""
+    """A running QEMU: its process, which leads a process group of its own, and hvctl's end of the QMP connection.
+
+    `resumes` is whether the guest is started by hvctl over QMP; otherwise the caller wants it paused.
+    """
 
     process: subprocess.Popen[bytes]
     qmp: socket.socket
+    resumes: bool
 
     @property
     def pid(self) -> int:
@@ -56,7 +60,8 @@ def start(argv: Sequence[str], terminal: Terminal, *, lend: bool, exit_with_pare
     ours, theirs = socket.socketpair()
     words = [*argv, *_control(theirs.fileno()), *(("-run-with", "exit-with-parent=on") if exit_with_parent else ())]
     ours.sendall(NEGOTIATE)
-    if not any(option.name in PAUSED for option in scan(argv[1:])):
+    resumes = not any(option.name in PAUSED for option in scan(argv[1:]))
+    if resumes:
         words.append("-S")
         ours.sendall(CONTINUE)
     os.set_inheritable(theirs.fileno(), True)
@@ -70,7 +75,7 @@ def start(argv: Sequence[str], terminal: Terminal, *, lend: bool, exit_with_pare
         raise HostError(*_why(argv[0], error)) from error
     finally:
         theirs.close()
-    return Child(process, ours)
+    return Child(process, ours, resumes)
 
 
 def _control(fd: int) -> tuple[str, ...]:

@@ -126,7 +126,7 @@ class _Watch:
         stderr = self.child.process.stderr.fileno()
         os.set_blocking(stderr, False)
         loop.add_reader(stderr, self._read, stderr, loop)
-        self.control = Control(self.child.qmp, self._panicked)
+        self.control = Control(self.child.qmp, self._panicked, resumes=self.child.resumes)
         talk = asyncio.create_task(self.control.talk())
         loop.set_exception_handler(lambda _loop, context: self._failed(context.get("exception"), something))
         talk.add_done_callback(lambda done: self._failed(None if done.cancelled() else done.exception(), something))
