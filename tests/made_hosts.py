@@ -6,6 +6,8 @@ linux:arch/x86/kvm/hyperv.c gates on VMX with nested=1.
 
 from __future__ import annotations
 
+from typing import Any
+
 from hvctl.catalog import ROWS, kvm
 from hvctl.catalog.types import LibvirtPlace
 from hvctl.model.cpuid import CpuidLeaf
@@ -62,14 +64,14 @@ def made_libvirt(*, without: tuple[str, ...] = ()) -> Libvirt:
     return Libvirt("11.3.0", tuple(place.path for place in places if place.path not in without))
 
 
-def made_amd_host(name: str = "made-amd", **changes: object) -> Host:
+def made_amd_host(name: str = "made-amd", **changes: Any) -> Host:
     """An AMD host with everything but AVIC and TSC scaling."""
     hardware = Hardware("amd", "Made EPYC", 25, 1, 1, True, False, 2_500_000_000, False, "on", "tsc")
     host = Host(name, made_kvm(), hardware, (made_qemu(),), made_libvirt())
     return host._replace(**changes)
 
 
-def made_intel_host(name: str = "made-intel", *, nested: bool = True, **changes: object) -> Host:
+def made_intel_host(name: str = "made-intel", *, nested: bool = True, **changes: Any) -> Host:
     """An Intel host with APICv, TSC scaling and, with nested, evmcs."""
     hardware = Hardware("intel", "Made Xeon", 6, 85, 7, nested, True, 2_600_000_000, True, "on", "tsc")
     host = Host(name, made_kvm(evmcs=nested), hardware, (made_qemu(),), made_libvirt())

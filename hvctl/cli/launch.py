@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hvctl.cli.options import common, say
+from hvctl.cli.options import common
 
 if TYPE_CHECKING:
     from hvctl.model.host import Host, Qemu
@@ -55,11 +55,12 @@ def command(
       hvctl launch windows-11 -- -m 4G -smp 4 -drive file=disk.qcow2,if=virtio
       hvctl launch windows-11 --dry-run -- -machine smm=on
     """
+    from hvctl.cli.talk import say_plan
     from hvctl.guest.merge import merge, target
     from hvctl.render.qemu import arguments
 
     here, plan = _resolve(profile, hosts, qemu)
-    _talk(plan)
+    say_plan(plan, explain=bool(click.get_current_context().meta.get("hvctl.verbose")))
     binary = here.qemu[0]
     argv = (
         binary.path,
@@ -80,16 +81,14 @@ def command(
 def _resolve(profile: str, hosts: tuple[str, ...], qemu: str | None) -> tuple[Host, Plan]:
     """This machine, and a plan that holds here and on every named host."""
     from hvctl.cli.pool import read_pool, this_host
-    from hvctl.errors import RefusedError
+    from hvctl.cli.talk import refuse
     from hvctl.formats.profile import load_profile
     from hvctl.plan.resolve import resolve
-    from hvctl.report.plan import refusal_text
 
     wanted = load_profile(profile)
     here = this_host([qemu] if qemu else None, libvirt=False)
     plan = resolve(wanted, (*read_pool(hosts), here))
-    if plan.refusals:
-        raise RefusedError(f"profile {plan.profile} is refused:\n{refusal_text(plan)}")
+    refuse(plan)
     return here, plan
 
 
@@ -100,18 +99,6 @@ def _name(name: str | None) -> tuple[str, ...]:
 
     # The key is written out: a name with `=` in it would be taken for another key.
     return ("-name", f"guest={escape(name)}")
-
-
-def _talk(plan: Plan) -> None:
-    from hvctl.report import plan as report
-
-    if click.get_current_context().meta.get("hvctl.verbose"):
-        say(report.explanation(plan).rstrip("\n"))
-        return
-    for decision in report.left_out(plan):
-        say(report.decision_line(decision).replace(": off:", ": left out:", 1))
-    for note in plan.notes:
-        say(report.note_line(note))
 
 
 def _supervise(argv: tuple[str, ...], binary: Qemu) -> int:

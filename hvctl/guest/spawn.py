@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import signal
@@ -12,13 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hvctl.errors import HostError
 from hvctl.guest.qemu_args import scan
+from hvctl.probe.parent import die_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from hvctl.guest.terminal import Terminal
 
-PR_SET_PDEATHSIG = 1  # linux:include/uapi/linux/prctl.h
 QMP_ID = "hvctl-qmp"
 # QEMU tells its events only to a client that has negotiated, and the library that does so takes 0.1 s to import: a
 # guest that crashes before that would crash unseen. So QEMU starts paused (-S), and these lines wait in the socket for
@@ -83,17 +82,12 @@ def _control(fd: int) -> tuple[str, ...]:
 
 
 def _child_setup(terminal: Terminal, *, lend: bool) -> Callable[[], None]:
-    """What the child does before QEMU: no import and no lock is left to be taken after the fork."""
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-    parent = os.getpid()
+    """What the child does before QEMU; also where QEMU has exit-with-parent, which it reads only later."""
+    die = die_with_parent()
 
     def setup() -> None:
         terminal.lend_in_child(lend)
-        # Set even where QEMU has exit-with-parent, which it only reads later. The signal outlives exec (prctl(2)), but
-        # a parent that died before this line is not told of: then the child has another parent already.
-        prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)
+        die()
 
     return setup
 

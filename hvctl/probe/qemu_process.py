@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from qemu.qmp import ExecInterruptedError, QMPClient, QMPError
 
 from hvctl.probe.hostfs import clean
+from hvctl.probe.parent import die_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -94,6 +95,7 @@ async def _start(
         cwd="/",
         # A group of its own, so that what a wrapper script started goes with it.
         start_new_session=True,
+        preexec_fn=die_with_parent(),
     )
     # QEMU aborts with -accel kvm on some kernels without Hyper-V; no core file of that.
     with contextlib.suppress(OSError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from hvctl.catalog import BY_ID, ROWS
@@ -17,7 +19,7 @@ from tests.plan.test_resolve import wish
 MICROSOFT_HV = (0x7263694D, 0x666F736F, 0x76482074)
 
 
-def leaves(*wishes: Wish, host: Host | None = None, **changes: object) -> dict[int, CpuidLeaf]:
+def leaves(*wishes: Wish, host: Host | None = None, **changes: Any) -> dict[int, CpuidLeaf]:
     """What the guest of these wishes sees, by leaf number."""
     host = host or made_amd_host()
     profile = Profile("test", wishes=wishes, migration=Migration.NONE)._replace(**changes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,7 +36,7 @@ def wish(row_id: str, ask: str = "on", value: Value | None = None) -> Wish:
     return Wish(row_id, Ask(ask), value if value is not None else VALUES[BY_ID[row_id].kind])
 
 
-def profile(*wishes: Wish, **changes: object) -> Profile:
+def profile(*wishes: Wish, **changes: Any) -> Profile:
     return Profile("test", wishes=wishes)._replace(**changes)
 
 

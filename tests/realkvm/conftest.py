@@ -6,7 +6,8 @@ import pytest
 
 from tests.testbed.recorder import NOTE, make_recorder, slow_down_hypothesis
 from tests.testbed.replay import make_replay
-from tests.testbed.selection import declare, inside, parametrize
+from tests.testbed.selection import declare, parametrize
+from tests.testbed.world import inside
 
 Note = Callable[[str], None]
 

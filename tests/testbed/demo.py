@@ -15,8 +15,7 @@ from tests.testbed.linuxguest import boot_arguments, make_initramfs
 from tests.testbed.machine import Job
 from tests.testbed.process import bound_to_us, end, interrupt_on_terminate
 from tests.testbed.progress import Progress, copier
-from tests.testbed.selection import inside
-from tests.testbed.world import find_world
+from tests.testbed.world import find_world, inside
 
 PROFILE = Path(__file__).with_name("demo-profile.yaml")
 WORLD = "debian-12"

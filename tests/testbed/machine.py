@@ -11,7 +11,7 @@ from tests.testbed.busybox import read_busybox
 from tests.testbed.errors import Missing
 from tests.testbed.kernel import load_order
 from tests.testbed.share import CONTROL, OUT, Share
-from tests.testbed.world import CHECKOUT, World
+from tests.testbed.world import CHECKOUT, INSIDE, World
 
 HERE = Path(__file__).resolve().parent
 QEMU = "qemu-system-x86_64"
@@ -119,7 +119,7 @@ def _environment(world: World, job: Job) -> dict[str, str]:
     environment = {
         "HOME": HOME,
         "HVCTL_PYTHON": str(world.python),
-        "HVCTL_TESTBED": world.name,
+        INSIDE: world.name,
         "LANG": "C.UTF-8",
         "PATH": ":".join(world.path),
         "TERM": "dumb",

@@ -1,16 +1,14 @@
 """What the tests of tests/realkvm/ and their replay agree on: mark, fixture, names in the environment and files."""
 
-import os
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
-from tests.testbed.world import NAMES
+from tests.testbed.world import NAMES, inside
 
 FOLDER = Path(__file__).resolve().parents[1] / "realkvm"
 FIXTURE = "testbed_world"
-INSIDE = "HVCTL_TESTBED"
 LIMIT = "HVCTL_TESTBED_LIMIT"
 # In the out share.
 SELECTED = "selected"
@@ -20,11 +18,6 @@ RESULTS = "results.jsonl"
 class HasPath(Protocol):
     @property
     def path(self) -> Path: ...
-
-
-def inside() -> str | None:
-    """The world that this runs in, or None on a machine outside of the testbed."""
-    return os.environ.get(INSIDE)
 
 
 def is_real(item: HasPath) -> bool:

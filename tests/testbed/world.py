@@ -1,5 +1,6 @@
 """The worlds: a root, its newest kernel and the Python that the project's code runs on there."""
 
+import os
 import sys
 import sysconfig
 import threading
@@ -13,8 +14,14 @@ from tests.testbed.share import CONTROL, Share, covered, outermost
 from tests.testbed.tree import DEBIAN_13, ready_tree
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+INSIDE = "HVCTL_TESTBED"
 NAMES = ("debian-12", "debian-13")
 SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+
+
+def inside() -> str | None:
+    """The world that this runs in, or None on a machine outside of the testbed."""
+    return os.environ.get(INSIDE)
 
 
 def silent(_text: str) -> None:
