@@ -1,5 +1,6 @@
 """Prepares a clone: the Debian packages and the virtual environment of a target; quick when nothing is missing."""
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -12,6 +13,8 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = CHECKOUT / ".venv"
 STAMP = ENVIRONMENT / "stamp"
+# Two targets at once wait for each other.
+LOCK = CHECKOUT / ".setup.lock"
 SECONDS = 1800
 
 # What each group's packages are for is said when they have to be installed.
@@ -44,6 +47,15 @@ LEVELS = {
     "lint": Level({}, ("--editable", ".", "--group", "dev")),
     "test": Level(TEST, ("--editable", ".[libvirt]", "--group", "dev")),
 }
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What an environment was made for: the Python and the place, the files that say what is in it, the level."""
+
+    base: str
+    inputs: str
+    level: str
 
 
 class SetupFailed(Exception):
@@ -125,32 +137,42 @@ def as_root(packages: list[str]) -> list[str]:
 
 
 def make_environment(name: str) -> None:
-    wanted = hash_of_inputs()
-    have = level_of_environment(wanted)
-    if list(LEVELS).index(name) <= have:
-        return
-    if have < 0:
-        say(f"making the virtual environment {ENVIRONMENT.name}")
-        create_environment()
+    """The environment for `name`; one that is there is brought up to date and keeps what a higher level gave it."""
+    with LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        base, inputs = hash_of(), hash_of("pyproject.toml", "constraints.txt")
+        have = read_stamp()
+        usable = have is not None and have.base == base and python_works()
+        levels = list(LEVELS)
+        if have is None or not usable:
+            say(f"making the virtual environment {ENVIRONMENT.name}")
+            create_environment()
+        else:
+            name = max(name, have.level, key=levels.index)
+            if have == Stamp(base, inputs, name):
+                return
+        install(LEVELS[name].requirements)
+        STAMP.write_text(f"{base} {inputs} {name}\n")
+
+
+def install(requirements: tuple[str, ...]) -> None:
     constraints = ["--constraint", "constraints.txt"]
     pip("install", *constraints, "--upgrade", "pip")
     # What builds a package comes from an environment of its own, with constraints of its own.
     constraints += ["--build-constraint", "constraints.txt"]
     say("installing from the package index with pip")
-    pip("install", *constraints, *LEVELS[name].requirements)
-    STAMP.write_text(f"{wanted} {name}\n")
+    pip("install", *constraints, *requirements)
 
 
-def level_of_environment(wanted: str) -> int:
-    """The index of the level that the environment has, -1 if it has to be made anew."""
-    inputs, _, name = STAMP.read_text().strip().partition(" ") if STAMP.exists() else ("", "", "")
-    return list(LEVELS).index(name) if inputs == wanted and name in LEVELS and python_works() else -1
+def read_stamp() -> Stamp | None:
+    words = STAMP.read_text().split() if STAMP.exists() else []
+    return Stamp(*words) if len(words) == 3 and words[2] in LEVELS else None
 
 
-def hash_of_inputs() -> str:
-    """The place belongs to it: an environment does not work where it was moved to."""
+def hash_of(*names: str) -> str:
+    """Of files, the Python and the place: an environment does not work where it was moved to."""
     digest = hashlib.sha256(f"{CHECKOUT}\n{sys.version}\n".encode())
-    for name in ("pyproject.toml", "constraints.txt"):
+    for name in names:
         digest.update((CHECKOUT / name).read_bytes())
     return digest.hexdigest()
 

@@ -20,6 +20,9 @@ INNER_PYTEST = (
     "no:cacheprovider",
     "-o",
     "addopts=",
+    # The recorder has a limit of its own, which makes a test fail and lets the others go on.
+    "-o",
+    "timeout=0",
     "--import-mode=importlib",
     "--strict-markers",
     "-v",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     # The pytest of Debian 13 does not export it.
     from _pytest.terminal import TerminalReporter
 
-DEFAULT_LIMIT = 600.0
+DEFAULT_LIMIT = 900.0
 
 
 class Replay:
@@ -31,6 +31,9 @@ class Replay:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         # Last, so that the other tests fill the time that the worlds need.
         items.sort(key=is_real)
+        for item in filter(is_real, items):
+            # They wait for their world, whose own limit ends that.
+            item.add_marker(pytest.mark.timeout(0))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         if session.config.option.collectonly:
