@@ -29,6 +29,7 @@ def list_profiles(output_format: str) -> None:
     """List the profiles that come with hvctl."""
     from hvctl.formats import shipped
     from hvctl.formats.profile import load_profile
+    from hvctl.report.wrap import paragraph
 
     profiles = [(name, load_profile(name)) for name in shipped.names()]
     if output_format == "json":
@@ -37,7 +38,7 @@ def list_profiles(output_format: str) -> None:
         return
     width = max((len(name) for name, _ in profiles), default=0)
     for name, known in profiles:
-        click.echo(f"{name:<{width}}  {known.description}")
+        click.echo(paragraph(f"{name:<{width}}  {known.description}", following=width + 2))
 
 
 @command.command()

@@ -19,6 +19,8 @@ def say_plan(plan: Plan, *, explain: bool) -> None:
     if explain:
         click.echo(report.explanation(plan), err=True, nl=False)
         return
+    if plan.refusals:
+        return  # what was merely preferred is no news then
     for decision in report.left_out(plan):
         say(report.decision_line(decision, word="left out"))
     for note in plan.notes:

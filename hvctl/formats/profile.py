@@ -10,7 +10,7 @@ from hvctl.catalog.windows import GUESTS
 from hvctl.errors import InputError, UsageError
 from hvctl.formats import profile_source, shipped
 from hvctl.formats.profile_decode import decode
-from hvctl.formats.profile_problems import Problems, did_you_mean, in_file_order, quoted
+from hvctl.formats.profile_problems import Problems, did_you_mean, quoted
 from hvctl.formats.yaml_nodes import parse
 from hvctl.model.profile import ClockChoice, CpuChoice, Migration, Profile
 from hvctl.model.span import Span
@@ -48,16 +48,14 @@ def load_profile(name_or_path: str, *, stdin: TextIO | None = None) -> Profile:
     """
     problems = Problems()
     layers = _layers(open_source(name_or_path, stdin), problems)
-    problems.check()
-    return _consistent(merged(layers))
+    return _checked(layers, problems)
 
 
 def profile_from_text(text: str, path: str = "<text>") -> Profile:
     """The profile of a text; what it extends by path is relative to the working directory. Raises InputError."""
     problems = Problems()
     layers = _layers(profile_source.Source(path, text.removeprefix("\ufeff")), problems)
-    problems.check()
-    return _consistent(merged(layers))
+    return _checked(layers, problems)
 
 
 def decode_text(text: str, path: str, problems: Problems) -> Settings:
@@ -104,12 +102,12 @@ def merged(layers: Sequence[Layer]) -> Profile:
     )
 
 
-def _consistent(profile: Profile) -> Profile:
+def _checked(layers: Sequence[Layer], problems: Problems) -> Profile:
     from hvctl.plan.conflicts import conflicts
 
-    found = conflicts(profile)
-    if found:
-        raise InputError(in_file_order(found))
+    profile = merged(layers)
+    problems.found += conflicts(profile, partial=bool(problems.found))
+    problems.check()
     return profile
 
 

@@ -24,9 +24,13 @@ INVARIANT_TSC = "invtsc"
 _NEVER_MIGRATES = "write `migration: none` if the guest never migrates"
 
 
-def conflicts(profile: Profile) -> tuple[Problem, ...]:
-    """Everything in a profile that contradicts itself, whatever the host; empty if nothing does."""
-    return _Conflicts(profile).found()
+def conflicts(profile: Profile, *, partial: bool = False) -> tuple[Problem, ...]:
+    """Everything in a profile that contradicts itself, whatever the host; empty if nothing does.
+
+    Of a `partial` profile, from which mistakes were left out, only what holds whatever they were meant to be.
+    """
+    found = _Conflicts(profile)
+    return tuple(found.requirements()) if partial else found.found()
 
 
 class _Conflicts:
@@ -38,7 +42,7 @@ class _Conflicts:
         self.required = [wish for wish in profile.wishes if wish.ask is Ask.ON]
 
     def found(self) -> tuple[Problem, ...]:
-        problems = [*self.requirements(), *self.nesting(), *self.passthrough()]
+        problems = [*self.requirements(), *self.nesting(), *self.passthrough(), *self.unpinned()]
         if self.profile.migration is Migration.REQUIRED:
             problems += [*self.unmigratable(), *self.invariant_tsc()]
         return tuple(problems)
@@ -128,6 +132,17 @@ class _Conflicts:
                         f"leave `{row.id}: off` out, or write `{everything.id}: off` and what the guest should get",
                         _related((f"{everything.id} is on here", everything.span)),
                     )
+
+    def unpinned(self) -> Iterator[Problem]:
+        """Promises that only pinned vCPUs keep."""
+        for wish in self.required:
+            if Need.PINNED in BY_ID[wish.id].needs and wish.value != "auto" and not self.profile.pinned:
+                yield Problem(
+                    f"{wish.id} is on without vcpus.pinned: it is a promise that only pinned vCPUs keep",
+                    wish.span,
+                    f"pin the vCPUs and write `vcpus: {{pinned: on}}`, or `{wish.id}: prefer`",
+                    _related(("vcpus.pinned is off here", self.spans.get("vcpus.pinned"))),
+                )
 
     def feature(self, name: str) -> Span | None:
         return self.spans.get(f"cpu.features.{name}")

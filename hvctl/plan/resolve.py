@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from hvctl.catalog import BY_ID, ROWS, machines
 from hvctl.catalog.types import Blocks, Kind, Need
 from hvctl.catalog.windows import USES
-from hvctl.model.plan import Decision, Layer, Machine, Outcome, Plan
+from hvctl.model.plan import CpuPlan, Decision, Layer, Machine, Outcome, Plan
 from hvctl.model.profile import Ask, Migration, Wish
 from hvctl.plan.cpu import choose_cpu, refusal
 from hvctl.plan.machine import NoMachine, choose
 from hvctl.plan.notes import notes
-from hvctl.plan.support import State, support, verdict
+from hvctl.plan.support import NO_HYPERV, State, support, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,9 +43,9 @@ def resolve(profile: Profile, pool: Sequence[Host], *, libvirt: bool = False, ma
     Returns:
         The plan; it must not be used if its `refusals` are not empty.
     """
-    without = [host for host in pool if not host.qemu]
-    if without:
-        return _unknown_qemu(profile, without)
+    unusable = [refused for host in pool if (refused := _unusable(host))]
+    if unusable:
+        return _no_plan(profile, unusable)
     chosen = choose(machine or profile.machine, pool)
     cpu, refusals = choose_cpu(profile, pool)
     if isinstance(chosen, NoMachine):
@@ -69,22 +69,20 @@ def resolve(profile: Profile, pool: Sequence[Host], *, libvirt: bool = False, ma
     return plan._replace(notes=notes(plan, profile, pool, libvirt=libvirt))
 
 
-def _unknown_qemu(profile: Profile, hosts: Sequence[Host]) -> Plan:
-    cpu, _ = choose_cpu(
-        profile._replace(uses=(), tsc_frequency=None, migration=Migration.NONE, cpu=profile.cpu._replace(model="host")),
-        hosts,
-    )
-    remedy = "record the host anew where QEMU is installed, or name a binary with --qemu"
-    return Plan(
-        profile.name,
-        profile.os,
-        profile.migration,
-        Machine(profile.machine, hpet_option=False),
-        cpu,
-        profile.clock,
-        (),
-        tuple(refusal("qemu", "no QEMU is known there", Layer.QEMU, host.label, remedy) for host in hosts),
-    )
+def _unusable(host: Host) -> Decision | None:
+    """Why nothing at all can be had on a host."""
+    if not host.kvm.hyperv:
+        return refusal("kvm", NO_HYPERV.reason, NO_HYPERV.layer, host.label, NO_HYPERV.remedy)
+    if not host.qemu:
+        remedy = "record the host anew where QEMU is installed, or name a binary with --qemu"
+        return refusal("qemu", "no QEMU is known there", Layer.QEMU, host.label, remedy)
+    return None
+
+
+def _no_plan(profile: Profile, refusals: Sequence[Decision]) -> Plan:
+    cpu = CpuPlan(profile.cpu.model, profile.cpu.hidden, profile.cpu.features, None)
+    machine = Machine(profile.machine, hpet_option=False)
+    return Plan(profile.name, profile.os, profile.migration, machine, cpu, profile.clock, (), tuple(refusals))
 
 
 class _Resolution:

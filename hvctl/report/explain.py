@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 from hvctl.catalog import ROWS
 from hvctl.catalog.cpu_models import VENDOR_NAMES
 from hvctl.catalog.types import Advice, Blocks, Kind, Need
 from hvctl.catalog.windows import USES
+from hvctl.report import wrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,16 +78,7 @@ def text(row: Row, *, width: int = 80) -> str:
     for heading, paragraphs in sections(row):
         lines += ["", heading]
         for paragraph in paragraphs:
-            lines.append(
-                textwrap.fill(
-                    paragraph,
-                    width,
-                    initial_indent="  ",
-                    subsequent_indent="  ",
-                    break_long_words=False,
-                    break_on_hyphens=False,
-                )
-            )
+            lines.append(wrap.paragraph(paragraph, width, 2, 2))
     return "\n".join(lines) + "\n"
 
 
@@ -113,7 +104,7 @@ def use_text(use_id: str) -> str:
             "neither another "
             "vendor id nor a hidden KVM is implied. Write them yourself for an older driver."
         )
-    return f"{use.id} (guest.uses): {use.title}\n\n" + textwrap.fill(effect, 80) + "\n"
+    return f"{use.id} (guest.uses): {use.title}\n\n" + wrap.paragraph(effect, following=0) + "\n"
 
 
 def as_json(row: Row) -> dict[str, Any]:

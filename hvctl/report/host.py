@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hvctl.catalog import ROWS
 from hvctl.plan.support import State, support, verdict
+from hvctl.report.wrap import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +49,7 @@ def host_text(host: Host, *, width: int = 80, color: bool = False) -> str:
         lines += ["", *_table(host, width, paint)]
     notes = [*warnings(host), *host.notes]
     lines += [""] if notes else []
-    lines += [line for note in notes for line in _wrapped(f"note: {note}", width, 0, 6)]
+    lines += [line for note in notes for line in wrapped(f"note: {note}", width, 0, 6)]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -143,9 +144,9 @@ def _header(host: Host, width: int, paint: _Paint) -> list[str]:
     if not host.qemu:
         facts.insert(-1, ("QEMU", "not asked, or none could be"))
     title = f"{host.label}: {release}, KVM {emulation}"
-    lines = [paint(line, _BOLD) for line in _wrapped(title, width, 0, 2)]
+    lines = [paint(line, _BOLD) for line in wrapped(title, width, 0, 2)]
     for name, value in facts:
-        lines += _wrapped(f"{name:<13} {value}", width, 2, 16)
+        lines += wrapped(f"{name:<13} {value}", width, 2, 16)
     return lines
 
 
@@ -186,7 +187,7 @@ def _table(host: Host, width: int, paint: _Paint) -> list[str]:
     for qemu in host.qemu[1:]:
         lines += _difference(host, qemu, judged, width)
     if first is None:
-        lines += ["", *_wrapped("No QEMU was asked: a verdict is at best unknown.", width, 0, 0)]
+        lines += ["", *wrapped("No QEMU was asked: a verdict is at best unknown.", width, 0, 0)]
     return lines
 
 
@@ -199,7 +200,7 @@ def _row(host: Host, judged: Judged, width: int, paint: _Paint) -> list[str]:
         # What is unknown for all rows alike is said once, by the header.
         said_once = (answer.layer == "qemu" and not host.qemu) or (answer.layer == "libvirt" and host.libvirt is None)
         if answer.reason and not (said_once and answer.state is State.UNKNOWN):
-            lines += _wrapped(_because(answer), width, 4, 6)
+            lines += wrapped(_because(answer), width, 4, 6)
     return lines
 
 
@@ -216,14 +217,4 @@ def _difference(host: Host, qemu: Qemu, first: Sequence[Judged], width: int) -> 
         if one.verdict.state is not other.verdict.state and not one.row.experimental
     ]
     same = "the same verdicts" if not others else f"other verdicts: {', '.join(others)}"
-    return ["", *_wrapped(f"With {qemu.path} ({qemu.version or 'unknown version'}): {same}", width, 0, 4)]
-
-
-def _wrapped(text: str, width: int, first: int, following: int) -> list[str]:
-    # Not textwrap: its import would be a sixth of what a check may cost beyond click's.
-    lines = [" " * first]
-    for word in text.split(" "):
-        if len(lines[-1]) + len(word) > max(width, 40) and lines[-1].strip():
-            lines.append(" " * following)
-        lines[-1] += f"{word} "
-    return [line.rstrip() for line in lines]
+    return ["", *wrapped(f"With {qemu.path} ({qemu.version or 'unknown version'}): {same}", width, 0, 4)]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 from hvctl.model.plan import Outcome
 from hvctl.plan.migration import obstacles
+from hvctl.report.wrap import paragraph
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ def decision_line(decision: Decision, *, word: str = "", width: int = 80) -> str
     text = f"{decision.id}: {word or decision.state}{value}: {why}"
     if decision.remedy:
         text += f"; {decision.remedy}"
-    return textwrap.fill(text, width, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    return paragraph(text, width)
 
 
 def _who(decision: Decision) -> str:
@@ -37,14 +37,14 @@ def explanation(plan: Plan, *, width: int = 80) -> str:
     lines = [decision_line(decision, width=width) for decision in plan.decisions]
     lines += [decision_line(decision, width=width) for decision in plan.refusals if decision not in plan.decisions]
     lines.append(f"machine: {plan.machine.type}")
-    lines.append(textwrap.fill(f"migration: {migration_text(plan)}", width, subsequent_indent="    "))
+    lines.append(paragraph(f"migration: {migration_text(plan)}", width))
     lines += [note_line(note, width=width) for note in plan.notes]
     return "\n".join(lines) + "\n"
 
 
 def note_line(note: str, *, width: int = 80) -> str:
     """A note in as many lines as it needs."""
-    return textwrap.fill(f"note: {note}", width, subsequent_indent="    ", break_on_hyphens=False)
+    return paragraph(f"note: {note}", width)
 
 
 def left_out(plan: Plan) -> list[Decision]:

@@ -6,6 +6,7 @@ import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
 from hvctl.errors import InputError
+from hvctl.report.wrap import wrapped
 
 if TYPE_CHECKING:
     from hvctl.errors import HvctlError
@@ -19,7 +20,10 @@ _RED, _BLUE, _CYAN, _BOLD, _RESET = "\x1b[1;31m", "\x1b[1;34m", "\x1b[36m", "\x1
 def render_error(error: HvctlError, color: bool) -> str:
     """The text of an error, every problem of it, ending in a newline."""
     if not isinstance(error, InputError):
-        return _headline(error.message, color) + _hint(error.hint, "", color)
+        message = "\n".join(
+            line for text in error.message.split("\n") for line in wrapped(text, WIDTH - len("error: "))
+        )
+        return _headline(message, color) + _hint("\n".join(wrapped(error.hint, WIDTH - len("hint: "))), "", color)
     blocks = [render_problem(problem, color) for problem in error.problems]
     if len(blocks) > 1:
         blocks.append(_paint(f"{len(blocks)} problems", _BOLD, color) + "\n")

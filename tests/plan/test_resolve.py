@@ -210,8 +210,9 @@ def test_an_option_that_turns_nothing_on_falls_out_without_an_enlightenment() ->
 
 
 def test_a_kvm_without_hyperv_refuses() -> None:
-    plan = resolve(profile(wish("relaxed")), (made_no_hyperv_host(),))
-    assert [(one.id, one.layer) for one in plan.refusals] == [("relaxed", Layer.KERNEL)]
+    for wishes in ([wish("relaxed"), wish("vapic")], [wish("relaxed", "prefer")], []):
+        plan = resolve(profile(*wishes), (made_amd_host(), made_no_hyperv_host()))
+        assert [(one.id, one.layer, one.host) for one in plan.refusals] == [("kvm", Layer.KERNEL, "made-no-hyperv")]
 
 
 def test_what_an_old_kernel_cannot_tell_is_not_taken_for_granted() -> None:
