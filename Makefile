@@ -33,7 +33,7 @@ oracle: ## random profiles against the real QEMU; N=1000 for the number of cases
 	@scripts/setup test
 	$(PYTHON) -m pytest tests/realkvm -k oracle
 
-generated: ## write the man pages and the JSON Schema anew, from the catalog and the commands
+generated: ## write the man pages and the JSON Schema anew, from the tables and the commands
 	@scripts/setup lint
 	$(PYTHON) scripts/manpages.py
 	$(PYTHON) -m hvctl schema profile > profiles/profile.schema.json

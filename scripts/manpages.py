@@ -1,4 +1,4 @@
-"""Write the man pages into man/, from the commands and the catalog."""
+"""Write the man pages into man/, from the commands, the table of profile keys and the catalog."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from hvctl.cli import COMMANDS, cli
-from hvctl.report.man import commands_page, enlightenments_page
+from hvctl.report.man import commands_page, enlightenments_page, profile_page
 
 
 def pages() -> dict[str, str]:
@@ -16,6 +16,7 @@ def pages() -> dict[str, str]:
     group = click.Context(cli, info_name="hvctl")
     return {
         "hvctl.1": commands_page(group, _contexts(group)),
+        "hvctl-profile.5": profile_page(),
         "hvctl-enlightenments.7": enlightenments_page(),
     }
 

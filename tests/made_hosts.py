@@ -52,7 +52,7 @@ def made_qemu(*, newest: str = "10.0", unknown: tuple[str, ...] = ()) -> Qemu:
         properties,
         (),
         tuple(machines),
-        (("avx", True),),
+        (("avx", True), ("invtsc", False), ("pcid", True), ("svm", True), ("vmx", True)),
         None,
         ("EPYC", "Skylake-Server", "qemu64"),
     )
@@ -64,9 +64,9 @@ def made_libvirt(*, without: tuple[str, ...] = ()) -> Libvirt:
     return Libvirt("11.3.0", tuple(place.path for place in places if place.path not in without))
 
 
-def made_amd_host(name: str = "made-amd", **changes: Any) -> Host:
-    """An AMD host with everything but AVIC and TSC scaling."""
-    hardware = Hardware("amd", "Made EPYC", 25, 1, 1, True, False, 2_500_000_000, False, "on", "tsc")
+def made_amd_host(name: str = "made-amd", *, tsc: int = 2_500_000_000, scaling: bool = False, **changes: Any) -> Host:
+    """An AMD host with everything but AVIC and, unless asked for, TSC scaling; `tsc` is in Hz."""
+    hardware = Hardware("amd", "Made EPYC", 25, 1, 1, True, False, tsc, scaling, "on", "tsc")
     host = Host(name, made_kvm(), hardware, (made_qemu(),), made_libvirt())
     return host._replace(**changes)
 

@@ -32,6 +32,8 @@ class Blocks(StrEnum):
     ALWAYS = "always"
     AUTO = "auto"
     """Only with the value `auto`."""
+    LOST = "lost"
+    """QEMU does not refuse, but does not carry the row's state either."""
 
 
 class Advice(StrEnum):
@@ -120,7 +122,8 @@ class Row(NamedTuple):
     `qemu_name` and `feature` are the description and the number (HYPERV_FEAT_*) that order QEMU's checks and fill its
     messages; None for options outside that table. `checks` are the CPUID bits that QEMU demands of KVM and gives the
     guest, `adds` what it sets beside them. `requires` are the dependencies that QEMU's code enforces. `for_nested`
-    marks what a guest that runs Hyper-V itself should get.
+    marks what a guest that runs Hyper-V itself should get. `takes_all` is the row that turns on all that KVM has: those
+    with `in_passthrough`, while those with `overwritten` get KVM's own value. `vendors` is empty where any CPU will do.
     """
 
     id: str
@@ -143,12 +146,15 @@ class Row(NamedTuple):
     recommends: tuple[Recommends, ...] = ()
     enables_hyperv: bool = True
     in_passthrough: bool = False
+    takes_all: bool = False
+    overwritten: bool = False
+    reference_clock: bool = False
     irqchip: bool = False
     libvirt: LibvirtPlace | None = None
     minimum: int | None = None
     maximum: int | None = None
     needs: tuple[Need, ...] = ()
-    vendors: tuple[str, ...] = ("intel", "amd")
+    vendors: tuple[str, ...] = ()
     nested_only: bool = False
     for_nested: bool = False
     blocks_migration: Blocks = Blocks.NEVER

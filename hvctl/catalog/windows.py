@@ -11,7 +11,6 @@ class Guest(NamedTuple):
     title: str
     machine: str
     offset: str
-    nt: str
     libosinfo: tuple[str, ...] = ()
     vbs_default: bool = False
 
@@ -19,16 +18,16 @@ class Guest(NamedTuple):
 # Sources: libosinfo's database for the ids; Microsoft Learn, "OEM VBS" and "Windows 11 requirements" for VBS; Windows
 # 7 and 2008 R2 have no driver for q35's AHCI/PCIe out of the box on many media, so their machine is pc.
 GUESTS = (
-    Guest("windows-7", "Windows 7", "pc", "localtime", "6.1", ("7",)),
-    Guest("windows-server-2008r2", "Windows Server 2008 R2", "pc", "localtime", "6.1", ("2k8r2",)),
-    Guest("windows-server-2012r2", "Windows Server 2012 R2", "q35", "localtime", "6.3", ("2k12r2",)),
-    Guest("windows-10", "Windows 10", "q35", "localtime", "10.0", ("10",)),
-    Guest("windows-server-2016", "Windows Server 2016", "q35", "localtime", "10.0", ("2k16",)),
-    Guest("windows-server-2019", "Windows Server 2019", "q35", "localtime", "10.0", ("2k19",)),
-    Guest("windows-server-2022", "Windows Server 2022", "q35", "localtime", "10.0", ("2k22",), vbs_default=True),
-    Guest("windows-11", "Windows 11", "q35", "localtime", "10.0", ("11",), vbs_default=True),
-    Guest("windows-server-2025", "Windows Server 2025", "q35", "localtime", "10.0", ("2k25",), vbs_default=True),
-    Guest("other", "another operating system", "q35", "utc", ""),
+    Guest("windows-7", "Windows 7", "pc", "localtime", ("7",)),
+    Guest("windows-server-2008r2", "Windows Server 2008 R2", "pc", "localtime", ("2k8r2",)),
+    Guest("windows-server-2012r2", "Windows Server 2012 R2", "q35", "localtime", ("2k12r2",)),
+    Guest("windows-10", "Windows 10", "q35", "localtime", ("10",)),
+    Guest("windows-server-2016", "Windows Server 2016", "q35", "localtime", ("2k16",)),
+    Guest("windows-server-2019", "Windows Server 2019", "q35", "localtime", ("2k19",)),
+    Guest("windows-server-2022", "Windows Server 2022", "q35", "localtime", ("2k22",), vbs_default=True),
+    Guest("windows-11", "Windows 11", "q35", "localtime", ("11",), vbs_default=True),
+    Guest("windows-server-2025", "Windows Server 2025", "q35", "localtime", ("2k25",), vbs_default=True),
+    Guest("other", "another operating system", "q35", "utc"),
 )
 
 

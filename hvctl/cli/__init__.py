@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 import os
@@ -27,6 +28,11 @@ COMMANDS = {
     "profile": "List, show and check profiles.",
     "schema": "Print the JSON Schema of a file format.",
 }
+
+
+# How a write fails for want of room. Errors of files that hvctl opens itself are told where they are written; one that
+# comes to `run`, and names no file, is stdout's.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class ClosedPipeError(Exception):
@@ -86,8 +92,8 @@ def cli() -> None:
     \b
     Exit codes: 0 fine; 1 a host cannot give what was asked, or findings;
     2 usage, profile or configuration error; 3 environment (no KVM, a KVM
-    without Hyper-V, no QEMU); 70 a bug in hvctl; 130 interrupted; 141 broken
-    pipe.
+    without Hyper-V, no QEMU, no room for the result); 70 a bug in hvctl;
+    130 interrupted; 141 broken pipe.
     """
 
 
@@ -107,8 +113,11 @@ def run(arguments: list[str]) -> int:
     Returns:
         The exit code, as `hvctl --help` lists them.
     """
-    from hvctl.errors import HvctlError
+    from hvctl.errors import HostError, HvctlError
 
+    if sys.stdout is None:
+        # The next file that is opened would become file descriptor 1, and get what QEMU prints.
+        return _report(HostError("the result cannot be written: stdout is closed"))
     try:
         result = cli.main(args=arguments, prog_name="hvctl", standalone_mode=False)
     except click.ClickException as error:
@@ -120,16 +129,27 @@ def run(arguments: list[str]) -> int:
         click.echo("interrupted", err=True)
         return 130
     except ClosedPipeError:
-        # Python flushes stdout once more at exit; what it would find there is a closed pipe.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_stdout()
         return 141
-    except Exception:
-        import traceback
-
-        traceback.print_exc()
-        click.echo("hvctl: this is a bug in hvctl; please report it with the lines above", err=True)
-        return 70
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename is None and error.errno in NO_ROOM:
+            _drop_stdout()
+            return _report(HostError(f"the result cannot be written: {error.strerror}"))
+        return _bug()
     return result if isinstance(result, int) else 0
+
+
+def _drop_stdout() -> None:
+    """Python flushes stdout once more at exit: let that succeed where writing has failed."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _bug() -> int:
+    import traceback
+
+    traceback.print_exc()
+    click.echo("hvctl: this is a bug in hvctl; please report it with the lines above", err=True)
+    return 70
 
 
 def _report(error: HvctlError) -> int:

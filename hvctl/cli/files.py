@@ -31,9 +31,12 @@ def replace(path: Path, content: bytes) -> None:
 
     A link is followed; what is not a regular file (/dev/stdout, a pipe) is written to in place.
     """
+    import contextlib
     import os
     import tempfile
 
+    with contextlib.suppress(FileNotFoundError):
+        path.stat()  # a loop of links is an OSError here; what resolve() makes of one differs between Pythons
     target = path.resolve()
     if target.exists() and not target.is_file():
         target.write_bytes(content)

@@ -6,24 +6,33 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hvctl.cli.options import common, output_format
+from hvctl.cli.options import check_name, common, output_format
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from hvctl.model.host import Pool
+
+MEMORY_MIB = 4096
+MOST_MEMORY_MIB = 16 << 20  # 16 TiB
 
 
 @click.command()
 @click.argument("profile")
-@click.option("--qemu", "target", flag_value="qemu", default=True, help="Write QEMU arguments (default).")
-@click.option("--libvirt", "target", flag_value="libvirt", help="Write a libvirt domain.")
-@click.option("--both", "target", flag_value="both", help="Write both, for what QEMU and libvirt both can.")
+@click.option("--qemu", is_flag=True, help="Write QEMU arguments (default).")
+@click.option("--libvirt", is_flag=True, help="Write a libvirt domain.")
+@click.option("--both", is_flag=True, help="Write both, for what QEMU and libvirt both can.")
 @click.option(
     "--host", "hosts", multiple=True, metavar="FILE", help="A host file instead of this machine; may be repeated."
 )
+@click.option("--qemu-binary", metavar="BIN", help="The QEMU binary to ask (default: the first one found).")
 @click.option("--machine", metavar="TYPE", help="A machine type instead of the profile's.")
 @click.option("--name", metavar="NAME", help="The domain's name (default: the profile's).")
 @click.option(
-    "--memory", type=click.IntRange(1), default=4096, show_default=True, metavar="MIB", help="The domain's memory."
+    "--memory",
+    type=click.IntRange(1, MOST_MEMORY_MIB),
+    metavar="MIB",
+    help=f"The domain's memory (default: {MEMORY_MIB}).",
 )
 @click.option("--fragment", is_flag=True, help="Print only the XML elements that the profile decides.")
 @click.option("--explain", is_flag=True, help="Say on stderr why each enlightenment is on or off.")
@@ -33,11 +42,14 @@ if TYPE_CHECKING:
 @common
 def command(
     profile: str,
-    target: str,
+    qemu: bool,
+    libvirt: bool,
+    both: bool,
     hosts: tuple[str, ...],
+    qemu_binary: str | None,
     machine: str | None,
     name: str | None,
-    memory: int,
+    memory: int | None,
     fragment: bool,
     explain: bool,
     null: bool,
@@ -57,15 +69,16 @@ def command(
     """
     from hvctl.cli.files import write_result
     from hvctl.cli.talk import refuse, say_plan
-    from hvctl.errors import UsageError
     from hvctl.formats.profile import load_profile
     from hvctl.plan.resolve import resolve
     from hvctl.report import plan as report
 
-    if null and (target != "qemu" or output_format != "text"):
-        raise UsageError("-0 goes with --qemu and --format text only")
+    target = _target(qemu=qemu, libvirt=libvirt, both=both)
+    _check_output(target, output_format, null=null, of_domain={"name": name, "memory": memory, "fragment": fragment})
+    _check_input(profile, hosts, qemu_binary, machine)
+    check_name(name, forbidden="/")
     wanted = load_profile(profile)
-    pool = _pool(hosts, libvirt=target != "qemu")
+    pool = _pool(hosts, qemu_binary, libvirt=target != "qemu")
     plan = resolve(wanted, pool, libvirt=target != "qemu", machine=machine)
     argv = xml = None
     if not plan.refusals:
@@ -76,7 +89,7 @@ def command(
         if target != "qemu":
             from hvctl.render.libvirt import domain
 
-            xml = domain(plan, name=name, memory_mib=memory, fragment=fragment)
+            xml = domain(plan, name=name, memory_mib=memory or MEMORY_MIB, fragment=fragment)
     say_plan(plan, explain=explain)
     if output_format == "json":
         from hvctl.plan.cpuid import predict
@@ -89,10 +102,47 @@ def command(
     return 0
 
 
-def _pool(hosts: tuple[str, ...], *, libvirt: bool) -> Pool:
+def _target(**named: bool) -> str:
+    """The one target that is named; QEMU where none is."""
+    targets = [target for target, is_named in named.items() if is_named]
+    if len(targets) > 1:
+        from hvctl.errors import UsageError
+
+        raise UsageError(f"{' and '.join(f'--{target}' for target in targets)} do not go together", "name one of them")
+    return targets[0] if targets else "qemu"
+
+
+def _check_output(target: str, output_format: str, *, null: bool, of_domain: Mapping[str, object]) -> None:
+    """Raise UsageError for an option that would do nothing to what is written."""
+    from hvctl.errors import UsageError
+
+    if null and (target != "qemu" or output_format != "text"):
+        raise UsageError("-0 goes with --qemu and --format text only")
+    idle = [f"--{option}" for option, value in of_domain.items() if value not in (None, False)]
+    if idle and target == "qemu":
+        raise UsageError(f"{' and '.join(idle)}: only with --libvirt or --both")
+
+
+def _check_input(profile: str, hosts: Sequence[str], qemu_binary: str | None, machine: str | None) -> None:
+    """Raise UsageError for sources that exclude each other, and for what cannot be a machine type."""
+    from hvctl.cli.pool import check_stdin
+    from hvctl.errors import UsageError
+    from hvctl.formats.profile_keys import ROOT, Text, shaped
+
+    check_stdin(profile, hosts)
+    if hosts and qemu_binary is not None:
+        raise UsageError("--host and --qemu-binary do not go together: a host file says what its own QEMU can")
+    key = ROOT.keys["machine"]
+    if machine is not None and isinstance(key, Text) and not shaped(key, machine):
+        raise UsageError(f"--machine cannot be {machine!r}", f"write {key.shape}")
+
+
+def _pool(hosts: Sequence[str], qemu_binary: str | None, *, libvirt: bool) -> Pool:
     from hvctl.cli.pool import read_pool, this_host
 
-    return read_pool(hosts) if hosts else (this_host(libvirt=libvirt),)
+    if hosts:
+        return read_pool(hosts)
+    return (this_host(None if qemu_binary is None else [qemu_binary], libvirt=libvirt, option="--qemu-binary"),)
 
 
 def _text(argv: tuple[str, ...] | None, xml: str | None, *, null: bool) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hvctl.cli.options import common
+from hvctl.cli.options import check_name, common
 
 if TYPE_CHECKING:
     from hvctl.model.host import Host, Qemu
@@ -55,10 +55,13 @@ def command(
       hvctl launch windows-11 -- -m 4G -smp 4 -drive file=disk.qcow2,if=virtio
       hvctl launch windows-11 --dry-run -- -machine smm=on
     """
+    from hvctl.cli.pool import check_stdin
     from hvctl.cli.talk import say_plan
     from hvctl.guest.merge import merge, target
     from hvctl.render.qemu import arguments
 
+    check_name(name)
+    check_stdin(profile, hosts)
     here, plan = _resolve(profile, hosts, qemu)
     say_plan(plan, explain=bool(click.get_current_context().meta.get("hvctl.verbose")))
     binary = here.qemu[0]

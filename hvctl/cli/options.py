@@ -52,6 +52,16 @@ def output_format(*choices: str) -> Callable[[F], F]:
     )
 
 
+def check_name(name: str | None, *, forbidden: str = "") -> None:
+    """Raise UsageError for a guest's name that is empty, or has a character that is not printable or is forbidden."""
+    if name is None or (name and name.isprintable() and not set(name) & set(forbidden)):
+        return
+    from hvctl.errors import UsageError
+
+    without = f" without {forbidden!r}" if forbidden else ""
+    raise UsageError(f"--name is one printable line{without}, and not empty")
+
+
 def say(message: str, *, level: int = 0) -> None:
     """Talk on stderr. Level 0 is silenced by -q, level 1 needs -v."""
     meta = click.get_current_context().meta

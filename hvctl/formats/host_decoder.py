@@ -17,6 +17,8 @@ _HEX = re.compile(r"0x[0-9a-f]{8}")
 _NAMES = {dict: "an object", list: "a list", str: "a string", int: "a whole number", bool: "true or false"}
 _MISSING = object()
 _LONGEST_TEXT = 1000
+# What a profile's key tsc-frequency takes: one of `auto` is this host's.
+TSC_HZ = (1_000_000, 100_000_000_000)
 _SMALLEST, _LARGEST = -(1 << 63), (1 << 64) - 1
 
 
@@ -82,7 +84,7 @@ class Decoder:
             stepping=hardware.number("stepping"),
             nested=hardware.flag("nested"),
             apicv=hardware.flag("apicv"),
-            tsc_hz=hardware.number("tsc_hz"),
+            tsc_hz=hardware.number("tsc_hz", limits=TSC_HZ),
             tsc_scaling=hardware.flag("tsc_scaling"),
             smt=hardware.text("smt", optional=True),
             clocksource=hardware.text("clocksource", optional=True),
@@ -154,10 +156,12 @@ class _Fields:
         value: str | None = self._get(key, str, optional=optional)
         return value
 
-    def number(self, key: str, *, optional: bool = True) -> int | None:
+    def number(self, key: str, *, optional: bool = True, limits: tuple[int, int] | None = None) -> int | None:
         value: int | None = self._get(key, int, optional=optional)
         if value is not None and value < 0:
             self._wrong(f'"{key}" must not be negative', key)
+        elif value is not None and limits and not limits[0] <= value <= limits[1]:
+            self._wrong(f'"{key}" must be null or from {limits[0]} to {limits[1]}, not {value}', key)
         return value
 
     def flag(self, key: str) -> bool | None:

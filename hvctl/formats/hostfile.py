@@ -55,13 +55,15 @@ def host_json(host: Host) -> dict[str, Any]:
 
 
 def read_host(path: str) -> Host:
-    """Read a host file; `-` is stdin.
+    """Read a host file; `-` is stdin. A host without a name gets its file's: messages must tell hosts apart.
 
     Raises:
         InputError: it cannot be read, or is not a host file.
     """
     try:
         if path == "-":
+            if sys.stdin is None:
+                raise ValueError("stdin is closed")
             data = sys.stdin.buffer.read(MOST_BYTES + 1)
         else:
             with open(path, "rb") as stream:
@@ -72,9 +74,19 @@ def read_host(path: str) -> Host:
     if len(data) > MOST_BYTES:
         raise InputError([Problem(f"{path}: a host file has at most {MOST_BYTES} bytes")], _HINT)
     try:
-        return load_host(data.decode("utf-8-sig"), path)
+        host = load_host(data.decode("utf-8-sig"), path)
     except UnicodeDecodeError as error:
         raise InputError([Problem(f"{path}: a host file is UTF-8; byte {error.start + 1} is not")], _HINT) from error
+    return host if host.name else host._replace(name=_stem(path))
+
+
+def _stem(path: str) -> str | None:
+    """A file's name without its suffix; None where it could not be printed."""
+    if path == "-":
+        return "stdin"
+    name = path.rpartition("/")[2]
+    stem = name.rpartition(".")[0] or name
+    return stem if stem.isprintable() else None
 
 
 def load_host(text: str, path: str) -> Host:

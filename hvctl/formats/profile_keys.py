@@ -75,6 +75,8 @@ Key = Word | Switch | Text | Number | Words | Features | Enlightenments | Table
 
 # A word that begins with a letter or digit and needs no quoting in a shell, a QEMU option or a file name.
 _NAME = "[A-Za-z0-9][A-Za-z0-9._-]*"
+# QEMU expands max and base from the host as well, but under other names than the checks of a pool know.
+_MODEL = f"(?!(?:max|base)$){_NAME}"
 _NO_CONTROLS = "[^\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f]*"
 
 FEATURE = "[a-z0-9._-]+"
@@ -83,6 +85,10 @@ LONGEST_FEATURE = 100
 RESERVED_FEATURES = {
     "kvm": "write `hidden: on` under cpu to hide KVM",
     "tsc-frequency": "write the key `tsc-frequency` at the top level",
+    "enforce": "it is not a feature of the CPU",
+    "check": "it is not a feature of the CPU",
+    "realized": "it is not a feature of the CPU",
+    "hotplugged": "it is not a feature of the CPU",
     "migratable": "hvctl writes it; say `migration: required` or `migration: none`",
 }
 RESERVED_PREFIXES = {
@@ -124,7 +130,12 @@ ROOT = Table(
         ),
         "cpu": Table(
             {
-                "model": Text(_NAME, "a CPU model of QEMU's, without features", 100, "The CPU model; default: host."),
+                "model": Text(
+                    _MODEL,
+                    "a CPU model of QEMU's, without features; for max and base write host",
+                    100,
+                    "The CPU model; default: host.",
+                ),
                 "hidden": Switch("Hide KVM's own signature from the guest (QEMU's kvm=off)."),
                 "features": Features("CPU features of QEMU's to turn on or off."),
             },

@@ -49,10 +49,10 @@ class CpuPlan(NamedTuple):
 
 
 class Machine(NamedTuple):
-    """The machine type; `hpet_option` says whether the machine has a property `hpet` to be written."""
+    """The machine type; `hpet_option` says whether it has a property `hpet` to be written, None where unknown."""
 
     type: str
-    hpet_option: bool
+    hpet_option: bool | None
 
 
 class Plan(NamedTuple):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hvctl.catalog import BY_ID, ROWS, machines
-from hvctl.catalog.types import Blocks, Need
+from hvctl.catalog.cpu_models import NESTED_FEATURE
+from hvctl.catalog.types import Need
 from hvctl.catalog.windows import USES
 from hvctl.model.profile import Ask, Migration
 from hvctl.model.span import Problem
+from hvctl.plan.migration import INVARIANT_TSC, hazard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,10 +19,6 @@ if TYPE_CHECKING:
     from hvctl.model.profile import Profile, Wish
     from hvctl.model.span import Span
 
-# The CPU features that carry nested virtualization, by vendor: Intel's and AMD's.
-NESTED_FEATURES = ("vmx", "svm")
-# qemu:target/i386/kvm/kvm.c kvm_arch_init_vcpu(): "State blocked by non-migratable CPU device (invtsc flag)".
-INVARIANT_TSC = "invtsc"
 _NEVER_MIGRATES = "write `migration: none` if the guest never migrates"
 
 
@@ -73,19 +71,12 @@ class _Conflicts:
 
     def unmigratable(self) -> Iterator[Problem]:
         """Rows that are on, and with which no guest migrates, or only with a fixed TSC."""
+        fixed = self.profile.tsc_frequency is not None
         for wish in self.required:
-            row = BY_ID[wish.id]
-            if row.blocks_migration is Blocks.ALWAYS:
-                yield self.migration(wish.span, f"{row.id} is on, and QEMU does not migrate a guest with it")
-            elif row.blocks_migration is Blocks.AUTO and wish.value == "auto":
-                yield self.migration(
-                    wish.span,
-                    f"{row.id} is auto, and QEMU does not migrate a guest with it",
-                    f"write `{row.id}: on`, or ",
-                )
-            elif Need.TSC_FREQUENCY in row.needs and self.profile.tsc_frequency is None:
-                message = f"{row.id} is on without tsc-frequency: a migration can lose the guest"
-                yield self.migration(wish.span, message, "write `tsc-frequency: auto`, or ")
+            danger = hazard(BY_ID[wish.id], wish.value, fixed_tsc=fixed)
+            if danger:
+                first = f"{danger.remedy}, or " if danger.remedy else ""
+                yield self.migration(wish.span, f"{wish.id} is on: {danger.reason}", first)
 
     def invariant_tsc(self) -> Iterator[Problem]:
         features = dict(self.profile.cpu.features)
@@ -103,28 +94,33 @@ class _Conflicts:
         )
 
     def nesting(self) -> Iterator[Problem]:
-        """Uses that need nested virtualization, with a CPU that must not have it."""
+        """Uses that need nested virtualization, with a CPU that must have it of neither vendor."""
         features = dict(self.profile.cpu.features)
-        if any(features.get(name) for name in NESTED_FEATURES):
-            return
         uses = [use.id for use in USES if use.nested and use.id in self.profile.uses]
-        for name in NESTED_FEATURES if uses else ():
-            if features.get(name) is False:
-                yield Problem(
-                    f"guest.uses has {' and '.join(uses)}, which needs the CPU feature {name}, and that is off",
-                    self.spans.get("guest.uses"),
-                    f"leave `{name}: off` out",
-                    _related((f"{name} is off here", self.feature(name))),
-                )
+        if uses and all(features.get(name) is False for name in NESTED_FEATURE.values()):
+            names = " and ".join(NESTED_FEATURE.values())
+            yield Problem(
+                f"guest.uses has {' and '.join(uses)}, which needs one of the CPU features {names}, and both are off",
+                self.spans.get("guest.uses"),
+                "leave the one of your processors out",
+                _related(*((f"{name} is off here", self.feature(name)) for name in NESTED_FEATURE.values())),
+            )
 
     def passthrough(self) -> Iterator[Problem]:
         """A row that takes all that the host has, beside rows that are off: QEMU lets nothing be taken back
         (qemu:target/i386/kvm/kvm.c, kvm_hyperv_expand_features())."""
         for everything in self.required:
-            if BY_ID[everything.id].blocks_migration is not Blocks.ALWAYS:
+            if not BY_ID[everything.id].takes_all:
                 continue
             for row in ROWS:
                 wish = self.wishes.get(row.id)
+                if wish and wish.ask is Ask.ON and row.overwritten:
+                    yield Problem(
+                        f"{row.id} is on, but {everything.id} takes KVM's own value for it",
+                        wish.span,
+                        f"leave `{row.id}` out",
+                        _related((f"{everything.id} is on here", everything.span)),
+                    )
                 if wish and wish.ask is Ask.OFF and row.in_passthrough:
                     yield Problem(
                         f"{row.id} is off, but {everything.id} turns on all that the host has; QEMU takes nothing back",

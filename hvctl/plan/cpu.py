@@ -1,30 +1,35 @@
-"""The guest's CPU: which model the pool can give, and at which TSC frequency."""
+"""The guest's CPU: which model and features the pool can give, and at which TSC frequency."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hvctl.catalog import cpu_models
+from hvctl.catalog.cpu_models import NESTED_FEATURE, PLAIN, PROPOSED, VENDOR_NAMES
 from hvctl.catalog.kvm import TSC_TOLERANCE_PPM
 from hvctl.catalog.windows import USES
 from hvctl.model.plan import CpuPlan, Decision, Layer, Outcome
 from hvctl.model.profile import Migration
+from hvctl.plan.migration import INVARIANT_TSC
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hvctl.model.host import Hardware, Host
+    from hvctl.model.host import Hardware, Host, Scalar
     from hvctl.model.profile import Profile
 
-NESTED_FEATURE = {"intel": "vmx", "amd": "svm"}
+Features = tuple[tuple[str, bool], ...]
 
 
 def choose_cpu(profile: Profile, pool: Sequence[Host]) -> tuple[CpuPlan, tuple[Decision, ...]]:
     """The CPU for a pool, and what refuses it."""
-    frequency, tsc_refusals = _tsc_frequency(profile, pool)
-    features, nested_refusals = _features(profile, pool)
+    frequency, tsc = _tsc_frequency(profile, pool)
+    features, nested = _nested_features(profile, pool)
     plan = CpuPlan(profile.cpu.model, profile.cpu.hidden, features, frequency)
-    return plan, (*_model(profile, pool), *nested_refusals, *tsc_refusals)
+    refusals = [*_unknown_features(features, pool), *nested, *tsc]
+    moves = len(pool) > 1 and profile.migration is Migration.REQUIRED
+    if moves and frequency is None:
+        refusals += _apart(pool)
+    return plan, (*_vendors(pool, moves=moves), *_model(profile, pool, moves=moves), *refusals)
 
 
 def refusal(what: str, reason: str, layer: Layer, host: str | None = None, remedy: str = "") -> Decision:
@@ -39,38 +44,42 @@ def within_tolerance(frequency: int, other: int) -> bool:
 
 def proposal(pool: Sequence[Host]) -> str | None:
     """The best named CPU model that the first QEMU of every host can give; None where none is known."""
-    usable = [set(host.qemu[0].models or ()) for host in pool]
-    common = set.intersection(*usable)
+    common = set.intersection(*(set(host.qemu[0].models or ()) for host in pool))
     vendors = {host.hardware.vendor or "" for host in pool}
-    ranked = cpu_models.PROPOSED.get(vendors.pop(), ()) if len(vendors) == 1 else ()
-    return next((model for model in (*ranked, *cpu_models.ANY_VENDOR) if model in common), None)
+    ranked = PROPOSED.get(vendors.pop(), ()) if len(vendors) == 1 else ()
+    return next((model for model in (*ranked, PLAIN) if model in common), None)
 
 
-def _model(profile: Profile, pool: Sequence[Host]) -> tuple[Decision, ...]:
+def _vendors(pool: Sequence[Host], *, moves: bool) -> list[Decision]:
+    """With KVM every CPU model, a named one too, has the host's vendor (qemu:target/i386/host-cpu.c)."""
+    vendors = sorted({host.hardware.vendor or "unknown" for host in pool})
+    if not moves or vendors in (["amd"], ["intel"]) or (len(vendors) == 1 and vendors != ["unknown"]):
+        return []
+    named = " and ".join(VENDOR_NAMES.get(vendor, vendor) for vendor in vendors)
+    reason = f"the processors are from {named}, and no CPU model hides that from a guest that migrates"
+    return [refusal("cpu", reason, Layer.MIGRATION, None, "make a pool of the hosts of one vendor")]
+
+
+def _model(profile: Profile, pool: Sequence[Host], *, moves: bool) -> list[Decision]:
     model = profile.cpu.model
     if model != "host":
-        return tuple(
-            refusal(
-                "cpu",
-                f"it cannot give all features of CPU model {model}",
-                Layer.HARDWARE,
-                host.label,
-                _propose(pool),
-            )
+        reason = f"it cannot give all features of CPU model {model}"
+        return [
+            refusal("cpu", reason, Layer.HARDWARE, host.label, _propose(pool))
             for host in pool
             if host.qemu[0].models is not None and model not in host.qemu[0].models
-        )
-    if len(pool) == 1 or profile.migration is Migration.NONE:
-        return ()
-    reason = _difference(pool)
-    return (refusal("cpu", reason, Layer.MIGRATION, None, _propose(pool)),) if reason else ()
+        ]
+    reason = _difference(pool) if moves else ""
+    return [refusal("cpu", reason, Layer.MIGRATION, None, _propose(pool))] if reason else []
 
 
 def _propose(pool: Sequence[Host]) -> str:
     model = proposal(pool)
+    if model == PLAIN:
+        return f"write `cpu: {model}` in the profile: every host can give it, though it has few features"
     if model:
         return f"write `cpu: {model}` in the profile: every host can give it"
-    return "write a named CPU model in the profile; which ones these hosts can give is not known"
+    return "write a named CPU model in the profile; none that hvctl would propose is known to be on every host"
 
 
 def _difference(pool: Sequence[Host]) -> str:
@@ -81,61 +90,86 @@ def _difference(pool: Sequence[Host]) -> str:
             return f"CPU model host cannot be compared: the CPU facts of {host.label} are not known"
         if _identity(host.hardware) != _identity(first.hardware):
             return f"CPU model host is another CPU on {host.label} than on {first.label}"
-        if host.qemu[0].expansion != first.qemu[0].expansion:
-            names = sorted(name for name, _ in {*host.qemu[0].expansion} ^ {*(first.qemu[0].expansion or ())})
-            shown = ", ".join(dict.fromkeys(names[:8])) + (", ..." if len(names) > 8 else "")
+        names = _unlike(dict(host.qemu[0].expansion), dict(first.qemu[0].expansion or ()))
+        if names:
+            shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
             return f"CPU model host differs between {first.label} and {host.label}: {shown}"
-        if not _same_tsc(host.hardware, first.hardware):
-            return f"the TSC frequencies of {first.label} and {host.label} differ and not both can scale"
     return ""
+
+
+def _unlike(one: dict[str, Scalar], other: dict[str, Scalar]) -> list[str]:
+    """The names in which two expansions differ for a guest.
+
+    A feature that is off is like one that an older QEMU does not know; a number or text counts where both know it.
+    """
+    on = {name for name, value in one.items() if value is True} ^ {
+        name for name, value in other.items() if value is True
+    }
+    flags = {name for name in (*one, *other) if isinstance(one.get(name, other.get(name)), bool)}
+    return sorted(on | {name for name in {*one} & {*other} - flags if one[name] != other[name]})
 
 
 def _identity(hardware: Hardware) -> tuple[object, ...]:
     return hardware.vendor, hardware.family, hardware.model, hardware.stepping
 
 
-def _same_tsc(one: Hardware, other: Hardware) -> bool:
-    if one.tsc_scaling and other.tsc_scaling:
-        return True
-    return one.tsc_hz is not None and other.tsc_hz is not None and within_tolerance(one.tsc_hz, other.tsc_hz)
+def _unknown_features(features: Features, pool: Sequence[Host]) -> list[Decision]:
+    """Features that a host's QEMU does not know, or its KVM cannot turn on, as far as `host` was expanded there."""
+    found = []
+    for host in pool:
+        known = dict(host.qemu[0].expansion or ())
+        for name, on in features if known else ():
+            value = known.get(name, known.get(name.replace("_", "-")))
+            if value is None:
+                reason = f"its QEMU knows no CPU feature {name}"
+                found.append(refusal("cpu.features", reason, Layer.QEMU, host.label, "leave it out"))
+            # The expansion is the migratable one, from which the invariant TSC is missing on every host.
+            elif on and value is False and name != INVARIANT_TSC:
+                reason = f"its KVM cannot give CPU feature {name}"
+                found.append(refusal("cpu.features", reason, Layer.HARDWARE, host.label, "leave it out"))
+    return found
 
 
-def _features(profile: Profile, pool: Sequence[Host]) -> tuple[tuple[tuple[str, bool], ...], tuple[Decision, ...]]:
+def _nested_features(profile: Profile, pool: Sequence[Host]) -> tuple[Features, list[Decision]]:
+    """The features with what nested uses add to a named model, and the hosts that cannot run nested guests."""
     features = dict(profile.cpu.features)
-    nested = [use.id for use in USES if use.nested and use.id in profile.uses]
-    if not nested:
-        return tuple(features.items()), ()
+    nested = next((use.id for use in USES if use.nested and use.id in profile.uses), None)
+    if nested is None:
+        return tuple(features.items()), []
     refusals = []
     for host in pool:
+        feature = NESTED_FEATURE.get(host.hardware.vendor or "")
         if not host.hardware.nested:
-            reason = (
+            state = (
                 "nested virtualization is off" if host.hardware.nested is False else "whether nested is on is not known"
             )
-            module = f"kvm_{host.hardware.vendor or 'intel or kvm_amd'}"
-            remedy = f"load {module} with nested=1"
-            refusals.append(refusal("guest.uses", f"{nested[0]}: {reason}", Layer.HARDWARE, host.label, remedy))
-    vendors = {host.hardware.vendor for host in pool}
-    if profile.cpu.model != "host" and len(vendors) == 1:
-        feature = NESTED_FEATURE.get(vendors.pop() or "")
-        if feature:
+            remedy = f"load kvm_{host.hardware.vendor if feature else 'intel or kvm_amd'} with nested=1"
+            refusals.append(refusal("guest.uses", f"{nested}: {state}", Layer.HARDWARE, host.label, remedy))
+        elif feature is None or features.get(feature) is False:
+            reason = (
+                f"{nested} needs CPU feature {feature}, which is off" if feature else f"{nested}: unknown CPU vendor"
+            )
+            refusals.append(refusal("guest.uses", reason, Layer.HARDWARE, host.label, "write neither vmx nor svm"))
+    vendors = {host.hardware.vendor or "" for host in pool}
+    if profile.cpu.model != "host":
+        if len(vendors) > 1:
+            refusals.append(refusal("guest.uses", f"{nested}: the processors are from several vendors", Layer.HARDWARE))
+        elif feature := NESTED_FEATURE.get(*vendors):
             features.setdefault(feature, True)
-    return tuple(features.items()), tuple(refusals)
+    return tuple(features.items()), refusals
 
 
-def _tsc_frequency(profile: Profile, pool: Sequence[Host]) -> tuple[int | None, tuple[Decision, ...]]:
+def _tsc_frequency(profile: Profile, pool: Sequence[Host]) -> tuple[int | None, list[Decision]]:
     wanted = profile.tsc_frequency
     if wanted is None:
-        return None, ()
+        return None, []
     if wanted == "auto":
         first = pool[0].hardware.tsc_hz
         if first is None:
-            return None, (
-                refusal(
-                    "tsc-frequency", "its TSC frequency is not known", Layer.HARDWARE, pool[0].label, "write it in Hz"
-                ),
-            )
+            reason = "its TSC frequency is not known"
+            return None, [refusal("tsc-frequency", reason, Layer.HARDWARE, pool[0].label, "write it in Hz")]
         wanted = first // 1000 * 1000
-    return wanted, tuple(
+    return wanted, [
         refusal(
             "tsc-frequency",
             f"it cannot run a guest at {wanted} Hz: {_tsc_state(host.hardware)}",
@@ -145,13 +179,33 @@ def _tsc_frequency(profile: Profile, pool: Sequence[Host]) -> tuple[int | None, 
         )
         for host in pool
         if not _can_run_at(host.hardware, wanted)
-    )
+    ]
 
 
 def _can_run_at(hardware: Hardware, frequency: int) -> bool:
     if hardware.tsc_scaling:
         return True
     return hardware.tsc_hz is not None and within_tolerance(frequency, hardware.tsc_hz)
+
+
+def _apart(pool: Sequence[Host]) -> list[Decision]:
+    """Without tsc-frequency a guest runs at the first host's frequency, whichever that is, on every other one."""
+    if all(host.hardware.tsc_scaling for host in pool):
+        return []
+    known = [host for host in pool if host.hardware.tsc_hz is not None]
+    unknown = next((host for host in pool if host.hardware.tsc_hz is None), None)
+    if unknown:
+        return [refusal("tsc-frequency", "its TSC frequency is not known", Layer.HARDWARE, unknown.label, _RECORD)]
+    slow = min(known, key=lambda host: host.hardware.tsc_hz or 0)
+    fast = max(known, key=lambda host: host.hardware.tsc_hz or 0)
+    if within_tolerance(fast.hardware.tsc_hz or 0, slow.hardware.tsc_hz or 1):
+        return []
+    reason = f"the TSC frequencies of {slow.label} and {fast.label} differ, and not every host can scale"
+    remedy = "write `tsc-frequency` where all hosts but those of that frequency can scale, or leave hosts out"
+    return [refusal("tsc-frequency", reason, Layer.MIGRATION, None, remedy)]
+
+
+_RECORD = "record the host anew where KVM_GET_TSC_KHZ answers"
 
 
 def _tsc_state(hardware: Hardware) -> str:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from hvctl.catalog import BY_ID, ROWS, kvm, machines
-from hvctl.catalog.types import Blocks, Kind
+from hvctl.catalog.types import Kind
 from hvctl.model.cpuid import CpuidLeaf
 from hvctl.model.version_id import parse_version
 
@@ -35,7 +35,7 @@ def predict(plan: Plan, host: Host) -> tuple[CpuidLeaf, ...]:
         return () if plan.cpu.hidden else (_kvm_leaf(kvm.KVM_CPUID_SIGNATURE),)
     registers: Registers = defaultdict(int)
     values = _property_values(plan)
-    passed = any(BY_ID[row_id].blocks_migration is Blocks.ALWAYS for row_id in enabled)
+    passed = any(BY_ID[row_id].takes_all for row_id in enabled)
     if passed:
         _take_from_kvm(registers, host, values)
     else:

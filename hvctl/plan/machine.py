@@ -33,9 +33,9 @@ def choose(wanted: str, pool: Sequence[Host]) -> Machine | NoMachine:
     }
     if versions:
         return _machine(versions[max(versions)], known)
-    targets = {kind.name for types in known for kind in types.values() if kind.alias == wanted}
-    if len(targets) == 1 and targets <= common:
-        return _machine(targets.pop(), known)
+    targets = {frozenset(kind.name for kind in types.values() if kind.alias == wanted) for types in known}
+    if len(targets) == 1 and len(target := targets.pop()) == 1:
+        return _machine(next(iter(target)), known)
     return NoMachine(
         f"the hosts' QEMUs share no versioned {machines.FAMILIES[wanted]}* machine type",
         None,
@@ -49,10 +49,11 @@ def _exact(wanted: str, pool: Sequence[Host], known: list[dict[str, MachineType]
             return NoMachine(
                 f"QEMU {host.qemu[0].path} has no machine type {wanted}",
                 host.label,
-                "see `hvctl check-host --format json` for the types that it has",
+                f"its newest types are {', '.join(list(types)[-4:])}",
             )
     return _machine(wanted, known)
 
 
 def _machine(name: str, known: list[dict[str, MachineType]]) -> Machine:
-    return Machine(name, all(types[name].hpet for types in known))
+    answers = {types[name].hpet for types in known}
+    return Machine(name, answers.pop() if len(answers) == 1 else None)

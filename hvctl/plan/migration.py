@@ -1,26 +1,44 @@
-"""What in a plan prevents a live migration."""
+"""What prevents a live migration, or makes one lose the guest."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from hvctl.catalog import BY_ID
-from hvctl.catalog.types import Blocks, Need
+from hvctl.catalog.types import Blocks, Need, Row
+from hvctl.model.plan import Plan
+from hvctl.model.profile import Value
 
-if TYPE_CHECKING:
-    from hvctl.model.plan import Plan
+# qemu:target/i386/kvm/kvm.c kvm_arch_init_vcpu(): "State blocked by non-migratable CPU device (invtsc flag)".
+INVARIANT_TSC = "invtsc"
+
+
+class Hazard(NamedTuple):
+    """Why a guest with a row must not migrate; `remedy` is what would help beside `migration: none`, or empty."""
+
+    reason: str
+    remedy: str = ""
+
+
+def hazard(row: Row, value: Value | None, *, fixed_tsc: bool) -> Hazard | None:
+    """The hazard of a row that is on with a value; `fixed_tsc` says whether tsc-frequency is set."""
+    if row.blocks_migration is Blocks.ALWAYS:
+        return Hazard("QEMU does not migrate a guest with it")
+    if row.blocks_migration is Blocks.AUTO and value == "auto":
+        return Hazard("QEMU does not migrate a guest with the value auto", f"write `{row.id}: on`")
+    if row.blocks_migration is Blocks.LOST:
+        return Hazard("a migration loses its state")
+    if Need.TSC_FREQUENCY in row.needs and not fixed_tsc:
+        return Hazard("without tsc-frequency a migration can lose the guest", "write `tsc-frequency: auto`")
+    return None
 
 
 def obstacles(plan: Plan) -> tuple[str, ...]:
-    """Why a guest with this plan does not migrate, or may be lost; empty for every plan with migration required."""
-    found = []
-    for decision in plan.enabled():
-        row = BY_ID[decision.id]
-        if row.blocks_migration is Blocks.ALWAYS or (row.blocks_migration is Blocks.AUTO and decision.value == "auto"):
-            found.append(f"{row.id}: QEMU refuses to migrate a guest with it")
-        if Need.TSC_FREQUENCY in row.needs and plan.cpu.tsc_frequency is None:
-            found.append(f"{row.id}: without tsc-frequency a migration can lose the guest")
-    if dict(plan.cpu.features).get("invtsc") and plan.cpu.tsc_frequency is None:
-        # qemu:target/i386/kvm/kvm.c:2307-2319
-        found.append("cpu feature invtsc: QEMU refuses to migrate a guest with it and without tsc-frequency")
+    """Why a guest with this plan does not migrate, or may be lost; empty for every usable plan that must migrate."""
+    fixed = plan.cpu.tsc_frequency is not None
+    found = [
+        f"{decision.id}: {danger.reason}"
+        for decision in plan.enabled()
+        if (danger := hazard(BY_ID[decision.id], decision.value, fixed_tsc=fixed))
+    ]
+    if dict(plan.cpu.features).get(INVARIANT_TSC) and not fixed:
+        found.append(f"cpu feature {INVARIANT_TSC}: without tsc-frequency QEMU does not migrate a guest with it")
     return tuple(found)

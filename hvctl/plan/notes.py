@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hvctl.catalog import BY_ID
+from hvctl.catalog import BY_ID, ROWS
 from hvctl.catalog.windows import GUESTS, USES
+from hvctl.plan.cpuid import predict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 def notes(plan: Plan, profile: Profile, pool: Sequence[Host], *, libvirt: bool) -> tuple[str, ...]:
     """The notes on a plan, each a sentence."""
-    found = [*_clock_sources(plan, pool), *_vbs(profile, pool), *_recommended(plan, pool)]
+    hint = _vbs(profile, pool)
+    found = [*_clock_sources(plan, pool), *hint, *_recommended(plan, profile, pool, hinted=bool(hint))]
+    found += [*_hpet(plan), *_leaves_differ(plan, pool), *_empty(plan)]
     if libvirt:
         found += [
             f"{host.label}: its libvirt is not known; the newest libvirt known to hvctl is assumed"
@@ -28,7 +31,13 @@ def notes(plan: Plan, profile: Profile, pool: Sequence[Host], *, libvirt: bool) 
         found += [
             f"{host.label}: whether it can give CPU model {profile.cpu.model} was not checked"
             for host in pool
-            if host.qemu and host.qemu[0].models is None
+            if host.qemu[0].models is None
+        ]
+    if profile.cpu.features:
+        found += [
+            f"{host.label}: whether it has the CPU features of the profile was not checked"
+            for host in pool
+            if host.qemu[0].expansion is None
         ]
     if "gpu-passthrough" in profile.uses:
         found.append("gpu-passthrough: no vendor id or hidden KVM is needed since NVIDIA's driver 465; none is written")
@@ -37,7 +46,7 @@ def notes(plan: Plan, profile: Profile, pool: Sequence[Host], *, libvirt: bool) 
 
 def _clock_sources(plan: Plan, pool: Sequence[Host]) -> list[str]:
     # The reference TSC page is valid only with KVM's master clock: linux:arch/x86/kvm/hyperv.c:1123-1155.
-    clock_on = any((libvirt := BY_ID[one.id].libvirt) and libvirt.path.startswith("timer:") for one in plan.enabled())
+    clock_on = any(BY_ID[one.id].reference_clock for one in plan.enabled())
     return [
         f"{host.label}: its clock source is {host.hardware.clocksource}, not tsc: the reference TSC page is then as "
         "slow as the MSR"
@@ -60,12 +69,32 @@ def _vbs(profile: Profile, pool: Sequence[Host]) -> list[str]:
     ]
 
 
-def _recommended(plan: Plan, pool: Sequence[Host]) -> list[str]:
+def _recommended(plan: Plan, profile: Profile, pool: Sequence[Host], *, hinted: bool) -> list[str]:
+    """What documents advise beside what is on, but not what the profile turns off or another hint is about."""
     on = [decision.id for decision in plan.enabled()]
+    quiet = {wish.id for wish in profile.wishes} | {row.id for row in ROWS if hinted and row.for_nested}
     vendors = {host.hardware.vendor for host in pool}
     return [
         f"{one}: {other.id} is recommended with it: {other.reason}"
         for one in on
         for other in BY_ID[one].recommends
-        if other.id not in on and (not other.vendor or other.vendor in vendors)
+        if other.id not in (*on, *quiet) and (not other.vendor or other.vendor in vendors)
     ]
+
+
+def _hpet(plan: Plan) -> list[str]:
+    if plan.machine.hpet_option is not None or plan.refusals:
+        return []
+    return [f"whether machine type {plan.machine.type} has an HPET is not known: nothing is written about it for QEMU"]
+
+
+def _leaves_differ(plan: Plan, pool: Sequence[Host]) -> list[str]:
+    if all(predict(plan, host) == predict(plan, pool[0]) for host in pool[1:]):
+        return []
+    return [f"the guest sees other CPUID leaves on each host; those of {pool[0].label} are shown"]
+
+
+def _empty(plan: Plan) -> list[str]:
+    if plan.refusals or any(BY_ID[one.id].enables_hyperv for one in plan.enabled()):
+        return []
+    return ["nothing in this plan turns Hyper-V on"]

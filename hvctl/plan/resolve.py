@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from hvctl.catalog import BY_ID, ROWS, machines
-from hvctl.catalog.types import Blocks, Kind, Need
+from hvctl.catalog.types import Kind, Need
 from hvctl.catalog.windows import USES
 from hvctl.model.plan import CpuPlan, Decision, Layer, Machine, Outcome, Plan
 from hvctl.model.profile import Ask, Migration, Wish
 from hvctl.plan.cpu import choose_cpu, refusal
 from hvctl.plan.machine import NoMachine, choose
+from hvctl.plan.migration import hazard
 from hvctl.plan.notes import notes
 from hvctl.plan.support import NO_HYPERV, State, support, verdict
 
@@ -43,7 +44,7 @@ def resolve(profile: Profile, pool: Sequence[Host], *, libvirt: bool = False, ma
     Returns:
         The plan; it must not be used if its `refusals` are not empty.
     """
-    unusable = [refused for host in pool if (refused := _unusable(host))]
+    unusable = [none for host in pool if (none := _unusable(host))]
     if unusable:
         return _no_plan(profile, unusable)
     chosen = choose(machine or profile.machine, pool)
@@ -53,7 +54,10 @@ def resolve(profile: Profile, pool: Sequence[Host], *, libvirt: bool = False, ma
             refusal("machine", chosen.reason, Layer.QEMU, chosen.host, chosen.remedy),
             *refusals,
         )
-        chosen = Machine(machine or profile.machine, hpet_option=False)
+        chosen = Machine(machine or profile.machine, hpet_option=None)
+    elif profile.clock.hpet and chosen.hpet_option is False:
+        reason = f"machine type {chosen.type} has no HPET"
+        refusals = (*refusals, refusal("clock.timers.hpet", reason, Layer.QEMU, None, "leave `hpet: on` out"))
     decisions = _Resolution(profile, pool, chosen.type, libvirt=libvirt).decisions()
     refused = tuple(decision for decision in decisions if decision.state is Outcome.REFUSED)
     plan = Plan(
@@ -74,14 +78,14 @@ def _unusable(host: Host) -> Decision | None:
     if not host.kvm.hyperv:
         return refusal("kvm", NO_HYPERV.reason, NO_HYPERV.layer, host.label, NO_HYPERV.remedy)
     if not host.qemu:
-        remedy = "record the host anew where QEMU is installed, or name a binary with --qemu"
+        remedy = "record the host anew where QEMU is installed, or name a QEMU binary"
         return refusal("qemu", "no QEMU is known there", Layer.QEMU, host.label, remedy)
     return None
 
 
 def _no_plan(profile: Profile, refusals: Sequence[Decision]) -> Plan:
     cpu = CpuPlan(profile.cpu.model, profile.cpu.hidden, profile.cpu.features, None)
-    machine = Machine(profile.machine, hpet_option=False)
+    machine = Machine(profile.machine, hpet_option=None)
     return Plan(profile.name, profile.os, profile.migration, machine, cpu, profile.clock, (), tuple(refusals))
 
 
@@ -95,6 +99,7 @@ class _Resolution:
         self.compat = machines.compat(machine)
         self.wishes = _wishes(profile)
         self.found: dict[str, Obstacle | None] = {}
+        self.takes_all = ""
 
     def decisions(self) -> tuple[Decision, ...]:
         """One decision for each row, in the catalog's order."""
@@ -107,6 +112,7 @@ class _Resolution:
         for row_id in enabled:
             for needed in self._closure(BY_ID[row_id]):
                 required.setdefault(needed, []).append(row_id)
+        self.takes_all = next((row_id for row_id in enabled if BY_ID[row_id].takes_all), "")
         alive = any(BY_ID[row_id].enables_hyperv for row_id in (*enabled, *required))
         return tuple(self._decide(row, required.get(row.id, []), alive=alive) for row in ROWS)
 
@@ -132,19 +138,25 @@ class _Resolution:
         return found
 
     def _own(self, row: Row) -> Obstacle | None:
-        return self._migration(row) or self._hosts(row) or self._pinning(row)
+        return self._migration(row) or self._hosts(row) or self._pinning(row) or self._passthrough(row)
 
     def _migration(self, row: Row) -> Obstacle | None:
         if self.profile.migration is Migration.NONE:
             return None
-        value = self._value(row)
-        if row.blocks_migration is Blocks.ALWAYS or (row.blocks_migration is Blocks.AUTO and value == "auto"):
-            remedy = "write `migration: none` if the guest never migrates"
-            return Obstacle("QEMU does not migrate a guest with it", Layer.MIGRATION, None, remedy)
-        if Need.TSC_FREQUENCY in row.needs and self.profile.tsc_frequency is None:
-            remedy = "write `tsc-frequency`, or `migration: none` if the guest never migrates"
-            return Obstacle("without tsc-frequency a migration can lose the guest", Layer.MIGRATION, None, remedy)
-        return None
+        found = hazard(row, self._value(row), fixed_tsc=self.profile.tsc_frequency is not None)
+        if found is None:
+            return None
+        none = "write `migration: none` if the guest never migrates"
+        return Obstacle(found.reason, Layer.MIGRATION, None, f"{found.remedy}, or {none}" if found.remedy else none)
+
+    def _passthrough(self, row: Row) -> Obstacle | None:
+        """The row that turns on all that the host has does not go with rows that must stay off."""
+        if not row.takes_all:
+            return None
+        off = [wish.id for wish in self.wishes.values() if wish.ask is Ask.OFF and BY_ID[wish.id].in_passthrough]
+        if not off:
+            return None
+        return Obstacle(f"it would turn on {', '.join(off)}, which the profile turns off", Layer.PROFILE)
 
     def _hosts(self, row: Row) -> Obstacle | None:
         unknown = None
@@ -166,11 +178,13 @@ class _Resolution:
     def _inherited(self, row: Row) -> Obstacle | None:
         for needed in self.requires(row):
             wish = self.wishes.get(needed)
+            why = "it requires" if needed in row.requires else "libvirt writes it only inside"
             if wish and wish.ask is Ask.OFF:
-                return Obstacle(f"it requires {needed}, which the profile turns off", Layer.REQUIREMENT)
+                layer = Layer.REQUIREMENT if needed in row.requires else Layer.LIBVIRT
+                return Obstacle(f"{why} {needed}, which the profile turns off", layer)
             deeper = self.obstacle(BY_ID[needed])
             if deeper:
-                return deeper._replace(reason=f"it requires {needed}: {deeper.reason}")
+                return deeper._replace(reason=f"{why} {needed}: {deeper.reason}")
         return None
 
     def _value(self, row: Row) -> Value | None:
@@ -184,6 +198,8 @@ class _Resolution:
         asked = str(wish.ask) if wish else ""
         if (wish is None or wish.ask is Ask.OFF) and not required_by:
             reason = "turned off by the profile" if wish else "not asked for"
+            if self.takes_all and row.in_passthrough:
+                reason += f"; {self.takes_all} turns it on where KVM has it"
             return Decision(row.id, Outcome.OFF, None, reason, Layer.PROFILE, None, asked)
         if wish is None:
             reason = f"required by {', '.join(required_by)}"

@@ -72,7 +72,7 @@ def _kernel(host: Host, row: Row) -> Answer:
 
 
 def _kernel_remedy(host: Host, row: Row) -> str:
-    if host.hardware.vendor and host.hardware.vendor not in row.vendors:
+    if row.vendors and host.hardware.vendor and host.hardware.vendor not in row.vendors:
         return f"it exists on {_vendors(row)} processors only"
     if host.hardware.nested is False and row.nested_only:
         return f"load kvm_{host.hardware.vendor or 'intel'} with nested=1"
@@ -94,7 +94,7 @@ def _hardware(host: Host, row: Row) -> Answer:
         if not facts.apicv:
             remedy = "needs a processor with APICv/AVIC and kvm_intel enable_apicv=1 or kvm_amd avic=1"
             return Answer(Layer.HARDWARE, State.NO, "APICv/AVIC is not active", remedy)
-    if facts.vendor and facts.vendor not in row.vendors:
+    if row.vendors and facts.vendor and facts.vendor not in row.vendors:
         return Answer(
             Layer.HARDWARE,
             State.NO,
@@ -108,7 +108,7 @@ def _hardware(host: Host, row: Row) -> Answer:
 
 def _qemu(row: Row, qemu: Qemu | None) -> Answer:
     if qemu is None:
-        return Answer(Layer.QEMU, State.UNKNOWN, "no QEMU binary is known", "name one with --qemu")
+        return Answer(Layer.QEMU, State.UNKNOWN, "no QEMU binary is known", "name one")
     known = dict(qemu.properties)
     for wanted in row.properties:
         if wanted.name not in known:

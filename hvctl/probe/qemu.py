@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from qemu.qmp import ExecuteError
 
 from hvctl.catalog import ROWS, machines
-from hvctl.catalog.types import Blocks
 from hvctl.model.host import MachineType, Qemu
 from hvctl.probe.hostfs import clean
 from hvctl.probe.qemu_process import ProbeError, running
@@ -31,8 +30,7 @@ _ABSTRACT_MODELS = ("host", "max", "base")
 _MOST_ENTRIES = 5000
 _MOST_MACHINES = 500
 _MOST_CHARACTERS = 200
-# The row that enables whatever KVM reports; QEMU refuses to migrate with it in every case.
-_PASSTHROUGH = next(row for row in ROWS if row.blocks_migration is Blocks.ALWAYS)
+_PASSTHROUGH = next(row for row in ROWS if row.takes_all)
 _ID_OF = {known.name: row.id for row in ROWS for known in row.properties if known.type == "bool"}
 
 

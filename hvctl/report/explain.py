@@ -22,9 +22,9 @@ SOURCES = "Linux 7.2, QEMU 10.0, libvirt 11.3"
 
 ADVICE = {
     Advice.ON: "on",
-    Advice.NESTED: "on for nested Hyper-V",
-    Advice.CONDITIONAL: "only under conditions",
-    Advice.LEAVE: "leave the default",
+    Advice.NESTED: "nested only",
+    Advice.CONDITIONAL: "conditional",
+    Advice.LEAVE: "default",
     Advice.OFF: "off",
 }
 
@@ -195,6 +195,7 @@ def _migration(row: Row) -> list[str]:
     blocks = {
         Blocks.ALWAYS: "Prevents live migration.",
         Blocks.AUTO: "The value auto prevents live migration.",
+        Blocks.LOST: "Its state is lost in a live migration.",
         Blocks.NEVER: "",
     }[row.blocks_migration]
     carried = f"Its state is carried in vmstate {row.vmstate}." if row.vmstate else ""

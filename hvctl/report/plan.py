@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from hvctl.model.plan import Outcome
+from hvctl.model.plan import Layer, Outcome
 from hvctl.plan.migration import obstacles
 from hvctl.report.wrap import paragraph
 
@@ -33,11 +33,14 @@ def _who(decision: Decision) -> str:
 
 
 def explanation(plan: Plan, *, width: int = 80) -> str:
-    """Every decision, the companions, the migration verdict and the notes; one paragraph each, ending in a newline."""
+    """Every decision, and of a usable plan the machine, the migration verdict and the notes; ends in a newline.
+
+    The refusals that are no row's are the error's to tell.
+    """
     lines = [decision_line(decision, width=width) for decision in plan.decisions]
-    lines += [decision_line(decision, width=width) for decision in plan.refusals if decision not in plan.decisions]
-    lines.append(f"machine: {plan.machine.type}")
-    lines.append(paragraph(f"migration: {migration_text(plan)}", width))
+    if not plan.refusals:
+        lines.append(f"machine: {plan.machine.type}")
+        lines.append(paragraph(f"migration: {migration_text(plan)}", width))
     lines += [note_line(note, width=width) for note in plan.notes]
     return "\n".join(lines) + "\n"
 
@@ -88,7 +91,10 @@ def plan_json(
             },
             "migration": {
                 "wanted": str(plan.migration),
-                "obstacles": list(obstacles(plan)),
+                "obstacles": [
+                    *obstacles(plan),
+                    *(f"{one.id}: {one.reason}" for one in plan.refusals if one.layer is Layer.MIGRATION),
+                ],
             },
             "notes": list(plan.notes),
         },

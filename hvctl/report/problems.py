@@ -20,10 +20,10 @@ _RED, _BLUE, _CYAN, _BOLD, _RESET = "\x1b[1;31m", "\x1b[1;34m", "\x1b[36m", "\x1
 def render_error(error: HvctlError, color: bool) -> str:
     """The text of an error, every problem of it, ending in a newline."""
     if not isinstance(error, InputError):
-        message = "\n".join(
-            line for text in error.message.split("\n") for line in wrapped(text, WIDTH - len("error: "))
-        )
-        return _headline(message, color) + _hint("\n".join(wrapped(error.hint, WIDTH - len("hint: "))), "", color)
+        message = "error: " + error.message
+        folded = "\n".join(line for text in message.split("\n") for line in wrapped(text, WIDTH))
+        hint = "\n".join(wrapped(f"hint: {error.hint}", WIDTH)).removeprefix("hint: ")
+        return _headline(folded.removeprefix("error: "), color) + _hint(hint if error.hint else "", "", color)
     blocks = [render_problem(problem, color) for problem in error.problems]
     if len(blocks) > 1:
         blocks.append(_paint(f"{len(blocks)} problems", _BOLD, color) + "\n")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 def wrapped(text: str, width: int = 80, first: int = 0, following: int = 4) -> list[str]:
-    """The lines of one paragraph, indented by `first` and `following` columns; a word longer than a line stays whole."""
+    """The lines of one paragraph, indented by `first` and `following` columns; a longer word stays whole."""
     lines = [" " * first]
     for word in text.split(" "):
         if len(lines[-1]) + len(word) > max(width, 40) and lines[-1].strip():

@@ -14,7 +14,7 @@ from tests.cli.run import hvctl
 def test_without_a_name_all_rows_are_listed() -> None:
     lines = hvctl("explain").stdout.splitlines()
     assert [line.split()[0] for line in lines] == [row.id for row in ROWS]
-    assert max(map(len, lines)) <= 90
+    assert max(map(len, lines)) <= 80
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.id for row in ROWS])

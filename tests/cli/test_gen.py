@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from hvctl.cli import run
+from hvctl.cli.pool import this_host
+from hvctl.errors import HostError
 from tests.cli.run import HOSTS, hvctl
+from tests.made_hosts import made_amd_host
 
 DEBIAN_12 = str(HOSTS / "debian-12.json")
 DEBIAN_13 = str(HOSTS / "debian-13.json")
@@ -146,3 +151,63 @@ def test_wrong_input_is_exit_2_and_no_traceback(words: list[str]) -> None:
     done = hvctl("gen", *words, code=2)
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["a\x01b", os.fsdecode(b"\xff\xfe"), "a/b", ""])
+def test_a_name_is_printable_and_no_path(name: str) -> None:
+    done = hvctl("gen", "minimal", "--libvirt", "--host", DEBIAN_12, "--name", name, code=2)
+    assert (done.stdout, done.stderr) == ("", "error: --name is one printable line without '/', and not empty\n")
+
+
+def test_a_loop_of_links_is_a_clear_error(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    done = hvctl("gen", "minimal", "--host", DEBIAN_12, "-o", str(loop), code=2)
+    assert "cannot be written: Too many levels of symbolic links" in " ".join(done.stderr.split())
+    assert loop.is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--qemu", "--libvirt", "--both"], "--qemu and --libvirt and --both do not go together"),
+        (["--fragment"], "--fragment: only with --libvirt or --both"),
+        (["--name", "a", "--qemu"], "--name: only with"),
+        (["--memory", "4096"], "--memory: only with"),
+        (["--libvirt", "--memory", "16777217"], "not in the range"),
+        (["--machine", ""], "--machine cannot be ''"),
+        (["--machine", "microvm"], "--machine cannot be 'microvm'"),
+        (["--machine", "pc-q35-9.1,smm=on"], "--machine cannot be"),
+        (["--host", "-", "--host", "-"], "stdin can be read once"),
+        (["--qemu-binary", "qemu-system-x86_64"], "--host and --qemu-binary do not go together"),
+    ],
+)
+def test_options_that_contradict_or_do_nothing_are_refused(words: list[str], message: str) -> None:
+    assert message in hvctl("gen", "minimal", "--host", DEBIAN_12, *words, code=2).stderr
+
+
+def test_stdin_has_one_reader() -> None:
+    assert "stdin can be read once" in hvctl("gen", "-", "--host", "-", code=2).stderr
+
+
+def test_the_largest_memory_and_a_family_of_machines() -> None:
+    words = ["--libvirt", "--memory", "16777216", "--machine", "q35"]
+    assert '<memory unit="MiB">16777216<' in hvctl("gen", "minimal", "--host", DEBIAN_12, *words).stdout
+
+
+@pytest.mark.parametrize("option", ["--qemu", "--qemu-binary"])
+def test_where_no_qemu_is_found_the_commands_own_option_is_named(option: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hvctl.probe.host.probe_host", lambda **_: made_amd_host())
+    with pytest.raises(HostError) as raised:
+        this_host(["/nonexistent/qemu"], libvirt=False, option=option)
+    assert raised.value.hint == f"install qemu-system-x86, or name a binary with {option}"
+
+
+def test_the_named_binary_is_the_one_that_is_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("hvctl.probe.host.probe_host", lambda **_: made_amd_host())
+    assert run(["gen", "minimal", "--qemu-binary", "/nonexistent/qemu"]) == 3
+    shown = " ".join(capsys.readouterr().err.split())
+    assert "/nonexistent/qemu" in shown
+    assert shown.endswith("name a binary with --qemu-binary")

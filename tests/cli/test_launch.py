@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -54,3 +55,14 @@ def test_help_says_where_qemus_arguments_go() -> None:
     done = launch("--help")
     assert done.returncode == 0
     assert "Give disks, memory, display and firmware after `--`" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["", "a\x01b", b"\xff\xfe"])
+def test_a_name_is_printable(name: str | bytes) -> None:
+    done = launch("minimal", "--dry-run", "--name", os.fsdecode(name))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: --name is one printable line")
+
+
+def test_stdin_has_one_reader() -> None:
+    assert "stdin can be read once" in launch("-", "--host", "-").stderr

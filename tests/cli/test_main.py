@@ -63,3 +63,25 @@ def test_a_closed_pipe_is_exit_141_and_silent() -> None:
 def test_color(words: list[str], environment: dict[str, str], colored: bool) -> None:
     done = hvctl("explain", "nosuch", *words, code=2, **environment)
     assert ("\x1b[" in done.stderr) == colored
+
+
+@pytest.mark.parametrize("words", [["explain"], ["--help"], ["schema", "host"]])
+def test_a_full_disk_is_told(words: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "hvctl", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (3, "error: the result cannot be written: No space left on device\n")
+
+
+def test_a_closed_stdout_is_told() -> None:
+    command = 'exec "$0" -m hvctl explain >&-'
+    done = subprocess.run(
+        ["sh", "-c", command, sys.executable], stderr=subprocess.PIPE, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stderr) == (3, "error: the result cannot be written: stdout is closed\n")

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from hvctl.errors import InputError
 from hvctl.formats import hostfile
+from hvctl.formats.host_decoder import TSC_HZ
 from hvctl.formats.hostfile import dump_host, load_host, read_host
+from hvctl.formats.profile_keys import ROOT, Number
 from hvctl.model.cpuid import CpuidLeaf
 from hvctl.model.host import Hardware, Host, Kvm, Libvirt, MachineType, Qemu
 from hvctl.model.span import Problem
@@ -27,6 +29,7 @@ maybe_line = st.none() | line
 count = st.integers(0, (1 << 64) - 1)
 maybe_count = st.none() | count
 maybe_flag = st.none() | st.booleans()
+maybe_tsc_hz = st.none() | st.integers(*TSC_HZ)
 register = st.integers(0, (1 << 32) - 1)
 
 
@@ -41,7 +44,7 @@ kvms = st.builds(Kvm, maybe_line, line, mapping(count), leaves, lines)
 hardware = st.builds(
     Hardware,
     *(maybe_line, maybe_line, maybe_count, maybe_count, maybe_count, maybe_flag, maybe_flag),
-    *(maybe_count, maybe_flag, maybe_line, maybe_line),
+    *(maybe_tsc_hz, maybe_flag, maybe_line, maybe_line),
 )
 machine_types = st.builds(MachineType, line, maybe_line, maybe_flag)
 scalars = st.booleans() | st.integers(-(1 << 63), (1 << 64) - 1) | line
@@ -243,3 +246,39 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         read_host(str(tmp_path / "missing"))
     with pytest.raises(InputError, match="Is a directory"):
         read_host(str(tmp_path))
+
+
+def test_a_host_without_a_name_is_called_by_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nameless = MADE[0]._replace(name=None)
+    text = dump_host(nameless)
+    path = tmp_path / "node1.json"
+    path.write_text(text)
+    assert read_host(str(path)).label == "node1"
+    assert load_host(text, str(path)) == nameless
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".hidden").write_text(text)
+    assert read_host(".hidden").label == ".hidden"
+    (tmp_path / "a\x01b.json").write_text(text)
+    assert read_host("a\x01b.json").label == "this host"
+
+
+def test_a_closed_stdin_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(InputError, match="stdin is closed"):
+        read_host("-")
+
+
+@pytest.mark.parametrize("hz", [0, TSC_HZ[0] - 1, TSC_HZ[1] + 1])
+def test_a_tsc_frequency_is_one_that_a_processor_can_have(hz: int) -> None:
+    changed = document(hardware={**document()["hardware"], "tsc_hz": hz})
+    (problem,) = problems(json.dumps(changed, indent=1))
+    assert problem.message == f'"tsc_hz" must be null or from 1000000 to 100000000000, not {hz}'
+    assert place(problem)[0] > 1
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(changed, SCHEMA)
+
+
+def test_hosts_and_profiles_agree_on_tsc_frequencies() -> None:
+    key = ROOT.keys["tsc-frequency"]
+    assert isinstance(key, Number)
+    assert (key.minimum, key.maximum) == TSC_HZ

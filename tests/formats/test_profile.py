@@ -118,7 +118,7 @@ def test_every_alias_means_its_row(name: str, separator: str) -> None:
         ("vendor-id: {state: on, value: 'on'}", ("vendor-id", "on", "on")),
         ("vendor-id: '1234'", ("vendor-id", "on", "1234")),
         ("vendor_id: 'a =!~\"'", ("vendor-id", "on", 'a =!~"')),
-        ("no-nonarch-coresharing: on", ("no-nonarch-coresharing", "on", "on")),
+        ("no-nonarch-coresharing: {state: prefer, value: on}", ("no-nonarch-coresharing", "prefer", "on")),
         ("no-nonarch-coresharing: prefer", ("no-nonarch-coresharing", "prefer", "on")),
         ("no-nonarch-coresharing: off", ("no-nonarch-coresharing", "off", None)),
         ("no-nonarch-coresharing: {state: prefer, value: auto}", ("no-nonarch-coresharing", "prefer", "auto")),
@@ -292,7 +292,10 @@ REFUSED_KEYS = [
     ("cpu: 486", "2:6 cpu.model is text, and YAML reads '486' as something else (quote it)"),
     (
         "cpu: host,hv-time=on",
-        "2:6 cpu.model cannot be 'host,hv-time=on' (write a CPU model of QEMU's, without features)",
+        (
+            "2:6 cpu.model cannot be 'host,hv-time=on' "
+            "(write a CPU model of QEMU's, without features; for max and base write host)"
+        ),
     ),
     ("cpu: {features: [vmx]}", "2:17 cpu.features is a mapping (write `key: value` lines)"),
     (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -10,9 +11,11 @@ from hypothesis import strategies as st
 
 from hvctl.catalog import BY_ID, ROWS
 from hvctl.catalog.types import Kind
+from hvctl.model.host import MachineType
 from hvctl.model.plan import Decision, Layer, Outcome, Plan
 from hvctl.model.profile import Ask, ClockChoice, CpuChoice, Migration, Profile, Value, Wish
 from hvctl.plan.resolve import resolve
+from hvctl.plan.start import predict_start
 from tests.made_hosts import (
     made_amd_host,
     made_intel_host,
@@ -135,7 +138,7 @@ def test_without_migration_passthrough_and_reenlightenment_are_given() -> None:
 def test_reenlightenment_needs_a_tsc_frequency_that_every_host_can_run_at() -> None:
     wanted = profile(wish("reenlightenment"), tsc_frequency=2_600_000_000, cpu=CpuChoice("EPYC"))
     assert not resolve(wanted, (made_intel_host(),)).refusals
-    plan = resolve(wanted, (made_intel_host(), made_amd_host()))
+    plan = resolve(wanted, (made_amd_host("can", scaling=True), made_amd_host()))
     assert [(one.id, one.host) for one in plan.refusals] == [("tsc-frequency", "made-amd")]
     within = profile(wish("reenlightenment"), tsc_frequency=2_500_600_000, cpu=CpuChoice("EPYC"))
     assert not resolve(within, (made_amd_host(),)).refusals  # 240 ppm off, no scaling
@@ -166,10 +169,13 @@ def test_coresharing_auto_blocks_migration() -> None:
 
 
 def test_avic_needs_active_hardware_on_every_host() -> None:
-    asked = profile(wish("avic", "prefer"), cpu=CpuChoice("EPYC"))
+    asked = profile(wish("avic", "prefer"))
     assert enabled(resolve(asked, (made_intel_host(),))) == ["avic"]
-    plan = resolve(asked, (made_intel_host(), made_amd_host()))
-    assert (decision(plan, "avic").host, decision(plan, "avic").layer) == ("made-amd", Layer.HARDWARE)
+    for active in (False, None):
+        other = made_intel_host("other")
+        other = other._replace(hardware=other.hardware._replace(apicv=active))
+        plan = resolve(asked, (made_intel_host(), other))
+        assert (decision(plan, "avic").host, decision(plan, "avic").layer) == ("other", Layer.HARDWARE)
 
 
 @pytest.mark.parametrize("use", ["nested-hyperv", "vbs", "wsl2"])
@@ -188,6 +194,19 @@ def test_nested_uses_are_refused_where_nested_is_off_or_unknown() -> None:
     ]
     unknown = off._replace(hardware=off.hardware._replace(nested=None))
     assert [one.id for one in resolve(profile(uses=("vbs",)), (unknown,)).refusals] == ["guest.uses"]
+
+
+def test_what_the_profile_says_of_a_nested_row_stays() -> None:
+    wanted = profile(wish("emsr-bitmap", "off"), uses=("vbs",))
+    assert decision(resolve(wanted, (made_intel_host(),)), "emsr-bitmap").reason == "turned off by the profile"
+
+
+def test_nested_uses_need_the_feature_of_each_hosts_vendor() -> None:
+    off = profile(uses=("vbs",), cpu=CpuChoice("host", features=(("svm", False),)))
+    assert not resolve(off, (made_intel_host(),)).refusals
+    assert [one.id for one in resolve(off, (made_amd_host(),)).refusals] == ["guest.uses"]
+    free = profile(uses=("vbs",), cpu=CpuChoice("qemu64"), migration=Migration.NONE)
+    assert [one.id for one in resolve(free, (made_amd_host(), made_intel_host())).refusals] == ["guest.uses"]
 
 
 def test_nested_uses_put_the_vendors_feature_into_a_named_model() -> None:
@@ -221,6 +240,29 @@ def test_what_an_old_kernel_cannot_tell_is_not_taken_for_granted() -> None:
     assert "no way to tell" in decision(plan, "xmm-input").reason
 
 
+def test_a_preferred_passthrough_gives_way_to_what_must_stay_off() -> None:
+    wishes = (wish("passthrough", "prefer"), wish("time", "off"))
+    plan = resolve(profile(*wishes, migration=Migration.NONE), (made_amd_host(),))
+    assert enabled(plan) == []
+    assert decision(plan, "passthrough").reason == "it would turn on time, which the profile turns off"
+
+
+def test_passthrough_says_so_of_the_rows_that_it_turns_on() -> None:
+    plan = resolve(profile(wish("passthrough"), migration=Migration.NONE), (made_amd_host(),))
+    assert decision(plan, "time").reason == "not asked for; passthrough turns it on where KVM has it"
+
+
+def test_syndbg_is_not_for_guests_that_migrate() -> None:
+    wishes = (wish("relaxed"), wish("syndbg", "prefer"))
+    assert decision(resolve(profile(*wishes), (made_amd_host(),)), "syndbg").layer is Layer.MIGRATION
+
+
+def test_a_processor_of_another_vendor_is_not_refused_what_its_kvm_gives() -> None:
+    host = made_amd_host()
+    host = host._replace(hardware=host.hardware._replace(vendor="HygonGenuine"))
+    assert enabled(resolve(profile(wish("relaxed"), wish("evmcs", "prefer")), (host,))) == ["relaxed"]
+
+
 class TestMachine:
     """The machine type is versioned, and one that every host has."""
 
@@ -228,6 +270,22 @@ class TestMachine:
         pool = (made_amd_host("a"), made_amd_host("b", qemu=(made_qemu(newest="7.2"),)))
         assert resolve(profile(), pool).machine.type == "pc-q35-7.2"
         assert resolve(profile(machine="pc"), pool).machine.type == "pc-i440fx-7.2"
+
+    def test_the_alias_must_be_the_vendors_on_every_host(self) -> None:
+        vendor = made_qemu()._replace(machines=(MachineType("pc-q35-rhel9.4.0", "q35", hpet=True),))
+        without = made_qemu()._replace(machines=(MachineType("pc-q35-rhel9.4.0", None, hpet=True),))
+        pool = (made_amd_host(qemu=(vendor,)), made_amd_host("b", qemu=(without,)))
+        assert [one.id for one in resolve(profile(), pool).refusals] == ["machine"]
+
+    @pytest.mark.parametrize(("hpet", "note"), [(None, True), (False, False), (True, False)])
+    def test_an_unknown_hpet_is_said(self, hpet: bool | None, note: bool) -> None:
+        qemu = made_qemu()
+        qemu = qemu._replace(machines=tuple(machine._replace(hpet=hpet) for machine in qemu.machines))
+        plan = resolve(profile(wish("relaxed")), (made_amd_host(qemu=(qemu,)),))
+        assert any("HPET" in text for text in plan.notes) == note
+        wanted = profile(wish("relaxed"), clock=ClockChoice(hpet=True))
+        refused = resolve(wanted, (made_amd_host(qemu=(qemu,)),)).refusals
+        assert bool(refused) == (hpet is False)
 
     def test_versions_are_numbers(self) -> None:
         assert resolve(profile(), (made_amd_host(),)).machine.type == "pc-q35-10.0"
@@ -264,9 +322,18 @@ class TestCpuHost:
         assert "`cpu: EPYC`" in found.remedy
 
     def test_different_expansions_name_the_features(self) -> None:
-        other = made_amd_host("b", qemu=(made_qemu()._replace(expansion=(("avx", True), ("avx512f", True))),))
+        qemu = made_qemu()
+        qemu = qemu._replace(expansion=(*(qemu.expansion or ()), ("avx512f", True)))
+        other = made_amd_host("b", qemu=(qemu,))
         (found,) = resolve(profile(), (made_amd_host("a"), other)).refusals
         assert found.reason.endswith("a and b: avx512f")
+
+    def test_numbers_count_where_both_hosts_know_them(self) -> None:
+        bits = [made_qemu()._replace(expansion=(("phys-bits", value), ("avx", True))) for value in (40, 48)]
+        unknown = made_qemu()._replace(expansion=(("avx", True), ("newer", -1)))
+        hosts = [made_amd_host(name, qemu=(qemu,)) for name, qemu in zip("abc", (*bits, unknown), strict=True)]
+        assert "phys-bits" in resolve(profile(), hosts[:2]).refusals[0].reason
+        assert not resolve(profile(), hosts[1:]).refusals
 
     def test_unknown_facts_are_refused(self) -> None:
         other = made_amd_host("b", qemu=(made_qemu()._replace(expansion=None),))
@@ -274,8 +341,7 @@ class TestCpuHost:
         assert "are not known" in found.reason
 
     def test_tsc_frequencies_apart_without_scaling(self) -> None:
-        other = made_amd_host("b")
-        other = other._replace(hardware=other.hardware._replace(tsc_hz=3_000_000_000))
+        other = made_amd_host("b", tsc=3_000_000_000)
         assert "TSC" in resolve(profile(), (made_amd_host("a"), other)).refusals[0].reason
 
     def test_without_migration_any_hosts_will_do(self) -> None:
@@ -284,6 +350,57 @@ class TestCpuHost:
     def test_a_named_model_that_a_host_cannot_give(self) -> None:
         (found,) = resolve(profile(cpu=CpuChoice("Opteron_G5")), (made_amd_host(),)).refusals
         assert (found.id, found.host) == ("cpu", "made-amd")
+
+    @pytest.mark.parametrize("model", ["host", "EPYC"])
+    def test_no_model_hides_the_vendor(self, model: str) -> None:
+        plan = resolve(profile(cpu=CpuChoice(model)), (made_amd_host(), made_intel_host()))
+        assert "the processors are from AMD and Intel" in plan.refusals[0].reason
+        unknown = made_amd_host("b")
+        unknown = unknown._replace(hardware=unknown.hardware._replace(vendor=None))
+        assert resolve(profile(cpu=CpuChoice(model)), (made_amd_host(), unknown)).refusals
+
+    @pytest.mark.parametrize("model", ["host", "EPYC"])
+    def test_tsc_frequencies_of_three_hosts_in_any_order(self, model: str) -> None:
+        hosts = [made_amd_host(f"h{ppm}", tsc=2_500_000_000 * (1_000_000 + ppm) // 1_000_000) for ppm in (-240, 0, 240)]
+        wanted = profile(cpu=CpuChoice(model))
+        for pool in itertools.permutations(hosts):
+            assert [one.id for one in resolve(wanted, pool).refusals] == ["tsc-frequency"]
+        assert not resolve(wanted, hosts[:2]).refusals
+        scaling = [host._replace(hardware=host.hardware._replace(tsc_scaling=True)) for host in hosts]
+        assert not resolve(wanted, scaling).refusals
+        assert resolve(wanted, [*scaling[:2], hosts[2]]).refusals
+
+    def test_a_fixed_frequency_that_all_can_run_at_is_enough(self) -> None:
+        pool = (made_amd_host(), made_amd_host("slow", tsc=2_000_000_000, scaling=True))
+        assert not resolve(profile(tsc_frequency=2_500_000_000), pool).refusals
+        assert [one.id for one in resolve(profile(), pool).refusals] == ["tsc-frequency"]
+
+    def test_a_feature_that_is_off_is_one_that_an_older_qemu_does_not_know(self) -> None:
+        older = made_qemu()
+        older = older._replace(expansion=tuple(pair for pair in older.expansion or () if pair[1]))
+        assert not resolve(profile(), (made_amd_host("a"), made_amd_host("b", qemu=(older,)))).refusals
+
+    @pytest.mark.parametrize(
+        ("feature", "on", "said"), [("nosuch", False, "knows no"), ("invtsc", True, ""), ("amx", True, "no")]
+    )
+    def test_features_are_those_of_the_hosts(self, feature: str, on: bool, said: str) -> None:
+        qemu = made_qemu()
+        qemu = qemu._replace(expansion=(*(qemu.expansion or ()), ("amx", False)))
+        wanted = profile(cpu=CpuChoice("host", features=((feature, on),)), migration=Migration.NONE)
+        found = resolve(wanted, (made_amd_host(qemu=(qemu,)),)).refusals
+        assert [one.id for one in found] == (["cpu.features"] if said else [])
+        assert all(said in one.reason for one in found)
+
+    def test_every_host_must_give_a_named_model(self) -> None:
+        poor = made_amd_host("poor", qemu=(made_qemu()._replace(models=("qemu64",)),))
+        found = resolve(profile(cpu=CpuChoice("EPYC")), (made_amd_host(), poor)).refusals
+        assert [(one.id, one.host) for one in found] == [("cpu", "poor")]
+
+    @pytest.mark.parametrize("change", [{"family": 99}, {"model": 99}, {"stepping": 99}])
+    def test_another_processor_is_another_cpu(self, change: dict[str, Any]) -> None:
+        other = made_amd_host("b")
+        other = other._replace(hardware=other.hardware._replace(**change))
+        assert "another CPU" in resolve(profile(), (made_amd_host("a"), other)).refusals[0].reason
 
 
 class TestLibvirt:
@@ -358,6 +475,7 @@ def test_every_usable_plan_is_closed_under_requirements_and_resolving_it_again_c
     plan = resolve(profile(*wishes, clock=ClockChoice()), (made_intel_host(),))
     on = set(enabled(plan))
     if not plan.refusals:
+        assert predict_start(on, plan.machine.type, made_intel_host()) is None
         assert all(set(BY_ID[row_id].requires) <= on for row_id in on)
     again = profile(*(wish(one.id, "on", one.value) for one in plan.enabled()))
     assert plan.refusals or enabled(resolve(again, (made_intel_host(),))) == enabled(plan)

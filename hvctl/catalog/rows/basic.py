@@ -65,6 +65,7 @@ ROWS = (
         kind=Kind.NUMBER,
         minimum=4095,
         maximum=0x7FFFFFFF,
+        overwritten=True,
         libvirt=LibvirtPlace("spinlocks", "1.1.0", attribute="retries", minimum=4095),
         hypercalls=("HVCALL_NOTIFY_LONG_SPIN_WAIT",),
         migration="The number is visible in CPUID: source and destination must name the same one.",

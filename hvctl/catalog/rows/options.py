@@ -72,6 +72,7 @@ ROWS = (
             Property("hv-version-id-snumber", "uint32", 0, Field(HV_CPUID_VERSION, "edx", 0, 24)),
         ),
         kind=Kind.VERSION,
+        overwritten=True,
         enables_hyperv=False,
         migration="The version is visible in CPUID: source and destination must name the same one.",
         advice=Advice.LEAVE,
@@ -130,6 +131,7 @@ ROWS = (
             Recommends("runtime", _SYNDBG_DOC),
             Recommends("stimer", _SYNDBG_DOC),
         ),
+        blocks_migration=Blocks.LOST,
         migration="The debug MSRs are not carried.",
         msrs=((0x400000F1, 0x400000F5), (0x400000FF, 0x400000FF)),
         advice=Advice.OFF,
@@ -147,11 +149,12 @@ ROWS = (
     Row(
         id="passthrough",
         title="everything the host has",
-        does="Turns on every enlightenment that the host's KVM reports, with KVM's own vendor id, version, "
-        "limits and spinlocks "
-        "value, without checking requirements.",
+        does="Turns on what the host's KVM reports of the others, but not no-nonarch-coresharing, enforce-cpuid and "
+        "syndbg (QEMU before 9.2 syndbg too), with KVM's own vendor id, version, limits and spinlocks value, and "
+        "without checking requirements.",
         properties=(Property("hv-passthrough"),),
         libvirt=LibvirtPlace("@mode", "8.0.0"),
+        takes_all=True,
         blocks_migration=Blocks.ALWAYS,
         migration="QEMU refuses to migrate a guest with it.",
         advice=Advice.OFF,

@@ -62,6 +62,7 @@ ROWS = (
         aliases=("vendorid",),
         minimum=1,
         maximum=12,
+        overwritten=True,
         enables_hyperv=False,
         libvirt=LibvirtPlace("vendor_id", "1.3.3", attribute="value"),
         migration="The text is visible in CPUID: source and destination must name the same one.",

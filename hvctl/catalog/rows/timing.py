@@ -13,6 +13,7 @@ ROWS = (
         "counter MSR. Without it Windows reads the ACPI PM timer, an exit each time.",
         properties=(Property("hv-time"),),
         aliases=("hypervclock",),
+        reference_clock=True,
         qemu_name="clocksources (hv-time)",
         feature=2,
         checks=(
