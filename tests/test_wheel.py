@@ -34,6 +34,7 @@ def test_profiles_schemas_and_man_pages_are_in_it(unpacked: Path) -> None:
     assert (unpacked / "hvctl" / "formats" / "host.schema.json").is_file()
     assert {path.name for path in unpacked.glob("*.data/data/share/man/man*/*")} == {
         "hvctl.1",
+        "hvctl-profile.5",
         "hvctl-enlightenments.7",
     }
 

@@ -104,7 +104,7 @@ def test_a_pool_is_resolved_for_all_of_its_hosts(tmp_path: Path) -> None:
 def test_cpu_host_is_refused_for_hosts_that_differ() -> None:
     done = hvctl("gen", "windows-11", "--host", DEBIAN_13, "--host", DEBIAN_12, code=1)
     assert "cpu: refused: CPU model host" in done.stderr
-    assert "`cpu: " in done.stderr
+    assert "`cpu: " in " ".join(done.stderr.split())  # wherever the line is broken
 
 
 def test_a_kvm_without_hyperv_refuses() -> None:

@@ -423,6 +423,10 @@ class TestLibvirt:
         assert not plan.refusals
         assert any("newest libvirt" in note for note in plan.notes)
 
+    def test_an_unknown_libvirt_has_no_element_for_what_none_has(self) -> None:
+        plan = resolve(profile(wish("enforce-cpuid"), wish("relaxed")), (made_amd_host(libvirt=None),), libvirt=True)
+        assert [(one.id, one.layer) for one in plan.refusals] == [("enforce-cpuid", Layer.LIBVIRT)]
+
     def test_an_element_inside_another_needs_that_other(self) -> None:
         wanted = profile(wish("tlbflush-direct"))
         assert "tlbflush" not in enabled(resolve(wanted, (made_amd_host(),)))

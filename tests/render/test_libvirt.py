@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hvctl.model.profile import CpuChoice, Migration, Profile
+from hvctl.model.profile import ClockChoice, CpuChoice, Migration, Profile
 from hvctl.plan.resolve import resolve
 from hvctl.render.libvirt import domain
 from tests.made_hosts import made_amd_host, made_intel_host
@@ -86,6 +86,14 @@ def test_passthrough_is_a_mode() -> None:
 
 def test_no_empty_hyperv_element() -> None:
     assert "hyperv" not in xml(Profile("test", wishes=(wish("time", "off"),)), fragment=True)
+
+
+def test_the_clock() -> None:
+    found = xml(Profile("test", clock=ClockChoice("utc", hpet=True, rtc="delay", pit="discard")))
+    assert '<clock offset="utc">' in found
+    assert '<timer name="rtc" tickpolicy="delay"/>' in found
+    assert '<timer name="pit" tickpolicy="discard"/>' in found
+    assert '<timer name="hpet" present="yes"/>' in found
 
 
 def test_a_named_cpu_with_features_and_a_tsc_frequency() -> None:
