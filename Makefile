@@ -6,6 +6,8 @@ N ?=
 
 ifneq ($(N),)
 oracle: export HVCTL_ORACLE_COUNT = $(N)
+oracle: export HVCTL_ORACLE_SECONDS = 86400
+oracle: export HVCTL_TESTBED_LIMIT = 86400
 endif
 
 .DEFAULT_GOAL = help

@@ -11,7 +11,8 @@ from tests.testbed.outcome import Outcome
 from tests.testbed.selection import RESULTS, SELECTED
 
 NOTE = "testbed-note"
-TEST_SECONDS = 240
+# `make oracle` gives its one test more.
+TEST_SECONDS = int(os.environ.get("HVCTL_ORACLE_SECONDS", "240"))
 
 
 class Recorder:
