@@ -108,7 +108,9 @@ def test_dry_run_is_the_command_that_is_executed(tmp_path: Path) -> None:
     argv = shlex.split(dry.stdout)
     with launched(tmp_path, "minimal", "--exec", "--", *caller) as launch:
         wait_for(lambda: "qemu" in os.readlink(f"/proc/{launch.pid}/exe"), LONG)
-        assert Path(f"/proc/{launch.pid}/cmdline").read_bytes().decode().split("\0")[:-1] == argv
+        # The link to the program is there a moment before its arguments are.
+        cmdline = wait_for(Path(f"/proc/{launch.pid}/cmdline").read_bytes, LONG)
+        assert cmdline.decode().split("\0")[:-1] == argv
 
 
 def test_kill_9_of_launch_leaves_no_qemu(tmp_path: Path) -> None:
