@@ -40,7 +40,7 @@ class ClosedPipeError(Exception):
 
 
 class LazyGroup(click.Group):
-    """Knows its commands by name and imports one only when it is asked for."""
+    """Knows its commands by name and imports one only when it is asked for; the signatures are click's."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command, its last output included."""

@@ -238,7 +238,7 @@ class _Fields:
 
 
 class _Absent(_Fields):
-    """An object that is not there, which was said once: nothing is asked of it."""
+    """An object that is not there, which was said once: `_get` is asked as for any other and has nothing to give."""
 
     def _get(self, key: str, kind: type, *, optional: bool = False, needed: bool = True) -> Any:  # noqa: ARG002
         return None

@@ -119,6 +119,7 @@ def _report_of(item: pytest.Item, outcome: Outcome) -> pytest.TestReport:
     skipped = outcome.outcome == "skipped" and outcome.wasxfail is None
     text = f"in L1, where every test has to run: {outcome.text}" if skipped else outcome.text
     result = "failed" if skipped else outcome.outcome
+    # pytest types these as literals and its own objects; here they are words that came through a file.
     report = pytest.TestReport(
         nodeid=item.nodeid,
         location=item.location,
