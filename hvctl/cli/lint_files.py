@@ -1,0 +1,138 @@
+"""The files that `hvctl lint` is to look at, and their bytes: never a wait, never more than may be read."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+from hvctl.formats.xml_source import LARGEST
+from hvctl.lint.rule import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_SUFFIX = ".xml"
+_COMMANDS = (".args", ".sh")
+_DEEPEST = 100
+_CHUNK = 1 << 20
+
+
+class File(NamedTuple):
+    """One file: `path` to open it (`-` is stdin), `name` for messages; `named` is whether the user named it."""
+
+    path: str
+    name: str
+    named: bool = True
+
+
+class UnreadableError(Exception):
+    """A file or folder cannot be read; the message says why."""
+
+
+class Unreadable(NamedTuple):
+    """A folder that cannot be read, in the place of the files in it."""
+
+    path: str
+    reason: str
+
+
+def find_files(paths: Sequence[str], stdin_name: str) -> Iterator[File | Unreadable]:
+    """What was named, and the *.xml below the folders among it: by name, each folder once."""
+    seen: set[tuple[int, int]] = set()
+    for path in paths:
+        if path == "-":
+            yield File(path, stdin_name)
+        elif os.path.isdir(path):
+            yield from _below(path, seen, 0)
+        else:
+            yield File(path, path)
+
+
+def _below(folder: str, seen: set[tuple[int, int]], depth: int) -> Iterator[File | Unreadable]:
+    try:
+        status = os.stat(folder)
+        # A link may lead back to a folder above.
+        if (status.st_dev, status.st_ino) in seen or depth > _DEEPEST:
+            return
+        seen.add((status.st_dev, status.st_ino))
+        with os.scandir(folder) as entries:
+            inside = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        yield Unreadable(folder, _reason(error))
+        return
+    for entry in inside:
+        if _is_folder(entry):
+            yield from _below(entry.path, seen, depth + 1)
+        elif entry.name.endswith(_SUFFIX):
+            # GitHub and GitLab take paths as from the repository's root.
+            yield File(entry.path, entry.path.removeprefix("./"), named=False)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def read(file: File) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        UnreadableError: it cannot be read, is not a regular file, or is too large.
+    """
+    try:
+        data = _from_stdin() if file.path == "-" else _from_file(file.path)
+    except (OSError, ValueError) as error:
+        raise UnreadableError(_reason(error)) from error
+    if len(data) > LARGEST:
+        raise UnreadableError(f"it is larger than {LARGEST >> 20} MiB")
+    return data
+
+
+def _from_stdin() -> bytes:
+    if sys.stdin is None:  # closed by whoever started hvctl
+        raise ValueError("it is closed")
+    return sys.stdin.buffer.read(LARGEST + 1)
+
+
+def _from_file(path: str) -> bytes:
+    # Without O_NONBLOCK to open a named pipe is to wait for a writer.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(handle)
+        if stat.S_ISDIR(status.st_mode):
+            raise ValueError("it is a directory")
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("it is not a regular file; pass it on stdin, as `-`")
+        if status.st_size > LARGEST:
+            raise ValueError(f"it is larger than {LARGEST >> 20} MiB")
+        parts = []
+        left = LARGEST + 1
+        # /proc says that its files are empty.
+        while left > 0 and (part := os.read(handle, min(left, max(_CHUNK, status.st_size + 1)))):
+            parts.append(part)
+            left -= len(part)
+            if status.st_size and len(part) == status.st_size:
+                break
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+    finally:
+        os.close(handle)
+
+
+def _reason(error: Exception) -> str:
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return text[:1].lower() + text[1:]
+
+
+def kind_of(file: File, data: bytes, *, qemu_args: bool) -> Kind:
+    """What a file is taken for: by its name, of a named one of another name by its content."""
+    if qemu_args or file.name.endswith(_COMMANDS):
+        return Kind.COMMAND_LINE
+    if file.name.endswith(_SUFFIX) or not file.named:
+        return Kind.DOMAIN
+    from hvctl.formats.guest_file import Description, description
+
+    return Kind.COMMAND_LINE if description(data) in (Description.COMMAND_LINE, Description.CPU) else Kind.DOMAIN

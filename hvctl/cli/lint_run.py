@@ -1,0 +1,199 @@
+"""Many files judged, in this process or in several, and what came of them in the order of the files."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from hvctl.cli.lint_files import Unreadable, UnreadableError, kind_of, read
+from hvctl.lint.context import Facts
+from hvctl.lint.engine import Job, lint
+from hvctl.lint.settings import chosen, matches, profile_of
+from hvctl.model.finding import Unchecked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from hvctl.cli.lint_files import File
+    from hvctl.lint.engine import Result
+    from hvctl.lint.rule import Kind
+    from hvctl.lint.settings import Settings
+    from hvctl.model.finding import Finding, Safety, Severity, Skipped
+    from hvctl.model.host import Host
+    from hvctl.model.profile import Profile
+
+_CHUNK = 50
+_WORTH_PROCESSES = 4 * _CHUNK
+_WITH_EDITS = ("json", "sarif")
+
+
+_NO_TEXTS: Mapping[str, bytes] = {}
+
+
+class Plan(NamedTuple):
+    """How files are judged.
+
+    `folder` is the configuration file's, `allowed` the fixes that are carried out. `texts` are what stands for files
+    that are none: the domains of a libvirt.
+    """
+
+    settings: Settings
+    hosts: tuple[Host, ...]
+    profiles: Mapping[str, Profile]
+    folder: str
+    form: str
+    color: bool
+    qemu_args: bool
+    allowed: tuple[Safety, ...] = ()
+    write: bool = False
+    texts: Mapping[str, bytes] = _NO_TEXTS
+
+
+class Outcome(NamedTuple):
+    """What came of one file. `shown` is its part of the output, `findings` are kept where the output is one piece."""
+
+    counts: tuple[tuple[Severity, int], ...] = ()
+    fixes: tuple[tuple[Safety, int], ...] = ()
+    shown: str = ""
+    findings: tuple[Finding, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    unchecked: Unchecked | None = None
+    note: tuple[str, str] | None = None
+    mended: int = 0
+    diff: str = ""
+
+
+def run(files: Iterable[File | Unreadable], plan: Plan, jobs: int) -> Iterator[Outcome]:
+    """Judge files; with more than one job in as many processes, where there are many files."""
+    waiting = iter(files)
+    first = _take(waiting, _WORTH_PROCESSES)
+    judge = Judge(plan)
+    if jobs < 2 or len(first) < _WORTH_PROCESSES:
+        yield from (judge(file) for file in _chain(first, waiting))
+        return
+    import multiprocessing
+
+    # Workers are copies of this process, with all rules and hosts read.
+    with multiprocessing.get_context("fork").Pool(jobs, _begin, (judge,)) as pool:
+        for outcomes in pool.imap(_judge_all, _chunks(_chain(first, waiting))):
+            yield from outcomes
+
+
+def _take(files: Iterator[File | Unreadable], count: int) -> list[File | Unreadable]:
+    return [file for _, file in zip(range(count), files, strict=False)]
+
+
+def _chain(first: Sequence[File | Unreadable], rest: Iterator[File | Unreadable]) -> Iterator[File | Unreadable]:
+    yield from first
+    yield from rest
+
+
+def _chunks(files: Iterator[File | Unreadable]) -> Iterator[list[File | Unreadable]]:
+    while chunk := _take(files, _CHUNK):
+        yield chunk
+
+
+_judge: Judge
+
+
+def _begin(judge: Judge) -> None:
+    """A worker begins; it is its parent that is interrupted."""
+    import signal
+
+    global _judge
+    _judge = judge
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _judge_all(files: Sequence[File | Unreadable]) -> list[Outcome]:
+    return [_judge(file) for file in files]
+
+
+class Judge:
+    """Reads and judges files one by one, and writes what is mended back."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._jobs: dict[tuple[bool, ...], Job] = {}
+
+    def __call__(self, file: File | Unreadable) -> Outcome:
+        """Judge one file."""
+        if isinstance(file, Unreadable):
+            return Outcome(unchecked=Unchecked(file.path, file.reason))
+        plan = self.plan
+        try:
+            data = plan.texts[file.path] if plan.texts else read(file)
+        except UnreadableError as error:
+            return Outcome(unchecked=Unchecked(file.name, str(error)))
+        job = self._job(file.name)
+        kind = kind_of(file, data, qemu_args=plan.qemu_args)
+        if plan.allowed:
+            return self._mended(file, data, kind, job)
+        return _outcome(file.name, lint(data, file.name, kind, job), plan)
+
+    def _mended(self, file: File, data: bytes, kind: Kind, job: Job) -> Outcome:
+        from hvctl.lint.fixes import mend
+
+        mended = mend(data, file.name, kind, job, self.plan.allowed)
+        outcome = _outcome(file.name, mended.result, self.plan)._replace(mended=len(mended.titles))
+        if mended.data == data:
+            return outcome
+        if self.plan.write:
+            return _written(file, mended.data, outcome)
+        from hvctl.report.diff import unified
+
+        return outcome._replace(diff=unified(data, mended.data, file.name))
+
+    def _job(self, name: str) -> Job:
+        settings = self.plan.settings
+        path = os.path.relpath(name, self.plan.folder or ".") if settings.paths else ""
+        key = tuple(matches(one.pattern, path) for one in settings.paths)
+        job = self._jobs.get(key)
+        if job is None:
+            facts = Facts(self.plan.hosts, self.plan.profiles.get(profile_of(settings, path) or ""))
+            job = self._jobs[key] = Job(chosen(settings, path), facts, with_edits=self.plan.form in _WITH_EDITS)
+        return job
+
+
+def _written(file: File, data: bytes, outcome: Outcome) -> Outcome:
+    from pathlib import Path
+
+    from hvctl.cli.files import replace
+
+    try:
+        replace(Path(file.path), data)
+    except OSError as error:
+        reason = f"it cannot be written: {(error.strerror or str(error)).lower()}"
+        return outcome._replace(unchecked=Unchecked(file.name, reason), mended=0)
+    return outcome
+
+
+def _outcome(name: str, result: Result, plan: Plan) -> Outcome:
+    if not result.findings:
+        note = (name, result.note) if result.note else None
+        return Outcome(skipped=result.skipped, unchecked=result.unchecked, note=note) if any(result) else _NOTHING
+    counts: dict[Severity, int] = {}
+    fixes: dict[Safety, int] = {}
+    for finding in result.findings:
+        counts[finding.severity] = counts.get(finding.severity, 0) + 1
+        if finding.fix:
+            fixes[finding.fix.safety] = fixes.get(finding.fix.safety, 0) + 1
+    shown = _shown(result.findings, plan)
+    kept = () if shown else result.findings
+    return Outcome(tuple(counts.items()), tuple(fixes.items()), shown, kept, result.skipped, result.unchecked)
+
+
+_NOTHING = Outcome()
+
+
+def _shown(findings: tuple[Finding, ...], plan: Plan) -> str:
+    """A file's part of an output that is made file by file; empty for those that are one piece."""
+    if plan.form in ("text", "concise"):
+        from hvctl.report import lint_text
+
+        return (lint_text.text if plan.form == "text" else lint_text.concise)(findings, plan.color)
+    if plan.form == "github":
+        from hvctl.report.lint_github import commands
+
+        return commands(findings)
+    return ""

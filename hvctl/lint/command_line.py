@@ -1,0 +1,216 @@
+"""A QEMU command line as rules see it: alone in a file, or the commands of a shell script.
+
+Read as QEMU reads it: `_` is `-` but behind `+` and `-`, whose words come after all `name=value`; the last one wins;
+`-global` comes before (qemu:target/i386/cpu.c, x86_cpu_parse_featurestr()).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from hvctl.formats.cpu_properties import PREFIXES, Written, boolean, settings
+from hvctl.formats.qemu_args import global_property, parameters, scan
+from hvctl.formats.words import Word, place, split
+from hvctl.lint import roles
+from hvctl.lint.command_changes import CommandChanges
+from hvctl.lint.guest import Entry, Guest, Mistake, Switch, Timer
+from hvctl.lint.rule import Kind
+from hvctl.lint.windows import looks_like
+from hvctl.model.guest import HOST_MODELS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from hvctl.catalog.types import Row
+    from hvctl.formats.qemu_args import Option
+    from hvctl.lint.guest import Changes, Place
+    from hvctl.model.span import Span
+
+_PROGRAM = re.compile(r"(?:^|/)(?:qemu-system-(?:x86_64|i386)|qemu-kvm|kvm)$")
+_OTHER_PROGRAM = re.compile(r"(?:^|/)qemu-system-\w+$")
+_SEPARATOR = re.compile(r"(?<!\\)(?:\\\\)*\n|;|&&|\|")
+_SUFFIX = "-x86_64-cpu"
+_FREQUENCIES = ("tsc-frequency", "tsc-freq")
+# Of `-global kvm-pit.lost_tick_policy=delay` the timer, and the property.
+_PIT = ("kvm-pit", "lost-tick-policy")
+
+
+class CommandLine(Guest):
+    """One QEMU command. `text` is the whole file; `removals` are properties that are turned off, by row."""
+
+    kind = Kind.COMMAND_LINE
+
+    def __init__(self, text: str, path: str, root: Word) -> None:
+        super().__init__(path)
+        self.text = text
+        self.root = root
+        self.cpu: Word | None = None
+        self.removals: list[Entry] = []
+        self.rtc: Word | None = None
+        self.machine_option: Word | None = None
+
+    def span(self, where: Place, attribute: str = "") -> Span:  # noqa: ARG002 - a word has no attributes
+        return place(self.text, self.path, where)
+
+    def name_of(self, row: Row) -> str:
+        return row.properties[0].name
+
+    def syntax(self, row: Row) -> str:
+        value = "0x1fff" if row in roles.NUMBERS else "on"
+        return f"{row.properties[0].name}={value} in -cpu"
+
+    def can_turn_on(self, row: Row) -> bool:  # noqa: ARG002 - each has a property
+        return self.cpu is not None and not self.cpu.expands
+
+    def editor(self) -> Changes:
+        return CommandChanges(self)
+
+
+def read_command_lines(text: str, path: str) -> list[CommandLine]:
+    """The QEMU commands of a text; empty where it has none.
+
+    Raises:
+        InputError: a quotation has no end.
+    """
+    words = split(text, path)
+    commands = list(_commands(words, text))
+    return [_read(command, text, path) for command in commands]
+
+
+def _commands(words: Sequence[Word | str], text: str) -> Iterator[list[Word]]:
+    """The words of each QEMU command, its program first; a text of options alone is one command."""
+    found: list[Word] = []
+    taking = False
+    for position, word in enumerate(words):
+        assert isinstance(word, Word), "split() makes no other"
+        if position and taking and "\0" not in text and _ends(words[position - 1], word, text):
+            yield found
+            found, taking = [], False
+        if taking:
+            found.append(word)
+        elif _PROGRAM.search(word) and not word.expands:
+            found, taking = [word], True
+        elif position == 0 and word.startswith("-"):
+            if not any(_OTHER_PROGRAM.search(one) for one in words):
+                yield [word, *(one for one in words if isinstance(one, Word))]
+            return
+    if taking:
+        yield found
+
+
+def _ends(before: Word | str, word: Word, text: str) -> bool:
+    """Whether a command ends between two words."""
+    assert isinstance(before, Word), "split() makes no other"
+    return before in (";", "|", "&&", "&") or _SEPARATOR.search(text[before.offsets[-1] : word.offsets[0]]) is not None
+
+
+def _read(words: list[Word], text: str, path: str) -> CommandLine:
+    command = CommandLine(text, path, words[0])
+    command.accelerator = "kvm" if words[0].endswith("kvm") else ""
+    globals_: list[tuple[str, str, str, Word]] = []
+    for option in scan(words[1:]):
+        _option(command, option, globals_)
+    _cpu(command, globals_)
+    command.kvm = None if not command.accelerator else command.accelerator == "kvm"
+    command.open = command.open or any(
+        row.id in command.written and command.written[row.id].on for row in roles.EVERYTHING
+    )
+    command.finish()
+    command.windows = looks_like(command.name)
+    return command
+
+
+def _option(command: CommandLine, option: Option, globals_: list[tuple[str, str, str, Word]]) -> None:
+    value = option.value
+    if option.name == "enable-kvm":
+        command.accelerator = command.accelerator or "kvm"
+    elif option.name == "no-hpet":
+        command.timers["hpet"] = Timer(option.words[0], None, False)
+    if not isinstance(value, Word):
+        return
+    if value.expands and option.name in ("cpu", "", "global"):
+        # In the place of a disk image a shell may put options.
+        command.open = True
+    if option.name == "cpu":
+        command.cpu = value
+    elif option.name in ("machine", "M"):
+        _machine(command, value)
+    elif option.name == "accel":
+        named = {one.key: one.value for one in parameters(value, "accel")}
+        if not command.accelerator:
+            command.accelerator, command.accelerator_where = named.get("accel", ""), value
+    elif option.name == "global":
+        found = global_property(value)
+        if found:
+            globals_.append((*found, value))
+    elif option.name == "rtc":
+        _rtc(command, value)
+    elif option.name == "name":
+        command.name = str(value)
+
+
+def _machine(command: CommandLine, value: Word) -> None:
+    for one in parameters(value, "type"):
+        if one.key == "type":
+            command.machine, command.machine_where = one.value, value
+        elif one.key == "accel":
+            command.accelerator, command.accelerator_where = one.value.partition(":")[0], value
+        elif one.key == "hpet":
+            command.timers["hpet"] = Timer(value, None, boolean(one.value))
+    command.machine_option = value
+
+
+def _rtc(command: CommandLine, value: Word) -> None:
+    command.rtc = value
+    for one in parameters(value):
+        if one.key == "base":
+            command.offset, command.offset_where = one.value, value
+        elif one.key == "driftfix":
+            command.timers["rtc"] = Timer(value, "catchup" if one.value == "slew" else one.value)
+
+
+def _cpu(command: CommandLine, globals_: Sequence[tuple[str, str, str, Word]]) -> None:
+    model, *parts = [part for part in command.cpu.split_at(",") if part] if command.cpu else [Word("", [0])]
+    models = HOST_MODELS if model == HOST_MODELS[0] else (str(model),)
+    drivers = {"cpu", "x86_64-cpu", *(f"{one}{_SUFFIX}" for one in models)}
+    for driver, name, value, word in globals_:
+        if driver in drivers:
+            _property(command, name, value, word)
+        elif (driver, name.replace("_", "-")) == _PIT:
+            command.timers["pit"] = Timer(word, value)
+    signs = []
+    for part in parts:
+        if part[:1] in ("+", "-"):
+            signs.append(part)
+            continue
+        name, equals, value = part.partition("=")
+        _property(command, name.replace("_", "-"), value if equals else "on", part)
+    for sign in ("+", "-"):
+        for part in signs:
+            if part[0] == sign:
+                _property(command, part[1:], "on" if sign == "+" else "off", part)
+
+
+def _property(command: CommandLine, name: str, value: str, word: Word) -> None:
+    if name in _FREQUENCIES:
+        command.frequency = True
+        return
+    right = name.replace("_", "-")
+    if not right.startswith(PREFIXES):
+        command.switches[name] = Switch(name, boolean(value) is not False, word)
+        return
+    if right != name:
+        instead = f"write {right}: `_` is `-` in name=value behind -cpu only"
+        command.mistakes.append(Mistake("unknown", "", word, instead, name=name))
+        return
+    found = settings({name: Written(value)}, command.machine or "")
+    for problem in found.problems:
+        command.mistakes.append(Mistake("value", problem.message, word, "write what QEMU takes"))
+    for unknown in found.unknown:
+        command.mistakes.append(Mistake("unknown", "", word, "", name=unknown))
+    for setting in found.settings:
+        entry = Entry(roles.PROPERTIES[name], setting.on, setting.value, word, value, argument=True)
+        if not setting.on:
+            command.removals.append(entry)
+        command.written[setting.id] = entry

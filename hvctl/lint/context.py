@@ -1,0 +1,97 @@
+"""What a rule gets to look at, and how it says what it finds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from hvctl.model.finding import Finding, Fix, Safety
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hvctl.catalog.types import Row
+    from hvctl.lint.guest import Changes, Entry, Guest, Place
+    from hvctl.lint.rule import Rule
+    from hvctl.model.finding import Edit, Severity
+    from hvctl.model.host import Host
+    from hvctl.model.profile import Profile
+
+
+class Facts(NamedTuple):
+    """What is known beside the file: the hosts, which decide for the whole pool, and the profile."""
+
+    hosts: tuple[Host, ...] = ()
+    profile: Profile | None = None
+
+
+NOTHING_KNOWN = Facts()
+
+
+class Context:
+    """One guest, the facts, and the rule that looks at them now."""
+
+    rule: Rule
+    severity: Severity
+
+    def __init__(self, guest: Guest, facts: Facts, *, with_edits: bool) -> None:
+        self.guest = guest
+        self.hosts = facts.hosts
+        self.profile = facts.profile
+        self.skipped: list[str] = []
+        self._with_edits = with_edits
+
+    def finding(
+        self,
+        where: Place,
+        message: str,
+        instead: str = "",
+        *,
+        attribute: str = "",
+        severity: Severity | None = None,
+        fix: Fix | None = None,
+        related: tuple[tuple[str, Place], ...] = (),
+    ) -> Finding:
+        """A finding of the rule at hand, at a place of the guest; `severity` where it is not the rule's own."""
+        guest = self.guest
+        return Finding(
+            self.rule.id,
+            severity if severity and self.severity is self.rule.severity else self.severity,
+            message,
+            guest.span(where, attribute),
+            self.rule.why,
+            instead,
+            fix,
+            tuple((text, guest.span(place)) for text, place in related),
+        )
+
+    def safe(self, title: str, change: Callable[[Changes], None]) -> Fix:
+        """A fix that keeps what the guest is meant to be."""
+        return Fix(title, Safety.SAFE, self._edits(change))
+
+    def unsafe(self, title: str, change: Callable[[Changes], None]) -> Fix:
+        """A fix after which the guest sees another machine."""
+        return Fix(title, Safety.UNSAFE, self._edits(change))
+
+    def drop(self, entry: Entry, *, safe: bool = False) -> Fix:
+        """The fix that takes away what is written of a row."""
+        make = self.safe if safe else self.unsafe
+        return make(f"drop {self.guest.name_of(entry.row)}", lambda changes: changes.drop(entry))
+
+    def turn_on(self, rows: Sequence[Row], *, safe: bool = False) -> Fix | None:
+        """The fix that turns rows on; None where one of them cannot be written here."""
+        if not all(self.guest.can_turn_on(row) for row in rows):
+            return None
+        make = self.safe if safe else self.unsafe
+        names = ", ".join(self.guest.name_of(row) for row in rows)
+        return make(f"turn on {names}", lambda changes: changes.turn_on(rows))
+
+    def skip(self, reason: str) -> None:
+        """Say that something could not be judged."""
+        self.skipped.append(reason)
+
+    def _edits(self, change: Callable[[Changes], None]) -> tuple[Edit, ...]:
+        if not self._with_edits:
+            return ()
+        changes = self.guest.editor()
+        change(changes)
+        return changes.edits()

@@ -1,0 +1,39 @@
+"""What is asked of every element of every file, as cheaply as it can be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hvctl.formats.profile_problems import quoted
+
+if TYPE_CHECKING:
+    from hvctl.formats.xml_source import Element
+
+
+def attribute(element: Element, name: str) -> str | None:
+    """The value of an attribute, None where it is not there."""
+    pairs = element.pairs
+    for at in range(0, len(pairs), 2):
+        if pairs[at] == name:
+            return pairs[at + 1]
+    return None
+
+
+def local(element: Element) -> str:
+    """The name without its prefix."""
+    tag = element.tag
+    return tag.rpartition(":")[2] if ":" in tag else tag
+
+
+def named(tag: str) -> str:
+    """A tag for a message: short, with nothing that a terminal would obey."""
+    return f"<{quoted(tag)[1:-1]}>"
+
+
+def plain_text(element: Element) -> str:
+    """The text of an element, without the space around it; that of a plain one without scanning it."""
+    document = element.document
+    source = document.data[element.start : element.close_start]
+    if document.codec != "utf-8" or source.count(b">") != 1 or b"&" in source or not source.isascii():
+        return element.text().strip()
+    return source.partition(b">")[2].decode("ascii").strip()

@@ -1,0 +1,105 @@
+"""Fixes carried out: as many at a time as do not touch each other, then the file is judged anew."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from hvctl.errors import InputError
+from hvctl.lint.engine import lint
+from hvctl.lint.rule import Kind
+from hvctl.lint.xml_reading import read_xml
+from hvctl.model.finding import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from hvctl.lint.engine import Job, Result
+    from hvctl.model.finding import Edit, Finding, Fix, Safety
+
+MOST_ROUNDS = 100
+
+
+class Mended(NamedTuple):
+    """A file after its fixes: its bytes, what is found in them, and the titles of the fixes in their order."""
+
+    data: bytes
+    result: Result
+    titles: tuple[str, ...]
+
+
+def mend(data: bytes, path: str, kind: Kind, job: Job, allowed: Collection[Safety]) -> Mended:
+    """Carry out the fixes that are allowed, until none is left.
+
+    Args:
+        data: the file.
+        path: its name.
+        kind: what it is taken for.
+        job: the rules and facts.
+        allowed: which fixes may be carried out.
+    """
+    job = job.editing()
+    result = lint(data, path, kind, job)
+    titles: list[str] = []
+    for _ in range(MOST_ROUNDS):
+        fixes = _together(result.findings, allowed)
+        after = _applied(data, kind, fixes)
+        if after == data:
+            break
+        then = lint(after, path, kind, job)
+        if not _no_worse(result, then, allowed):
+            fixes = fixes[:1]
+            after = _applied(data, kind, fixes)
+            then = lint(after, path, kind, job)
+            if not _no_worse(result, then, allowed):
+                break
+        titles += [fix.title for fix in fixes]
+        data, result = after, then
+    return Mended(data, result, tuple(titles))
+
+
+def _no_worse(before: Result, after: Result, allowed: Collection[Safety]) -> bool:
+    """Whether a file can still be read, and has no error of a rule that it had none of before."""
+    if after.unchecked or after.note:
+        return False
+    had = {finding.rule for finding in before.findings if finding.severity is Severity.ERROR}
+    has = {finding.rule for finding in after.findings if finding.severity is Severity.ERROR}
+    # What a fix adds may need more, for which there is another fix in the next round.
+    soon = {one.rule for one in after.findings if one.fix and one.fix.safety in allowed}
+    return not has - soon - had
+
+
+def _together(findings: Iterable[Finding], allowed: Collection[Safety]) -> list[Fix]:
+    """The first fixes of a file that do not touch each other."""
+    chosen: list[Fix] = []
+    taken: list[Edit] = []
+    for finding in findings:
+        fix = finding.fix
+        if fix is None or fix.safety not in allowed or not fix.edits:
+            continue
+        if not any(_touch(edit, other) for edit in fix.edits for other in taken):
+            chosen.append(fix)
+            taken += fix.edits
+    return chosen
+
+
+def _touch(one: Edit, other: Edit) -> bool:
+    """Whether two edits overlap, or meet: of two that add at one place each must see what the other has done."""
+    return one.start <= other.end and other.start <= one.end
+
+
+def _applied(data: bytes, kind: Kind, fixes: Iterable[Fix]) -> bytes:
+    codec, errors = ("utf-8", "surrogateescape") if kind is Kind.COMMAND_LINE else (_codec(data), "xmlcharrefreplace")
+    parts: list[bytes] = []
+    at = 0
+    for edit in sorted((edit for fix in fixes for edit in fix.edits), key=lambda edit: (edit.start, edit.end)):
+        parts += [data[at : edit.start], edit.text.encode(codec, errors)]
+        at = edit.end
+    return b"".join([*parts, data[at:]])
+
+
+def _codec(data: bytes) -> str:
+    """Python's name of the encoding of an XML file that can be read; of any other, fixes do not exist."""
+    try:
+        return read_xml(data, "").document.codec
+    except InputError:
+        return "utf-8"

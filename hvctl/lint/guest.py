@@ -1,0 +1,202 @@
+"""A guest as rules see it: what is written of enlightenments, CPU, clock and machine, with the places.
+
+A `hvctl.model.guest.Guest` is made of a text without mistakes. Here each mistake is to become a finding of its own, so
+that the reader of a domain and that of a command line take what they understand, and note what they do not. No place
+is computed before a finding asks for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hvctl.catalog import BY_ID, machines
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hvctl.catalog.types import Row
+    from hvctl.lint.rule import Kind
+    from hvctl.model.finding import Edit
+    from hvctl.model.profile import Value
+    from hvctl.model.span import Span
+
+Place = Any
+"""Where something stands: an Element of a domain, a Word of a command line."""
+
+
+class Entry(NamedTuple):
+    """One enlightenment that is written down.
+
+    `text` is its value as written, None for a plain switch. `argument` says that it is an argument of QEMU's;
+    `attribute` names what of the element carries the value.
+    """
+
+    row: Row
+    on: bool
+    value: Value | None
+    where: Place
+    text: str | None = None
+    argument: bool = False
+    attribute: str = ""
+
+
+class Mistake(NamedTuple):
+    """Something that is written and cannot be read; `kind` tells which rule it is for."""
+
+    kind: str
+    message: str
+    where: Place
+    instead: str
+    attribute: str = ""
+    change: tuple[str, str] | None = None
+    """What an attribute, by its name, should say, where that is beyond doubt."""
+    row: Row | None = None
+    name: str = ""
+
+
+class Timer(NamedTuple):
+    """A timer of the clock: its tick policy, whether it is present (None where that is not said), and its place."""
+
+    where: Place
+    policy: str | None = None
+    present: bool | None = None
+
+
+class Switch(NamedTuple):
+    """A feature of the CPU."""
+
+    name: str
+    on: bool
+    where: Place
+
+
+class Guest:
+    """What is written of one guest.
+
+    `written` are all enlightenments as they count, by id; `on` those that are on; `lacking` pairs those that
+    require one that is not on with its id. `alive` is whether the guest sees Hyper-V at all, as far as it is
+    written. `open` says that something else turns on more than what is written (passthrough, host-model, what a
+    shell expands). `kvm` is None where the accelerator is not said. `frequency` is whether the TSC's frequency is
+    written. `pinned` is whether every vCPU is pinned, None where that cannot be seen. `root` is the place of
+    findings about the whole.
+    """
+
+    kind: Kind
+    root: Place
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.name = ""
+        self.written: dict[str, Entry] = {}
+        self.on: dict[str, Entry] = {}
+        self.alive = False
+        self.lacking: list[tuple[Entry, str]] = []
+        self.mistakes: list[Mistake] = []
+        self.mode: str = ""
+        self.mode_where: Place = None
+        self.open = False
+        self.kvm: bool | None = None
+        self.accelerator = ""
+        self.accelerator_where: Place = None
+        self.machine: str | None = None
+        self.machine_where: Place = None
+        self.switches: dict[str, Switch] = {}
+        self.frequency = False
+        self.offset: str | None = None
+        self.offset_where: Place = None
+        self.timers: dict[str, Timer] = {}
+        self.pinned: bool | None = None
+        self.threads: bool | None = None
+        self.windows = False
+
+    def finish(self) -> None:
+        """Work out what follows from what was read."""
+        self.on = on = {row_id: entry for row_id, entry in self.written.items() if entry.on}
+        self.alive = self.open
+        for entry in on.values():
+            row = entry.row
+            self.alive = self.alive or row.enables_hyperv
+            if row.requires:
+                self.lacking += [(entry, needed) for needed in row.requires if needed not in on and self._counts(row)]
+
+    def _counts(self, row: Row) -> bool:
+        """Whether what a row requires is required by the machine type."""
+        return not row.requires_unless or row.requires_unless not in machines.compat(self.machine or "")
+
+    @property
+    def concerned(self) -> bool:
+        """Whether the guest is Windows, or looks like one that should see Hyper-V."""
+        return self.windows or self.alive
+
+    def has(self, rows: Sequence[Row]) -> bool:
+        """Whether any of these is on."""
+        return any(row.id in self.on for row in rows)
+
+    def span(self, where: Place, attribute: str = "") -> Span:
+        """The place of something, of one of its attributes where it has that."""
+        raise NotImplementedError
+
+    def name_of(self, row: Row) -> str:
+        """What the text calls a row."""
+        raise NotImplementedError
+
+    def syntax(self, row: Row) -> str:
+        """What turns a row on, as it is written here."""
+        raise NotImplementedError
+
+    def can_turn_on(self, row: Row) -> bool:
+        """Whether a fix can turn a row on here."""
+        raise NotImplementedError
+
+    def can_have(self, row: Row) -> bool:
+        """Whether what a row requires is on or can be added: nothing of it is written as off."""
+        if not self._counts(row):
+            return True
+        missing = [BY_ID[needed] for needed in row.requires if needed not in self.on]
+        return all(one.id not in self.written and self.can_turn_on(one) and self.can_have(one) for one in missing)
+
+    def elements(self) -> frozenset[str]:
+        """The catalog's paths of what is written as elements."""
+        return frozenset(
+            entry.row.libvirt.path for entry in self.written.values() if entry.row.libvirt and not entry.argument
+        )
+
+    def editor(self) -> Changes:
+        """A new collection of changes to the text."""
+        raise NotImplementedError
+
+
+class Changes:
+    """Changes to a guest's text, in the words of rules."""
+
+    def turn_on(self, rows: Sequence[Row]) -> None:
+        """Turn rows on, each with a value that is advised where it needs one."""
+        raise NotImplementedError
+
+    def drop(self, entry: Entry) -> None:
+        """Take away what is written of a row."""
+        raise NotImplementedError
+
+    def set(self, where: Place, name: str, value: str) -> None:
+        """Give an attribute a value; only of a domain."""
+        raise NotImplementedError
+
+    def remove(self, where: Place) -> None:
+        """Take an element away; only of a domain."""
+        raise NotImplementedError
+
+    def rename(self, where: Place, name: str) -> None:
+        """Put an element of another name in the place of one that has none inside; only of a domain."""
+        raise NotImplementedError
+
+    def set_timer(self, timer: str, name: str, value: str) -> None:
+        """Give an attribute of a timer a value, and add the timer where it is missing; only of a domain."""
+        raise NotImplementedError
+
+    def set_offset(self, value: str) -> None:
+        """Set the offset of the clock; only of a domain."""
+        raise NotImplementedError
+
+    def edits(self) -> tuple[Edit, ...]:
+        """What changes, in the order of the file."""
+        raise NotImplementedError

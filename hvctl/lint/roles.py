@@ -1,0 +1,78 @@
+"""The parts that rows of the catalog play in rules, told by their columns: no rule names an enlightenment."""
+
+from __future__ import annotations
+
+from hvctl.catalog import BY_ID, ROWS
+from hvctl.catalog.types import Advice, Blocks, Kind, Need
+
+CLOCK = tuple(row for row in ROWS if row.reference_clock)
+"""The clock that the guest reads without an exit."""
+
+TIMERS = tuple(row for row in ROWS if any(BY_ID[needed].reference_clock for needed in row.requires))
+"""The synthetic timers: what needs that clock."""
+
+CONTROLLER = tuple(BY_ID[needed] for row in TIMERS for needed in row.requires if not BY_ID[needed].reference_clock)
+"""The interrupt controller that the timers raise their interrupts by."""
+
+HARDWARE_APIC = tuple(row for row in ROWS if Need.APICV in row.needs)
+"""What tells the guest to leave the APIC to the hardware."""
+
+VIRTUAL_APIC = tuple(row for row in ROWS if any(BY_ID.get(bits.unless) in HARDWARE_APIC for bits in row.adds))
+"""The APIC's registers as MSRs: what is not recommended to the guest beside the former."""
+
+FROM_THE_DEBUGGER = tuple(
+    row for row in ROWS if row.advice is Advice.OFF and row.libvirt is None and not row.experimental
+)
+"""What is for debugging only, and so has no element."""
+
+CRASH_REPORT = tuple(row for row in ROWS if row.libvirt and row.libvirt.path.startswith("panic:"))
+"""What takes the guest's crash dump."""
+
+POINTLESS = tuple(
+    row for row in ROWS if row.advice is Advice.OFF and row.libvirt and not row.takes_all and row not in CRASH_REPORT
+)
+"""Elements from which no guest gains."""
+
+NAMES = tuple(row for row in ROWS if row.kind is Kind.STRING)
+"""Texts that the guest reads."""
+
+NUMBERS = tuple(row for row in ROWS if row.kind is Kind.NUMBER and not row.experimental)
+"""Numbers that the guest reads."""
+
+EVERYTHING = tuple(row for row in ROWS if row.takes_all)
+"""What turns on all that the host's KVM has."""
+
+STUCK = tuple(row for row in ROWS if row.blocks_migration is Blocks.ALWAYS)
+"""What QEMU never migrates."""
+
+STUCK_BY_VALUE = tuple(row for row in ROWS if row.blocks_migration is Blocks.AUTO)
+"""What QEMU does not migrate with one of its values."""
+
+TIED_TO_THE_TSC = tuple(row for row in ROWS if Need.TSC_FREQUENCY in row.needs)
+"""What a guest that migrates has only with tsc-frequency."""
+
+PROMISES = tuple(row for row in ROWS if Need.PINNED in row.needs)
+"""What is true only of pinned vCPUs."""
+
+NOT_COMPARED = tuple(row for row in ROWS if row.libvirt and not row.libvirt.abi_checked)
+"""What libvirt does not compare before a migration."""
+
+FOR_NESTED = tuple(row for row in ROWS if row.for_nested)
+"""What a guest should get that runs a hypervisor itself."""
+
+RECOMMENDED = tuple(row for row in ROWS if row.advice is Advice.ON)
+"""What every Windows guest should get."""
+
+PLACES = {row.libvirt.path: row for row in ROWS if row.libvirt}
+"""The rows by the places that libvirt has for them."""
+
+MODES = {row.id: row for row in ROWS if row.libvirt and row.libvirt.path == "@mode"}
+"""The rows that are a mode of `<hyperv>`."""
+
+PROPERTIES = {
+    name: row
+    for row in ROWS
+    for known in row.properties
+    for name in (known.name, *(row.property_aliases if len(row.properties) == 1 else ()))
+}
+"""The rows by QEMU's names of their properties."""

@@ -1,0 +1,75 @@
+"""The clock of a Windows guest is in UTC.
+
+## What it does
+Looks at the offset of `<clock>`, or the base of `-rtc`, of guests that are Windows. `variable` and `timezone` are
+left alone.
+
+## Why it matters
+Windows takes the hardware's clock for local time, and is hours wrong until it is corrected over the network.
+
+## Example
+```xml
+<name>win11</name>
+<features>
+  <hyperv>
+    <relaxed state='on'/>
+  </hyperv>
+</features>
+<clock offset='utc'/>
+```
+
+## Use instead
+```xml
+<name>win11</name>
+<features>
+  <hyperv>
+    <relaxed state='on'/>
+  </hyperv>
+</features>
+<clock offset='localtime'/>
+```
+
+## Fix safety
+Unsafe: the guest's clock jumps, and a Windows with RealTimeIsUniversal set wants UTC.
+
+## Sources
+- libvirt:docs/formatdomain.rst, "Time keeping"
+- truenas/middleware PR 19459, kubevirt issue 8507
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hvctl.lint.rule import Group, Kind
+from hvctl.model.finding import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hvctl.lint.context import Context
+    from hvctl.model.finding import Finding, Fix
+
+SEVERITY = Severity.WARNING
+GROUP = Group.SLOW
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """UTC, written or by default."""
+    guest = context.guest
+    if not guest.windows or guest.offset not in (None, "utc"):
+        return
+    profile = context.profile
+    if profile is not None and profile.clock.offset == "utc":
+        return
+    where = guest.root if guest.offset_where is None else guest.offset_where
+    message = "the clock of this Windows guest is in UTC" + ("" if guest.offset else ", which is the default")
+    if guest.kind is Kind.COMMAND_LINE:
+        yield context.finding(where, message, "write -rtc base=localtime")
+        return
+    yield context.finding(where, message, "write <clock offset='localtime'>", attribute="offset", fix=_fix(context))
+
+
+def _fix(context: Context) -> Fix:
+
+    return context.unsafe("write offset='localtime'", lambda changes: changes.set_offset("localtime"))

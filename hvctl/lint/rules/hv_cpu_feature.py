@@ -1,0 +1,84 @@
+"""An enlightenment is written as a feature of the CPU.
+
+## What it does
+Finds `<feature name='hv-...'>` in `<cpu>`.
+
+## Why it matters
+libvirt lets it be defined, and refuses to start the guest: "unknown CPU feature".
+
+## Example
+```xml
+<cpu mode='host-passthrough'>
+  <feature policy='require' name='hv-relaxed'/>
+</cpu>
+```
+
+## Use instead
+```xml
+<features>
+  <hyperv>
+    <relaxed state='on'/>
+  </hyperv>
+</features>
+<cpu mode='host-passthrough'/>
+```
+
+## Fix safety
+Safe: as it is, the guest does not start. One that is required moves to `<hyperv>`.
+
+## Sources
+- libvirt:src/cpu/cpu_x86.c:3441
+- observed with libvirt 9.0
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hvctl.catalog import find
+from hvctl.formats.cpu_properties import PREFIXES
+from hvctl.formats.profile_problems import quoted
+from hvctl.lint.rule import Group, Kind
+from hvctl.lint.rules.recommended_missing import everywhere
+from hvctl.model.finding import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hvctl.catalog.types import Row
+    from hvctl.lint.context import Context
+    from hvctl.lint.guest import Changes, Switch
+    from hvctl.model.finding import Finding, Fix
+
+SEVERITY = Severity.ERROR
+GROUP = Group.START
+GUESTS = (Kind.DOMAIN,)
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """Every feature of the CPU that is an enlightenment."""
+    for switch in context.guest.switches.values():
+        right = switch.name.replace("_", "-")
+        if not right.startswith(PREFIXES) or switch.where.tag != "feature":
+            continue
+        row = find(right)
+        instead = f"write {context.guest.syntax(row)}" if row else "leave it out"
+        message = f"libvirt knows no CPU feature {quoted(switch.name)}"
+        yield context.finding(switch.where, message, instead, attribute="name", fix=_fix(context, switch, row))
+
+
+def _fix(context: Context, switch: Switch, row: Row | None) -> Fix | None:
+    if context.guest.kvm is False:
+        return None
+    wanted = switch.on and row is not None and row.id not in context.guest.on
+    if row is None or (wanted and not context.guest.can_turn_on(row)) or row.id in context.guest.written:
+        return None
+    if wanted and not (context.guest.can_have(row) and everywhere(context, row)):
+        return None
+    title = f"write {context.guest.syntax(row)}" if wanted else "drop it"
+    return context.safe(title, lambda changes: _move(changes, switch, (row,) if wanted else ()))
+
+
+def _move(changes: Changes, switch: Switch, rows: tuple[Row, ...]) -> None:
+    changes.remove(switch.where)
+    changes.turn_on(rows)

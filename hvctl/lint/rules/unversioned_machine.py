@@ -1,0 +1,96 @@
+"""The machine type has no version.
+
+## What it does
+Looks at the machine type of guests with enlightenments, and of Windows. What the QEMU of a given host knows as an
+alias counts too.
+
+## Why it matters
+`q35` is another machine after the next update of QEMU, and on another host: the migration fails, and the guest's
+Hyper-V version and defaults change with it.
+
+## Example
+```xml
+<os>
+  <type arch='x86_64' machine='q35'>hvm</type>
+</os>
+<features>
+  <hyperv>
+    <relaxed state='on'/>
+  </hyperv>
+</features>
+```
+
+## Use instead
+```xml
+<os>
+  <type arch='x86_64' machine='pc-q35-7.2'>hvm</type>
+</os>
+<features>
+  <hyperv>
+    <relaxed state='on'/>
+  </hyperv>
+</features>
+```
+
+## Fix safety
+Unsafe: with hosts given, the newest type that all of them have is written, which may be another than the guest has
+now.
+
+## Sources
+- qemu:hw/i386/pc.c:129, 199, 220 (what versions change about Hyper-V)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hvctl.catalog import machines
+from hvctl.formats.profile_problems import quoted
+from hvctl.lint.rule import Group, Kind
+from hvctl.model.finding import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hvctl.lint.context import Context
+    from hvctl.model.finding import Finding, Fix
+
+SEVERITY = Severity.WARNING
+GROUP = Group.MIGRATE
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """A type that is an alias, or that is left to QEMU."""
+    guest = context.guest
+    if not guest.concerned:
+        return
+    aliases = {kind.alias for host in context.hosts for qemu in host.qemu for kind in qemu.machines}
+    if guest.machine and guest.machine not in (*machines.FAMILIES, *aliases):
+        return
+    named = (
+        f"the machine type {quoted(guest.machine)} has no version" if guest.machine else "no machine type is written"
+    )
+    newest = _newest(context, guest.machine or "q35")
+    instead = f"write {newest}" if newest else "write one with a version that all hosts have, such as pc-q35-7.2"
+    where = guest.machine_where if guest.machine_where is not None else guest.root
+    yield context.finding(where, named, instead, attribute="machine", fix=_fix(context, newest))
+
+
+def _newest(context: Context, wanted: str) -> str | None:
+    """The newest type of all hosts; None without hosts, or where they share none."""
+    family = wanted if wanted in machines.FAMILIES else ""
+    if not family or not context.hosts or not all(host.qemu for host in context.hosts):
+        return None
+    from hvctl.model.plan import Machine
+    from hvctl.plan.machine import choose
+
+    found = choose(family, context.hosts)
+    return found.type if isinstance(found, Machine) else None
+
+
+def _fix(context: Context, newest: str | None) -> Fix | None:
+    guest = context.guest
+    if newest is None or guest.kind is not Kind.DOMAIN or guest.machine_where is None:
+        return None
+
+    return context.unsafe(f"write {newest}", lambda changes: changes.set(guest.machine_where, "machine", newest))

@@ -1,0 +1,109 @@
+"""Which rules are asked about which file: the command line's words, and those of a configuration file."""
+
+from __future__ import annotations
+
+import fnmatch
+from typing import TYPE_CHECKING, NamedTuple
+
+from hvctl.errors import UsageError
+from hvctl.formats.profile_problems import did_you_mean, quoted
+from hvctl.lint.engine import choose
+from hvctl.lint.registry import all_rules, find_rule
+from hvctl.lint.rule import Group
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from hvctl.lint.engine import Chosen
+    from hvctl.lint.rule import Rule
+    from hvctl.model.finding import Severity
+
+GROUPS = {
+    "file": Group.FILE,
+    "start": Group.START,
+    "migrate": Group.MIGRATE,
+    "slow": Group.SLOW,
+    "danger": Group.DANGER,
+}
+"""The groups by the words that select them."""
+
+
+class PathSettings(NamedTuple):
+    """What holds for the files whose paths match a pattern, beside what holds for all."""
+
+    pattern: str
+    ignore: tuple[str, ...] = ()
+    select: tuple[str, ...] | None = None
+    profile: str | None = None
+
+
+class Settings(NamedTuple):
+    """`select` is None for all rules; `severity` changes what rules say of themselves.
+
+    Of the patterns in `paths` that fit a file, the last that says something wins.
+    """
+
+    select: tuple[str, ...] | None = None
+    ignore: tuple[str, ...] = ()
+    severity: tuple[tuple[str, Severity], ...] = ()
+    hosts: tuple[str, ...] = ()
+    profile: str | None = None
+    paths: tuple[PathSettings, ...] = ()
+
+
+def rules_named(words: Iterable[str], where: str = "") -> list[Rule]:
+    """The rules that words mean: ids, groups (`slow`), or `all`.
+
+    Raises:
+        UsageError: a word means nothing.
+    """
+    found: list[Rule] = []
+    for word in words:
+        rule = find_rule(word)
+        if word == "all":
+            found += all_rules()
+        elif word in GROUPS:
+            found += [one for one in all_rules() if one.group is GROUPS[word]]
+        elif rule is not None:
+            found.append(rule)
+        else:
+            names = [*(one.id for one in all_rules()), *GROUPS, "all"]
+            guess = did_you_mean(word, names) or "`hvctl lint --list-rules` lists them"
+            raise UsageError(f"{where}no rule is called {quoted(word)}", guess)
+    return found
+
+
+def chosen(settings: Settings, path: str) -> tuple[Chosen, ...]:
+    """The rules that are asked about a file, by its path relative to the configuration file."""
+    fitting = [one for one in settings.paths if matches(one.pattern, path)]
+    select = settings.select
+    ignore = list(settings.ignore)
+    for one in fitting:
+        select = one.select if one.select is not None else select
+        ignore += one.ignore
+    wanted = {rule.id for rule in rules_named(select if select is not None else ("all",))}
+    wanted -= {rule.id for rule in rules_named(ignore)}
+    return choose((rule for rule in all_rules() if rule.id in wanted), dict(settings.severity))
+
+
+def profile_of(settings: Settings, path: str) -> str | None:
+    """The profile that a file's guest is to have."""
+    named = [one.profile for one in settings.paths if one.profile and matches(one.pattern, path)]
+    return named[-1] if named else settings.profile
+
+
+def matches(pattern: str, path: str) -> bool:
+    """Whether a path is meant by a pattern: `win*.xml` in any folder, `legacy/` with all below it."""
+    if pattern.endswith("/"):
+        return path.startswith(pattern) or f"/{pattern}" in f"/{path}"
+    name = path.rpartition("/")[2]
+    return fnmatch.fnmatchcase(path, pattern) or ("/" not in pattern and fnmatch.fnmatchcase(name, pattern))
+
+
+def check(settings: Settings, where: str = "") -> None:
+    """Raise UsageError for a name in the settings that is no rule's."""
+    words: list[Sequence[str]] = [settings.select or (), settings.ignore, [name for name, _ in settings.severity]]
+    for one in settings.paths:
+        words += [one.select or (), one.ignore]
+    for group in words:
+        rules_named(group, where)

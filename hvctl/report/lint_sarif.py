@@ -1,0 +1,109 @@
+"""Findings as SARIF 2.1.0 (OASIS), which GitHub's code scanning reads."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from hvctl import __version__
+from hvctl.lint.registry import all_rules
+from hvctl.model.finding import Severity
+
+if TYPE_CHECKING:
+    from hvctl.lint.rule import Rule
+    from hvctl.model.finding import Finding, Report
+    from hvctl.model.span import Span
+
+_LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+def to_sarif(report: Report) -> str:
+    """One run, with every rule, so that a viewer can show the page of each."""
+    rules = all_rules()
+    places = {rule.id: place for place, rule in enumerate(rules)}
+    run = {
+        "tool": {
+            "driver": {
+                "name": "hvctl",
+                "semanticVersion": __version__,
+                "rules": [_rule(rule) for rule in rules],
+            }
+        },
+        "columnKind": "unicodeCodePoints",
+        "results": [_result(finding, places) for finding in report.findings],
+        "invocations": [_invocation(report)],
+    }
+    document = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
+    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    body = rule.page.partition("\n")[2].strip("\n")
+    return {
+        "id": rule.id,
+        "shortDescription": {"text": rule.summary},
+        "fullDescription": {"text": rule.why or rule.summary},
+        "help": {"text": rule.page.strip(), "markdown": body},
+        "defaultConfiguration": {"level": _LEVELS[rule.severity]},
+        "properties": {"tags": ["hyper-v", rule.group.name.lower()]},
+    }
+
+
+def _result(finding: Finding, places: dict[str, int]) -> dict[str, Any]:
+    said = ". ".join(part.rstrip(".") for part in (finding.message, finding.instead) if part)
+    result: dict[str, Any] = {
+        "ruleId": finding.rule,
+        "ruleIndex": places[finding.rule],
+        "level": _LEVELS[finding.severity],
+        "message": {"text": said},
+        "locations": [{"physicalLocation": _location(finding.span)}],
+    }
+    if finding.related:
+        result["relatedLocations"] = [
+            {"message": {"text": text}, "physicalLocation": _location(span)} for text, span in finding.related
+        ]
+    if finding.fix and finding.fix.edits:
+        replacements = [
+            {"deletedRegion": _region(edit.span), "insertedContent": {"text": edit.text}} for edit in finding.fix.edits
+        ]
+        changes = [{"artifactLocation": {"uri": _uri(finding.span.path)}, "replacements": replacements}]
+        result["fixes"] = [{"description": {"text": finding.fix.title}, "artifactChanges": changes}]
+    return result
+
+
+def _invocation(report: Report) -> dict[str, Any]:
+    notes = [
+        {
+            "level": "error",
+            "message": {"text": f"not checked: {one.reason}"},
+            "locations": [{"physicalLocation": {"artifactLocation": {"uri": _uri(one.path)}}}],
+        }
+        for one in report.unchecked
+    ]
+    notes += [{"level": "note", "message": {"text": f"{one.rule} was skipped: {one.reason}"}} for one in report.skipped]
+    return {"executionSuccessful": not report.unchecked, "toolExecutionNotifications": notes}
+
+
+def _location(span: Span) -> dict[str, Any]:
+    return {"artifactLocation": {"uri": _uri(span.path)}, "region": _region(span)}
+
+
+def _region(span: Span) -> dict[str, int]:
+    return {
+        "startLine": span.line,
+        "startColumn": span.column,
+        "endLine": span.end_line,
+        "endColumn": span.end_column,
+    }
+
+
+def _uri(path: str) -> str:
+    """A relative path stays relative, so that GitHub finds it in the repository."""
+    if re.match(r"[a-z+]+://", path):
+        return quote(path, safe=":/#+")
+    # Names are bytes: what is not UTF-8 is kept.
+    quoted = quote(path.encode("utf-8", "surrogateescape"))
+    return f"file://{quoted}" if path.startswith("/") else quoted

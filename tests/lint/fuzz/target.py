@@ -1,0 +1,44 @@
+"""One input for lint and its fixes, and what must hold of any. Without atheris, so that the tests run it as well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hvctl.formats.hostfile import read_host
+from hvctl.lint.context import Facts
+from hvctl.lint.engine import Job, choose, lint
+from hvctl.lint.fixes import mend
+from hvctl.lint.registry import all_rules
+from hvctl.lint.rule import Kind
+from hvctl.model.finding import Finding, Safety
+from hvctl.report.lint_text import text
+
+HOST = read_host(str(Path(__file__).parents[2] / "hosts" / "debian-12.json"))
+JOBS = [Job(choose(all_rules()), Facts(hosts), with_edits=True) for hosts in ((), (HOST,))]
+
+
+def one_input(data: bytes) -> None:
+    """Judge the bytes behind the first as the kind of text that it tells, and mend them."""
+    if not data:
+        return
+    kind, job = (Kind.DOMAIN, Kind.COMMAND_LINE)[data[0] & 1], JOBS[data[0] >> 1 & 1]
+    body = data[1:]
+    result = lint(body, "x", kind, job)
+    for finding in result.findings:
+        _sound(finding, body)
+    assert text(result.findings, color=False).isprintable() or result.findings
+    for allowed in ((Safety.SAFE,), tuple(Safety)):
+        once = mend(body, "x", kind, job, allowed)
+        assert mend(once.data, "x", kind, job, allowed).data == once.data, "a second time changes something"
+        if result.unchecked is None and not any(one.rule == "not-well-formed" for one in result.findings):
+            assert not any(one.rule == "not-well-formed" for one in once.result.findings), "a fix broke the file"
+
+
+def _sound(finding: Finding, data: bytes) -> None:
+    span = finding.span
+    assert span.line >= 1, "lines are 1-based"
+    assert span.column >= 1, "columns are 1-based"
+    assert (span.end_line, span.end_column) >= (span.line, span.column), "the end is not before the start"
+    assert len(finding.message) < 2000, "messages are short"
+    for edit in finding.fix.edits if finding.fix else ():
+        assert 0 <= edit.start <= edit.end <= len(data), "edits are inside of the file"

@@ -1,0 +1,155 @@
+"""The configuration: where it is found, what it says, and every mistake in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.in_process import Hvctl
+from tests.cli.run import HOSTS
+
+DOMAIN = """\
+<domain type='kvm'>
+  <name>guest</name>
+  <os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type></os>
+  <features><hyperv><relaxed state='on'/><vapic state='on'/><reset state='on'/></hyperv></features>
+  <clock offset='utc'>
+    <timer name='rtc' tickpolicy='catchup'/>
+    <timer name='hpet' present='yes'/>
+  </clock>
+</domain>
+"""
+
+
+@pytest.fixture
+def hvctl(capsys: pytest.CaptureFixture[str]) -> Hvctl:
+    return Hvctl(capsys)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.xml").write_text(DOMAIN)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def rules(hvctl: Hvctl, *words: str, code: int = 1) -> list[str]:
+    """The rules of what is found in sub/a.xml."""
+    out = hvctl("lint", "sub/a.xml", "--format", "concise", "--fail-on", "info", *words, code=code).out
+    return [line.split("[")[1].split("]")[0] for line in out.splitlines()]
+
+
+EVERYTHING = ["no-stimer", "no-hypervclock", "reset-pointless", "hpet-on"]
+
+
+@pytest.mark.usefixtures("folder")
+def test_without_one(hvctl: Hvctl) -> None:
+    assert sorted(rules(hvctl)) == sorted(EVERYTHING)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ('ignore = ["reset-pointless", "no-stimer"]', ["no-hypervclock", "hpet-on"]),
+        ('select = ["danger"]', ["reset-pointless"]),
+        ('select = ["slow"]\nignore = ["hpet_on"]', ["no-stimer", "no-hypervclock"]),
+        ('[paths."sub/"]\nignore = ["slow"]', ["reset-pointless"]),
+        ('[paths."*.xml"]\nselect = ["hpet-on"]', ["hpet-on"]),
+        ('[paths."other/*.xml"]\nignore = ["all"]', EVERYTHING),
+        ('profile = "windows-11"', [*EVERYTHING, "clock-offset"]),
+        ('[paths."sub/a.xml"]\nprofile = "windows-11"', [*EVERYTHING, "clock-offset"]),
+    ],
+)
+@pytest.mark.parametrize("name", ["hvctl.toml", "pyproject.toml"])
+def test_what_it_says(hvctl: Hvctl, folder: Path, text: str, left: list[str], name: str) -> None:
+    if name == "pyproject.toml":
+        text = "[tool.hvctl.lint]\n" + text.replace("[paths", "[tool.hvctl.lint.paths")
+    (folder / name).write_text(text + "\n")
+    assert sorted(rules(hvctl)) == sorted(left)
+
+
+def test_severities_change_the_exit_code(hvctl: Hvctl, folder: Path) -> None:
+    (folder / "hvctl.toml").write_text('select = ["reset-pointless"]\n[severity]\nreset-pointless = "error"\n')
+    out = hvctl("lint", "sub/a.xml", "--format", "concise", code=1).out
+    assert out.startswith("sub/a.xml:4:61: error[reset-pointless]: ")
+
+
+def test_hosts_are_beside_it(hvctl: Hvctl, folder: Path) -> None:
+    (folder / "hosts").mkdir()
+    (folder / "hosts" / "one.json").write_text((HOSTS / "debian-12.json").read_text())
+    (folder / "hvctl.toml").write_text('hosts = ["hosts"]\nselect = ["recommended-missing"]\n')
+    assert rules(hvctl) == ["recommended-missing"]
+
+
+def test_the_command_line_comes_before_it(hvctl: Hvctl, folder: Path) -> None:
+    (folder / "hvctl.toml").write_text('select = ["danger"]\n')
+    assert rules(hvctl, "--select", "hpet-on,no-stimer") == ["no-stimer", "hpet-on"]
+    assert len(rules(hvctl, "--no-config")) == len(EVERYTHING)
+
+
+def test_the_nearest_counts_and_none_above_the_repository(hvctl: Hvctl, folder: Path) -> None:
+    (folder / "hvctl.toml").write_text('select = ["danger"]\n')
+    (folder / "sub" / ".git").mkdir()
+    assert len(rules(hvctl)) == len(EVERYTHING)
+    (folder / "sub" / "hvctl.toml").write_text('select = ["hpet-on"]\n')
+    assert rules(hvctl) == ["hpet-on"]
+    assert rules(hvctl, "--config", "hvctl.toml") == ["reset-pointless"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('selct = ["danger"]', "no key is called 'selct' --> hvctl.toml:1:1 | 1 | selct"),
+        ('selct = ["danger"]', "hint: did you mean 'select'?"),
+        ('[paths."a"]\nignre = []', "did you mean 'ignore'?"),
+        ('ignore = ["hpet-onn"]', "hvctl.toml: no rule is called 'hpet-onn' hint: did you mean 'hpet-on'?"),
+        ('[severity]\nhpet = "error"', "no rule is called 'hpet'"),
+        ('[severity]\nhpet-on = "bad"', "severity is a table of rules"),
+        ("select = 1", "select is a list of texts"),
+        ("select = [1]", "select is a list of texts"),
+        ("profile = 1", "profile is a text"),
+        ("paths = 1", "paths is a table of tables"),
+        ("= 1", "hvctl.toml is not TOML"),
+        ('profile = "nothing"', "nothing"),
+        ('hosts = ["nowhere.json"]', "nowhere.json"),
+        ("select = " + "[" * 3000, "hvctl.toml"),
+    ],
+)
+def test_every_mistake_is_told(hvctl: Hvctl, folder: Path, text: str, message: str) -> None:
+    (folder / "hvctl.toml").write_text(text + "\n")
+    assert message in hvctl("lint", "sub/a.xml", code=2).err
+
+
+def test_all_mistakes_at_once(hvctl: Hvctl, folder: Path) -> None:
+    (folder / "hvctl.toml").write_text("selct = []\nfoo = 1\nprofile = 2\n")
+    assert hvctl("lint", "sub/a.xml", code=2).err.endswith("3 problems")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "name a PATH, or a libvirt with --connect"),
+        (["a.xml", "--connect", "test:///default"], "PATH and --connect do not go together"),
+        (["-", "--fix"], "what is not a file cannot be mended"),
+        (["a.xml", "--fix", "--unsafe-fixes"], "--fix and --unsafe-fixes do not go together"),
+        (["a.xml", "--select", "nothing"], "no rule is called 'nothing'"),
+        (["a.xml", "--config", "nowhere.toml"], "nowhere.toml cannot be read: No such file or directory"),
+        (["a.xml", "--diff", "--format", "json"], "--diff has a form of its own"),
+        (["a.xml", "--host", "nowhere.json"], "nowhere.json"),
+        (["a.xml", "--profile", "windows-13"], "windows-13"),
+        (["-", "-"], "stdin can be read once only"),
+        (["a.xml", "--jobs", "0"], "--jobs"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_a_call_that_makes_no_sense(hvctl: Hvctl, words: list[str], message: str) -> None:
+    assert message in hvctl("lint", *words, code=2).err
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_domains_of_a_libvirt(hvctl: Hvctl) -> None:
+    assert hvctl("lint", "--connect", "test:///default", "--no-config").err.endswith("1 file: nothing found")
+    hvctl("lint", "--connect", "nothing:///there", "--no-config", code=3)

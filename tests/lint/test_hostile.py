@@ -1,0 +1,235 @@
+"""Hostile and odd files: never a traceback, never a wait, never much memory, and the files beside them are judged."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hvctl.formats.xml_source import LARGEST
+from hvctl.lint.engine import Job, choose, lint
+from hvctl.lint.fixes import mend
+from hvctl.lint.registry import all_rules
+from hvctl.lint.rule import Kind
+from hvctl.model.finding import Safety
+from tests.cli.in_process import Hvctl
+from tests.lint.odd_domains import odd_domains
+
+JOB = Job(choose(all_rules()))
+GOOD = "<domain type='kvm'><name>a</name><features><hyperv><reset state='on'/></hyperv></features></domain>"
+MOST_MEGABYTES = 300
+SECONDS = 20
+
+LAUGHS = "<!DOCTYPE domain [<!ENTITY a 'ha'>" + "".join(
+    f"<!ENTITY {char} '{f'&{before};' * 10}'>" for before, char in zip("abcdefgh", "bcdefghi", strict=True)
+)
+BROKEN: dict[str, tuple[str | bytes, str]] = {
+    "laughs": (f"{LAUGHS}]><domain>&i;</domain>", "a document type declaration is refused"),
+    "external": (
+        "<!DOCTYPE domain [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><domain>&x;</domain>",
+        "a document type declaration is refused",
+    ),
+    "doctype": ("<!DOCTYPE domain><domain/>", "a document type declaration is refused"),
+    "deep": ("<a>" * 10_000 + "</a>" * 10_000, "nested more than 200 levels deep"),
+    "nul": ("<domain>\0</domain>", "the character U+0000 is not allowed here"),
+    "empty": ("", "the file is empty"),
+    "text": ("hello", "this is not XML"),
+    "open": ("<domain><features>", "the file ends inside <features>"),
+    "latin-1": ("<domain>é</domain>".encode("latin-1"), "the byte 0xe9 is not UTF-8"),
+    "encoding": ("<?xml version='1.0' encoding='nothing'?><domain/>", "hvctl cannot read the encoding"),
+    "two": ("<domain/><domain/>", "something follows the end of <domain>"),
+    "duplicate": ("<domain type='kvm' type='kvm'/>", "this attribute stands here twice"),
+}
+FINE = {
+    "utf-16": f"<?xml version='1.0' encoding='utf-16'?>{GOOD}".encode("utf-16"),
+    "latin-1": f"<?xml version='1.0' encoding='iso-8859-1'?>{GOOD.replace('>a<', '>é<')}".encode("latin-1"),
+    "bom": b"\xef\xbb\xbf" + GOOD.encode(),
+    "crlf": GOOD.replace("><", ">\r\n<").encode(),
+    "attribute": GOOD.replace("<name>", f"<name x='{'y' * (1 << 20)}'>").encode(),
+    "state": GOOD.replace("state='on'", f"state='{'y' * (1 << 20)}'").encode(),
+    "name": GOOD.replace("reset", "r" * (1 << 20)).encode(),
+    "text": GOOD.replace(">a<", f">{'a' * (1 << 20)}<").encode(),
+    "comment": GOOD.replace("<name>", f"<!-- hvctl: ignore[{'a' * (1 << 20)}] x --><name>").encode(),
+    "reset": GOOD.replace("<reset state='on'/>", "<reset state='on'/>" * 20_000).encode(),
+    "comments": GOOD.replace("<reset", "<!-- hvctl: ignore[reset-pointless] x -->" * 2000 + "<reset").encode(),
+    "devices": GOOD.replace("<name>", "<devices>" + "<disk a='b'/>" * 100_000 + "</devices><name>").encode(),
+    "devices in devices": GOOD.replace("<name>", "<devices><devices><panic/></devices></devices><name>").encode(),
+    "hidden": GOOD.replace("<name>", "<devices><x><![CDATA[</devices>]]></x></devices><name>").encode(),
+    "hidden too": GOOD.replace("<name>", "<!--<devices>--><name>")
+    .replace("</domain>", "<a><!--</devices>--></a></domain>")
+    .encode(),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_file_that_is_not_well_formed_is_a_finding(name: str) -> None:
+    text, message = BROKEN[name]
+    data = text if isinstance(text, bytes) else text.encode()
+    (finding,) = lint(data, "x", Kind.DOMAIN, JOB).findings
+    assert finding.rule == "not-well-formed"
+    assert message in finding.message
+    assert finding.span.line == 1
+
+
+@pytest.mark.parametrize("name", FINE)
+def test_odd_files_are_judged(name: str) -> None:
+    start = time.process_time()
+    found = {one.rule for one in lint(FINE[name], "x", Kind.DOMAIN, JOB).findings}
+    expected = {"state": "invalid-value", "name": "unknown-enlightenment", "comments": "unversioned-machine"}
+    assert expected.get(name, "reset-pointless") in found
+    assert all(len(one.message) < 1000 for one in lint(FINE[name], "x", Kind.DOMAIN, JOB).findings)
+    assert time.process_time() - start < SECONDS
+
+
+def measured(*words: str) -> tuple[int, float, float, str, str]:
+    """Exit code, seconds, megabytes and output of one hvctl."""
+    script = (
+        "import json,resource,subprocess,sys,time\n"
+        "t=time.perf_counter()\n"
+        "d=subprocess.run(sys.argv[1:],capture_output=True,text=True,timeout=120)\n"
+        "m=resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss/1024\n"
+        "print(json.dumps([d.returncode,time.perf_counter()-t,m,d.stdout,d.stderr]))"
+    )
+    command = [sys.executable, "-c", script, sys.executable, "-m", "hvctl", "lint", "--no-config", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=180)
+    code, seconds, megabytes, out, err = json.loads(done.stdout)
+    return code, seconds, megabytes, out, err
+
+
+def test_no_file_stops_the_others(tmp_path: Path) -> None:
+    """All of it in one folder, with what is no file at all."""
+    for name, (text, _) in BROKEN.items():
+        (tmp_path / f"broken {name}.xml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    for name, data in FINE.items():
+        (tmp_path / f"fine {name}.xml").write_bytes(data)
+    with (tmp_path / "huge.xml").open("wb") as stream:
+        stream.truncate(100 << 20)
+    (tmp_path / "elements.xml").write_bytes(b"<domain>" + b"<a/>" * (LARGEST // 4 - 10) + b"</domain>")
+    (tmp_path / "binary.xml").write_bytes(os.urandom(100_000))
+    (tmp_path / "dangling.xml").symlink_to("nowhere")
+    (tmp_path / "self.xml").symlink_to("self.xml")
+    (tmp_path / "loop").symlink_to(".")
+    os.mkfifo(tmp_path / "pipe.xml")
+    (tmp_path / "folder.xml").mkdir()
+    (tmp_path / "zzz.xml").write_text(GOOD)
+    code, seconds, megabytes, out, err = measured(str(tmp_path), "--format", "json")
+    assert code == 1, err
+    document = json.loads(out)
+    unchecked = {Path(one["path"]).name: one["reason"] for one in document["unchecked"]}
+    assert unchecked == {
+        "huge.xml": "it is larger than 16 MiB",
+        "elements.xml": "it has more than 200000 elements",
+        "dangling.xml": "no such file or directory",
+        "self.xml": "too many levels of symbolic links",
+        "pipe.xml": "it is not a regular file; pass it on stdin, as `-`",
+    }
+    names = [Path(one["path"]).name for one in document["findings"]]
+    assert len([name for name in names if name.startswith("broken")]) == len(BROKEN)
+    assert names[-1] == "zzz.xml"
+    assert {f"fine {name}.xml" for name in FINE} <= set(names)
+    assert megabytes < MOST_MEGABYTES
+    assert seconds < 120
+    assert "Traceback" not in err
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hvctl = Hvctl(capsys)
+    assert "no such file or directory" in hvctl("lint", str(tmp_path / "a.xml"), code=1).out
+    (tmp_path / "b.args").write_bytes(b"qemu-system-x86_64 -cpu 'host\n")
+    assert "error[not-well-formed]: the quotation has no end" in hvctl("lint", str(tmp_path / "b.args"), code=1).out
+    (tmp_path / "c.args").write_bytes(b"qemu-system-x86_64 -cpu host,hv_\xff,hv_stimer \\\n  -name \xe9\n")
+    out = hvctl("lint", str(tmp_path / "c.args"), code=1).out
+    assert "QEMU knows no property 'hv-\\udcff'" in out
+    (tmp_path / "d.sh").write_text("echo hello\n")
+    assert "it holds no QEMU command line" in hvctl("lint", str(tmp_path / "d.sh")).err
+
+
+def test_a_file_that_vanishes(tmp_path: Path) -> None:
+    """Between the listing of its folder and its turn."""
+    from hvctl.cli.lint_files import File, UnreadableError, find_files, read
+
+    path = tmp_path / "a.xml"
+    path.write_text(GOOD)
+    (found,) = find_files([str(tmp_path)], "")
+    path.unlink()
+    assert isinstance(found, File)
+    with pytest.raises(UnreadableError, match="no such file or directory"):
+        read(found)
+
+
+def test_names_that_a_terminal_would_obey(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a\x1b[2J\n.xml"
+    path.write_text(GOOD)
+    for form in ("text", "concise", "github", "junit", "json", "sarif"):
+        out = Hvctl(capsys)("lint", str(path), "--format", form, "--fail-on", "never").out
+        assert "\x1b" not in out
+    encoded = os.fsencode(tmp_path) + b"/\xff.xml"
+    with open(encoded, "wb") as stream:
+        stream.write(GOOD.encode())
+    for form in ("text", "concise", "github", "junit", "json", "sarif"):
+        Hvctl(capsys)("lint", os.fsdecode(encoded), "--format", form, "--fail-on", "never")
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_judged(data: bytes) -> None:
+    for kind in Kind:
+        lint(data, "x", kind, JOB)
+        mend(data, "x", kind, JOB, tuple(Safety))
+
+
+@given(odd_domains(), st.data())
+def test_damaged_domains_are_judged(data: bytes, draw: st.DataObject) -> None:
+    for _ in range(draw.draw(st.integers(1, 3))):
+        at = draw.draw(st.integers(0, len(data)))
+        length = draw.draw(st.integers(0, 20))
+        piece = draw.draw(
+            st.sampled_from([b"", b"<", b">", b"'", b"<!--", b"-->", b"<![CDATA[", b"<devices>", b"</devices>"])
+        )
+        data = data[:at] + piece + data[at + length :]
+    lint(data, "x", Kind.DOMAIN, JOB)
+    mend(data, "x", Kind.DOMAIN, JOB, tuple(Safety))
+
+
+WORDS = [
+    "qemu-system-x86_64",
+    "-cpu",
+    "host",
+    ",",
+    "hv_stimer",
+    "hv-passthrough",
+    "-hv-evmcs",
+    "=",
+    "on",
+    "'",
+    '"',
+    "\\",
+]
+WORDS += [
+    " ",
+    "\n",
+    "$x",
+    "-global",
+    "x86_64-cpu.hv-ipi=on",
+    "-M",
+    "q35",
+    "hpet=off",
+    "-rtc",
+    "base=utc",
+    "#",
+    ";",
+    "\0",
+    "é",
+]
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=25).map("".join))
+def test_any_command_line_is_judged(text: str) -> None:
+    lint(text.encode(), "x", Kind.COMMAND_LINE, JOB)
+    mend(text.encode(), "x", Kind.COMMAND_LINE, JOB, tuple(Safety))

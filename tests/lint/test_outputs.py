@@ -1,0 +1,191 @@
+"""The forms of the result: each valid by its schema, the same findings in each, and the same exit code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from lxml import etree
+
+from tests.cli.in_process import Hvctl
+
+HERE = Path(__file__).parent
+SCHEMA = HERE.parent.parent / "hvctl" / "report" / "lint.schema.json"
+FORMS = ("text", "concise", "json", "sarif", "github", "junit")
+DOMAIN = """\
+<domain type='kvm'>
+  <name>win11 é</name>
+  <os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type></os>
+  <features><hyperv>
+    <!-- é日 --><stimer state='on'/><reset state='on'/>
+  </hyperv></features>
+  <clock offset='localtime'>
+    <timer name='rtc' tickpolicy='catchup'/>
+    <timer name='hpet' present='no'/>
+  </clock>
+</domain>
+"""
+
+
+@pytest.fixture
+def hvctl(capsys: pytest.CaptureFixture[str]) -> Hvctl:
+    return Hvctl(capsys)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a domain, one that is broken, one that cannot be read, and a file of another kind."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a b.xml").write_text(DOMAIN)
+    (tmp_path / "broken.xml").write_text("<domain>\n  <name>\n</domain>\n")
+    (tmp_path / "gone.xml").symlink_to("nowhere")
+    (tmp_path / "net.xml").write_text("<network/>")
+    return tmp_path
+
+
+def lint(hvctl: Hvctl, form: str, code: int = 1, *words: str) -> str:
+    return hvctl("lint", ".", "--no-config", "--format", form, *words, code=code).out
+
+
+@pytest.mark.usefixtures("folder")
+def test_concise(hvctl: Hvctl) -> None:
+    assert (
+        lint(hvctl, "concise")
+        == """\
+a b.xml:4:13: info[vapic-missing]: the guest sees Hyper-V, and vapic is not on [--unsafe-fixes]
+a b.xml:5:16: error[requirement-missing]: stimer is on and needs synic, which is not there [--fix]
+a b.xml:5:16: error[stimer-without-hypervclock]: stimer is on and needs the hypervclock timer, which is not there \
+[--fix]
+a b.xml:5:36: info[reset-pointless]: reset is on, and no guest gains from it [--unsafe-fixes]
+broken.xml:3:3: error[not-well-formed]: '</domain>' stands where '</name>' should
+gone.xml: not checked: no such file or directory
+"""
+    )
+
+
+@pytest.mark.usefixtures("folder")
+def test_json(hvctl: Hvctl) -> None:
+    document = json.loads(lint(hvctl, "json"))
+    jsonschema.validate(document, json.loads(SCHEMA.read_text()))
+    assert list(document) == ["format_version", "findings", "unchecked", "skipped"]
+    assert document["unchecked"] == [{"path": "gone.xml", "reason": "no such file or directory"}]
+    assert len({one["rule"] for one in document["skipped"]}) == len(document["skipped"])
+    finding = next(one for one in document["findings"] if one["rule"] == "reset-pointless")
+    assert finding == {
+        "path": "a b.xml",
+        "line": 5,
+        "column": 36,
+        "end_line": 5,
+        "end_column": 55,
+        "rule": "reset-pointless",
+        "severity": "info",
+        "message": "reset is on, and no guest gains from it",
+        "fix": {
+            "safety": "unsafe",
+            "title": "drop reset",
+            "edits": [{"line": 5, "column": 36, "end_line": 5, "end_column": 55, "text": ""}],
+        },
+    }
+
+
+def test_the_edits_of_json_are_the_fix(hvctl: Hvctl, folder: Path) -> None:
+    """An editor that carries them out has what --fix writes."""
+    document = json.loads(lint(hvctl, "json", 1, "--select", "stimer-without-hypervclock"))
+    (finding,) = [one for one in document["findings"] if one["rule"] == "stimer-without-hypervclock"]
+    (edit,) = finding["fix"]["edits"]
+    lines = DOMAIN.splitlines(keepends=True)
+    line = lines[edit["line"] - 1]
+    lines[edit["line"] - 1] = line[: edit["column"] - 1] + edit["text"] + line[edit["end_column"] - 1 :]
+    hvctl("lint", "a b.xml", "--no-config", "--select", "stimer-without-hypervclock", "--fix")
+    assert (folder / "a b.xml").read_text() == "".join(lines)
+
+
+@pytest.mark.usefixtures("folder")
+def test_sarif(hvctl: Hvctl) -> None:
+    document = json.loads(lint(hvctl, "sarif"))
+    jsonschema.validate(document, json.loads((HERE / "sarif.schema.json").read_text()))
+    (run,) = document["runs"]
+    rules = run["tool"]["driver"]["rules"]
+    for result in run["results"]:
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+    assert not run["invocations"][0]["executionSuccessful"]
+    uris = {one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for one in run["results"]}
+    assert uris == {"a%20b.xml", "broken.xml"}
+
+
+@pytest.mark.usefixtures("folder")
+def test_junit(hvctl: Hvctl) -> None:
+    text = lint(hvctl, "junit")
+    root = etree.fromstring(text.encode())
+    etree.RelaxNG(etree.parse(str(HERE / "junit.rng"))).assertValid(root)
+    suite = root[0]
+    assert (suite.get("failures"), suite.get("errors")) == ("5", "1")
+    assert len(suite) == 6
+
+
+@pytest.mark.usefixtures("folder")
+def test_github(hvctl: Hvctl) -> None:
+    lines = lint(hvctl, "github").splitlines()
+    assert lines[0] == (
+        "::notice file=a b.xml,line=4,col=13,endLine=4,endColumn=19,title=hvctl vapic-missing::"
+        "the guest sees Hyper-V, and vapic is not on. The most frequent accesses to the APIC are then decoded memory "
+        "accesses, instead of one short exit or none. write <vapic state='on'/> in <hyperv>"
+    )
+    assert lines[-1] == "::error file=gone.xml,title=hvctl lint::no such file or directory"
+    assert len(lines) == 6
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_has_every_finding_once(hvctl: Hvctl, form: str) -> None:
+    text = lint(hvctl, form)
+    messages = ["no guest gains from it", "needs the hypervclock timer"]
+    times = 2 if form == "junit" else 1  # there as an attribute, and in the text
+    assert [text.count(message) for message in messages] == [times, times]
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("fail_on", "code"), [("error", 1), ("never", 0), ("info", 1)])
+def test_the_form_never_changes_the_exit_code(hvctl: Hvctl, form: str, fail_on: str, code: int) -> None:
+    words = ("lint", "a b.xml", "--no-config", "--format", form, "--fail-on", fail_on)
+    hvctl(*words, code=code)
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(("fail_on", "code"), [("error", 0), ("warning", 0), ("info", 1), ("never", 0)])
+def test_fail_on(hvctl: Hvctl, fail_on: str, code: int) -> None:
+    hvctl("lint", "a b.xml", "--no-config", "--select", "reset-pointless", "--fail-on", fail_on, code=code)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_result_can_go_to_a_file(hvctl: Hvctl, folder: Path, form: str) -> None:
+    printed = lint(hvctl, form)
+    done = hvctl("lint", ".", "--no-config", "--format", form, "-o", "result", code=1)
+    assert done.out == ""
+    assert (folder / "result").read_text() == printed
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("form", FORMS)
+def test_the_order_is_that_of_the_files(hvctl: Hvctl, form: str) -> None:
+    assert lint(hvctl, form) == lint(hvctl, form, 1, "--jobs", "2")
+
+
+@pytest.mark.usefixtures("folder")
+def test_text_ends_with_what_was_skipped_and_a_count(hvctl: Hvctl) -> None:
+    err = hvctl("lint", ".", "--no-config", code=1).err
+    assert err.startswith("skipped net.xml: its root is <network>, not a domain skipped, no host is given (--host): ")
+    assert err.endswith("2 files: 3 errors, 2 info; --fix mends 2; --unsafe-fixes mends 2")
+
+
+def test_many_files_in_many_processes(hvctl: Hvctl, tmp_path: Path) -> None:
+    for number in range(450):
+        (tmp_path / f"{number:03}.xml").write_text(DOMAIN if number % 5 == 0 else DOMAIN.replace("'on'", "'off'"))
+    words = ("lint", str(tmp_path), "--no-config", "--format")
+    alone: Any = hvctl(*words, "concise", "--jobs", "1", code=1).out
+    assert hvctl(*words, "concise", "--jobs", "3", code=1).out == alone
+    assert len(json.loads(hvctl(*words, "json", "--jobs", "2", code=1).out)["findings"]) >= len(alone.splitlines())

@@ -1,0 +1,302 @@
+"""Rules line by line: what is written, and where exactly something is found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hvctl.formats.hostfile import read_host
+from hvctl.formats.profile import load_profile
+from hvctl.lint.context import Facts
+from hvctl.lint.engine import Job, choose, lint
+from hvctl.lint.registry import all_rules
+from hvctl.lint.rule import Kind
+from hvctl.model.host import Host
+from tests.made_hosts import made_amd_host, made_intel_host, made_no_hyperv_host, made_old_kernel_host
+
+HOSTS = Path(__file__).parent.parent / "hosts"
+DEBIAN_12, DEBIAN_13 = (read_host(str(HOSTS / f"debian-{number}.json")) for number in (12, 13))
+EVERY = choose(all_rules())
+START = {rule.id for rule in all_rules() if rule.severity == "error"}
+Places = list[tuple[str, int, int]]
+
+
+def found(text: str, *hosts: Host, kind: Kind = Kind.DOMAIN, profile: str = "") -> Places:
+    facts = Facts(hosts, load_profile(profile) if profile else None)
+    findings = lint(text.encode(), "x", kind, Job(EVERY, facts)).findings
+    return [(one.rule, one.span.line, one.span.column) for one in findings]
+
+
+def errors(text: str, *hosts: Host, kind: Kind = Kind.DOMAIN) -> Places:
+    return [place for place in found(text, *hosts, kind=kind) if place[0] in START]
+
+
+HYPERV = """\
+<domain type='kvm'>
+<os><type machine='pc-q35-7.2'/></os>
+<features><hyperv{mode}>
+{lines}
+</hyperv></features>
+{rest}</domain>
+"""
+
+
+def domain(*lines: str, rest: str = "", mode: str = "") -> str:
+    return HYPERV.format(lines="\n".join(lines), rest=rest, mode=mode)
+
+
+CLOCK = "<clock offset='localtime'><timer name='hypervclock' present='yes'/></clock>\n"
+ON = " state='on'/>"
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        (domain(f"<relaxed{ON}"), []),
+        (domain(f"<synic{ON}"), [("requirement-missing", 4, 1)]),
+        (domain(f"<synic{ON}").replace("q35-7.2", "q35-3.0"), []),
+        (domain(f"<stimer{ON}"), [("requirement-missing", 4, 1), ("stimer-without-hypervclock", 4, 1)]),
+        (domain(f"<stimer{ON}", f"<synic{ON}", f"<vpindex{ON}", rest=CLOCK), []),
+        (domain(f"<ipi{ON}", "<vpindex state='off'/>"), [("requirement-missing", 4, 1)]),
+        (
+            domain("<ipi\n  state='on'/>", f"<tlbflush{ON}"),
+            [("requirement-missing", 4, 1), ("requirement-missing", 6, 1)],
+        ),
+        (domain("<ipi state='off'/>"), []),
+        (domain(f"<evmcs{ON}"), [("requirement-missing", 4, 1)]),
+        (domain(f"<ipi{ON}", f"<vpindex{ON}", "<vpindex state='off'/>"), [("requirement-missing", 4, 1)]),
+        (domain(f"<tlbflush state='on'><direct{ON}</tlbflush>", f"<vpindex{ON}"), [("requirement-missing", 4, 22)]),
+        (domain(f"<ipi{ON}", mode=" mode='passthrough'"), [("passthrough-with-children", 3, 19)]),
+        (domain("<relaxed/>"), [("invalid-value", 4, 1)]),
+        (domain("<relaxed  state =\t'ON'/>"), [("invalid-value", 4, 11)]),
+        (domain("<nothing/>"), [("unknown-enlightenment", 4, 1)]),
+        (
+            domain("<stimer state='on'><period/></stimer>", f"<synic{ON}", f"<vpindex{ON}", rest=CLOCK),
+            [("unknown-enlightenment", 4, 20)],
+        ),
+        (domain("<x:relaxed xmlns:x='urn:x' state='on'/>"), []),
+        (domain("<spinlocks state='on' retries='4094'/>"), [("spinlocks-out-of-range", 4, 23)]),
+        (domain("<spinlocks state='on' retries='4294967296'/>"), [("spinlocks-out-of-range", 4, 23)]),
+        (domain("<spinlocks state='on' retries='4294967295'/>", f"<relaxed{ON}"), []),
+        (domain("<spinlocks state='off' retries='1'/>"), []),
+        (domain("<spinlocks state='on' retries='many'/>"), [("invalid-value", 4, 23)]),
+        (domain("<spinlocks state='on'/>"), []),
+        (domain("<vendor_id state='on' value='1234567890abc'/>"), [("vendor-id-invalid", 4, 23)]),
+        (domain("<vendor_id state='on' value='éééééé'/>"), []),
+        (domain("<vendor_id state='on' value='ééééééé'/>"), [("vendor-id-invalid", 4, 23)]),
+        (domain("<vendor_id state='on' value='a,b'/>"), [("vendor-id-invalid", 4, 23)]),
+        (domain("<vendor_id state='on'/>"), [("invalid-value", 4, 1)]),
+        (domain(f"<relaxed{ON}").replace("'kvm'", "'qemu'"), [("not-kvm", 1, 9)]),
+        (domain("<relaxed state='off'/>").replace("'kvm'", "'qemu'"), []),
+        (domain(f"<relaxed{ON}").replace("'kvm'", "'xen'"), []),
+        (domain(f"<relaxed{ON}").replace(" type='kvm'", ""), [("not-kvm", 1, 1)]),
+        (domain(mode=" mode='all'"), [("invalid-value", 3, 19)]),
+        (domain(rest="<clock><timer name='hpet' present='off'/></clock>"), [("invalid-value", 6, 27)]),
+        (domain(rest="<cpu><feature name='hv-time'/></cpu>"), [("hv-cpu-feature", 6, 15)]),
+        (domain(rest="<cpu><feature policy='disable' name='hv_evmcs'/></cpu>"), [("hv-cpu-feature", 6, 32)]),
+        ("<domstatus>\n" + domain(f"<synic{ON}") + "</domstatus>", [("requirement-missing", 5, 1)]),
+    ],
+)
+def test_what_does_not_start(text: str, places: Places) -> None:
+    assert errors(text) == places
+
+
+QEMU = "<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>\n{}</qemu:commandline>\n"
+
+
+def argument(*words: str) -> str:
+    return QEMU.format("".join(f"<qemu:arg value='{word}'/>\n" for word in words))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "places"),
+    [
+        (["-global", "x86_64-cpu.hv-relaxed=on"], [("written-twice", 8, 11)]),
+        (["-global", "host-x86_64-cpu.hv-relaxed=off"], [("written-twice", 8, 11)]),
+        (["-global", "x86_64-cpu.hv-vapic=on"], []),
+        (["-global", "driver=cpu,property=hv-synic,value=on"], [("requirement-missing", 8, 11)]),
+        (["-global", "x86_64-cpu.hv-what=on"], [("unknown-enlightenment", 8, 11)]),
+        (["-global", "x86_64-cpu.hv-vapic=maybe"], [("invalid-value", 8, 11)]),
+        (["-cpu", "host,hv_relaxed"], [("written-twice", 8, 11)]),
+        (["-global", "kvm-pit.lost_tick_policy=discard"], []),
+        (["-global"], []),
+        (["-global", "x86_64-cpu.hv-no-nonarch-coresharing=on"], [("coresharing-unpinned", 8, 11)]),
+    ],
+)
+def test_arguments_beside_elements(arguments: list[str], places: Places) -> None:
+    assert errors(domain(f"<relaxed{ON}", rest=argument(*arguments))) == places
+
+
+RUN = "qemu-system-x86_64 -accel kvm -M pc-q35-7.2 "
+QUIET = {"hpet-on", "timer-policy", "no-stimer", "no-hypervclock", "vapic-missing"}
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        (RUN + "-cpu host,hv_ipi", [("requirement-missing", 1, 55)]),
+        (RUN + "-cpu 'host,hv_ipi'", [("requirement-missing", 1, 56)]),
+        (RUN + "-cpu host,hv_ipi,hv-vpindex=off", [("requirement-missing", 1, 55)]),
+        (RUN + "-cpu host,+hv-ipi,hv_vpindex=on", []),
+        (RUN + "\\\n  -cpu host,hv_stimer", [("requirement-missing", 2, 13), ("stimer-without-hypervclock", 2, 13)]),
+        (RUN + "-cpu host,hv_what", [("unknown-enlightenment", 1, 55)]),
+        (RUN + "-cpu host,+hv_relaxed", [("unknown-enlightenment", 1, 55)]),
+        (RUN + "-cpu host,hv_relaxed=maybe", [("invalid-value", 1, 55)]),
+        (RUN + "-cpu host,hv_spinlocks=0x100", []),
+        (RUN + "-cpu host,hv_vendor_id=NotMicrosoftHv", [("vendor-id-invalid", 1, 55), ("vendor-id-pointless", 1, 55)]),
+        (
+            RUN + "-cpu host,hv-passthrough,-hv-evmcs",
+            [("passthrough-blocks-migration", 1, 55), ("disabled-after-passthrough", 1, 70)],
+        ),
+        (RUN + "-cpu host,hv_no_nonarch_coresharing=auto,hv_relaxed", [("coresharing-auto", 1, 55)]),
+        (RUN + "-cpu host,hv_enforce_cpuid,hv_relaxed", [("debugging-only", 1, 55)]),
+        (RUN + "-cpu host,hv_crash", [("crash-blocks-dump", 1, 55)]),
+        (RUN + "-cpu host,invtsc=on,hv_relaxed", [("invtsc-without-frequency", 1, 55)]),
+        (RUN + "-cpu host,invtsc=on,hv_relaxed,tsc-freq=2G", []),
+        (RUN + "-cpu host,hv_reenlightenment", [("reenlightenment-without-frequency", 1, 55)]),
+        (RUN.replace("kvm", "tcg") + "-cpu max,hv_relaxed", [("not-kvm", 1, 27)]),
+        (RUN.replace("pc-q35-7.2", "q35") + "-cpu host,hv_relaxed", [("unversioned-machine", 1, 34)]),
+        (RUN + "-name win11 -cpu host", [("clock-offset", 1, 1), ("windows-without-hyperv", 1, 1)]),
+        (RUN + "-name win11 -cpu host -rtc base=utc", [("windows-without-hyperv", 1, 1), ("clock-offset", 1, 72)]),
+        (RUN + "-cpu host,hv_relaxed $EXTRA", []),
+        (RUN + "-cpu $CPU", []),
+        (RUN + "-global x86_64-cpu.hv-reset=on -cpu host,hv_relaxed", [("reset-pointless", 1, 53)]),
+        ("-cpu host,hv_ipi -M pc-q35-7.2", [("requirement-missing", 1, 11)]),
+        ("set -e\ncd /tmp; " + RUN + "-cpu host,hv_ipi\necho -cpu host,hv_evmcs", [("requirement-missing", 2, 64)]),
+        (
+            RUN + "-cpu host,hv_ipi\n" + RUN + "-cpu host,hv_ipi",
+            [("requirement-missing", 1, 55), ("requirement-missing", 2, 55)],
+        ),
+        ("/usr/bin/kvm\0-M\0pc-q35-7.2\0-cpu\0host,hv_ipi\0", [("requirement-missing", 1, 38)]),
+        ("echo -cpu host,hv_ipi", []),
+        ("qemu-system-aarch64 -cpu max,hv_ipi", []),
+    ],
+)
+def test_command_lines(text: str, places: Places) -> None:
+    assert [place for place in found(text, kind=Kind.COMMAND_LINE) if place[0] not in QUIET] == places
+
+
+FULL = [f"<{name}{ON}" for name in ("relaxed", "vapic", "vpindex", "synic", "stimer")]
+TIMERS = (
+    "<clock offset='localtime'>\n<timer name='rtc' tickpolicy='catchup'/>\n<timer name='pit' tickpolicy='delay'/>\n"
+    "<timer name='hpet' present='no'/>\n<timer name='hypervclock' present='yes'/>\n</clock>\n"
+)
+GOOD = domain(*FULL, rest=TIMERS)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "places"),
+    [
+        ("", "", []),
+        ("<hyperv>", "<hyperv mode='host-model'>", [("host-model-brings-more", 3, 19)]),
+        (" machine='pc-q35-7.2'", "", [("unversioned-machine", 2, 5)]),
+        (FULL[4], "", [("synic-without-stimer", 7, 1)]),
+        (FULL[1], "", [("vapic-missing", 3, 11)]),
+        ("<timer name='hpet' present='no'/>", "", [("hpet-on", 1, 1)]),
+        ("'no'", "'yes'", [("hpet-on", 13, 20)]),
+        ("'catchup'", "'delay'", [("timer-policy", 11, 19)]),
+        ("<timer name='rtc' tickpolicy='catchup'/>", "", [("timer-policy", 10, 1)]),
+        ("'delay'", "'merge'", [("timer-policy", 12, 19)]),
+        ("'delay'", "'discard'", []),
+        ("'localtime'", "'utc'", []),
+        ("<os>", "<name>win2k22</name><os>", []),
+        ("<os>", "<name>winter</name><os>", []),
+        ("</domain>", "<devices><panic model='hyperv'/></devices></domain>", [("crash-blocks-dump", 16, 17)]),
+        ("</domain>", "<devices><panic model='isa'/></devices></domain>", []),
+    ],
+)
+def test_what_is_slow_or_dangerous(old: str, new: str, places: Places) -> None:
+    assert found(GOOD.replace(old, new, 1)) == places
+
+
+@pytest.mark.parametrize(
+    ("name", "windows"),
+    [
+        *((name, True) for name in ("win11", "windows", "Windows-10", "my-win2019-dc", "WIN_XP", "w-win7", "win 8")),
+        *((name, False) for name in ("linux", "winter", "darwin11", "rewind", "window7", "twin11a", "win", "")),
+    ],
+)
+def test_windows_is_known_by_its_name(name: str, windows: bool) -> None:
+    text = GOOD.replace("<os>", f"<name>{name}</name><os>").replace("'localtime'", "'utc'")
+    assert (("clock-offset", 10, 8) in found(text)) is windows
+
+
+@pytest.mark.parametrize(
+    ("system", "windows"),
+    [
+        ("http://microsoft.com/win/11", True),
+        ("http://microsoft.com/win/2k22", True),
+        ("http://debian.org/debian/12", False),
+    ],
+)
+def test_libosinfo_knows_better(system: str, windows: bool) -> None:
+    info = (
+        "<metadata><l:libosinfo xmlns:l='http://libosinfo.org/xmlns/libvirt/domain/1.0'>"
+        f"<l:os id='{system}'/></l:libosinfo></metadata>"
+    )
+    text = GOOD.replace("<os>", f"<name>win11</name>{info}<os>").replace("'localtime'", "'utc'")
+    assert (("clock-offset", 10, 8) in found(text)) is windows
+
+
+@pytest.mark.parametrize(
+    ("lines", "hosts", "places"),
+    [
+        ([*FULL, f"<evmcs{ON}"], (made_intel_host(),), [("synic-without-avic", 7, 1)]),
+        ([*FULL, f"<evmcs{ON}"], (made_amd_host(),), [("evmcs-without-nested-intel", 9, 1)]),
+        (
+            [*FULL, f"<evmcs{ON}"],
+            (made_intel_host(nested=False),),
+            [("synic-without-avic", 7, 1), ("evmcs-without-nested-intel", 9, 1)],
+        ),
+        ([*FULL, f"<avic{ON}"], (made_intel_host(), made_amd_host()), [("avic-without-hardware", 9, 1)]),
+        ([*FULL, f"<avic{ON}"], (made_intel_host(),), []),
+        (FULL, (made_no_hyperv_host(),), [("not-supported-by-host", 4, 1)]),
+        ([*FULL, f"<emsr_bitmap{ON}"], (DEBIAN_12,), [("unknown-to-libvirt", 9, 1)]),
+        (
+            [*FULL, f"<tlbflush state='on'><extended{ON}</tlbflush>"],
+            (DEBIAN_12, DEBIAN_13),
+            [("libvirt-does-not-compare", 9, 22), ("not-supported-by-host", 9, 22), ("unknown-to-libvirt", 9, 22)],
+        ),
+    ],
+)
+def test_hosts(lines: list[str], hosts: tuple[Host, ...], places: Places) -> None:
+    text = domain(*lines, rest=TIMERS)
+    assert [place for place in found(text, *hosts) if place[0] != "recommended-missing"] == places
+
+
+def test_what_a_kernel_cannot_tell_is_skipped() -> None:
+    text = domain(*FULL[:4], f"<stimer state='on'><direct{ON}</stimer>", rest=TIMERS)
+    result = lint(text.encode(), "x", Kind.DOMAIN, Job(EVERY, Facts((made_old_kernel_host(),))))
+    (skipped,) = [one for one in result.skipped if one.rule == "not-supported-by-host"]
+    assert skipped.reason == "made-4.19: stimer-direct: this kernel has no way to tell (before 5.0)"
+
+
+def test_a_profile_says_that_it_is_windows_and_nests() -> None:
+    text = GOOD.replace("'localtime'", "'utc'")
+    assert ("clock-offset", 10, 8) in found(text, profile="windows-11")
+    nested = found(GOOD, DEBIAN_13, profile="nested-hyperv")
+    assert ("nested-incomplete", 3, 11) in nested
+    assert ("nested-incomplete", 3, 11) not in found(GOOD, DEBIAN_13, profile="windows-10")
+
+
+PINNED = "<vcpu>2</vcpu><cputune><vcpupin vcpu='0' cpuset='0'/><vcpupin vcpu='1' cpuset='1'/></cputune>\n"
+
+
+def test_pinned_vcpus_do_not_share() -> None:
+    spinning = domain("<spinlocks state='on' retries='8191'/>", *FULL, rest=TIMERS + PINNED)
+    assert found(spinning) == [("spinlocks-with-pinned-vcpus", 4, 1)]
+    assert found(spinning.replace("<vcpu>2", "<vcpu>3")) == []
+    promise = argument("-global", "x86_64-cpu.hv-no-nonarch-coresharing=on")
+    topology = "<cpu><topology sockets='1' cores='2' threads='1'/></cpu>\n"
+    assert errors(domain(*FULL, rest=TIMERS + PINNED + topology + promise)) == []
+    assert [one[0] for one in errors(domain(*FULL, rest=TIMERS + PINNED + promise))] == ["coresharing-unpinned"]
+
+
+@pytest.mark.parametrize("path", sorted((HOSTS.parent / "golden").glob("*/*.xml")), ids=lambda path: path.parent.name)
+def test_what_gen_writes_is_clean(path: Path) -> None:
+    """But for everything that the host has, which nobody should write."""
+    host = DEBIAN_12 if path.stem == "debian-12" else DEBIAN_13
+    result = lint(path.read_bytes(), "x", Kind.DOMAIN, Job(EVERY, Facts((host,))))
+    bad = {one.rule for one in result.findings if one.severity != "info"}
+    assert bad == ({"passthrough-blocks-migration"} if path.parent.name == "passthrough" else set())
