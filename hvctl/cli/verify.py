@@ -1,0 +1,167 @@
+"""`hvctl verify`: what a guest really sees and can use."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from hvctl.cli.options import common, output_format, width
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hvctl.cli.verify_subject import Subject
+    from hvctl.guest.probe_run import Ran
+    from hvctl.model.cpuid import CpuidLeaf
+
+MOST_SECONDS = 3600.0
+
+
+class _Command(click.Command):
+    """Keeps what stands after `--`, which click would take for more positional words."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click's; the words after the first `--` are QEMU's."""
+        at = args.index("--") if "--" in args else len(args)
+        ctx.meta["hvctl.qemu-args"] = tuple(args[at + 1 :])
+        return super().parse_args(ctx, args[:at])
+
+
+@click.command(cls=_Command, options_metavar="[OPTIONS]")
+@click.argument("profile", required=False, metavar="[PROFILE] [-- QEMU-ARGS...]")
+@click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    metavar="FILE",
+    help="A host file, or a folder of them: machines that the guest may move to; may be repeated.",
+)
+@click.option("--qemu", metavar="BIN", help="The QEMU binary to start (default: the first one found).")
+@click.option(
+    "--vcpus", type=click.IntRange(1, 64), metavar="N", help="vCPUs of the probe guest (default: QEMU-ARGS', or 2)."
+)
+@click.option("--accel", type=click.Choice(["kvm", "tcg"]), help="QEMU's accelerator (default: QEMU-ARGS', or kvm).")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0.1, MOST_SECONDS),
+    default=10.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds that QEMU may take.",
+)
+@output_format("text", "json")
+@common
+def command(
+    profile: str | None,
+    hosts: tuple[str, ...],
+    qemu: str | None,
+    vcpus: int | None,
+    accel: str | None,
+    timeout: float,
+    output_format: str,
+) -> int:
+    """Boot a tiny guest as `hvctl launch` would, and compare what it sees with what was asked for.
+
+    QEMU and libvirt report what was asked; where KVM or TCG ignores an enlightenment they still say on. The probe
+    guest looks from inside: every CPUID leaf of every vCPU, bit for bit, every Hyper-V MSR, and whether what is
+    announced works: hypercalls, clocks, timers, interrupts and TLB flushes. It has no disk, no network and no
+    operating system, and takes a second.
+
+    With PROFILE, QEMU-ARGS are merged as launch merges them. Without, they are a guest's whole command line. Of both
+    only machine, accelerator, CPU, vCPUs and clock are used: no disk is opened, no device is made.
+
+    \b
+    Exit codes: 0 all agrees; 1 something is missing, does not work or came
+    unasked, or QEMU refuses to start; 2 usage; 3 no KVM, no QEMU, or the guest
+    could not be run to its end.
+
+    \b
+    Examples:
+      hvctl verify windows-11
+      hvctl verify windows-11 --vcpus 8 -- -machine kernel-irqchip=split
+      hvctl verify -- -accel kvm -cpu host,hv_relaxed=on,hv_time=on
+      hvctl verify windows-11 --accel tcg
+    """
+    from hvctl.cli.hosts import check_stdin
+    from hvctl.cli.verify_subject import planned, written
+    from hvctl.errors import UsageError
+
+    words: tuple[str, ...] = click.get_current_context().meta["hvctl.qemu-args"]
+    if math.isnan(timeout):
+        raise UsageError("--timeout is a number of seconds")
+    if profile is None and not words:
+        raise UsageError(
+            "a PROFILE is missing", "name one of `hvctl profile list`, a file, or QEMU's arguments after --"
+        )
+    if profile is None and hosts:
+        raise UsageError("--host goes with a PROFILE only: QEMU-ARGS are what they are")
+    check_stdin(profile or "", *hosts)
+    if profile is None:
+        subject = written(words, qemu, vcpus, accel)
+    else:
+        subject = planned(profile, hosts, words, qemu, vcpus, accel or "kvm")
+    return _verify(subject, timeout, output_format)
+
+
+def _verify(subject: Subject, timeout: float, form: str) -> int:
+    from hvctl.cli.spinner import spinner
+
+    quiet = bool(click.get_current_context().meta.get("hvctl.quiet"))
+    with spinner("the probe guest is running", sys.stderr, quiet=quiet):
+        ran, expected, refused = _run(subject, timeout)
+    from hvctl.guest.probe_outcome import observe
+    from hvctl.plan.verify import verify
+    from hvctl.report.verify import Run, verify_json, verify_text
+
+    result = verify(expected, subject.asked, observe(ran, timeout), refused=refused)
+    run = Run(subject.label, subject.argv, subject.accelerator, ran.seconds, tuple(dict.fromkeys(ran.stderr)))
+    if form == "json":
+        click.echo(verify_json(result, run), nl=False)
+    else:
+        from hvctl.cli import use_color
+
+        click.echo(verify_text(result, run, width=width(), color=use_color(sys.stdout)), nl=False)
+    return 0 if result.agrees else 1
+
+
+def _run(subject: Subject, timeout: float) -> tuple[Ran, tuple[CpuidLeaf, ...], tuple[str, ...]]:
+    """Run the guest; while it runs, predict what it must see.
+
+    TCG refuses what it would not ignore (hv-vpindex up to QEMU 7.2): then the guest runs without, and is told so.
+    """
+    from hvctl.guest.probe_run import start
+
+    refused: tuple[str, ...] = ()
+    argv, expected, spent = subject.argv, None, 0.0
+    while True:
+        with start(argv) as probe:
+            if expected is None:
+                expected = _meanwhile(subject)
+            ran = probe.finish(timeout - spent)
+        more = _refused_rows(subject, ran, refused)
+        if not more:
+            return ran, expected, refused
+        from hvctl.guest.probe_words import without_rows
+
+        refused, spent = (*refused, *more), spent + ran.seconds
+        argv = (argv[0], *without_rows(argv[1:], more))
+
+
+def _meanwhile(subject: Subject) -> tuple[CpuidLeaf, ...]:
+    """What QEMU's start leaves time for: the prediction, and the imports of what comes after."""
+    for name in ("hvctl.guest.probe_outcome", "hvctl.plan.verify", "hvctl.report.verify"):
+        importlib.import_module(name)
+    return subject.predict()
+
+
+def _refused_rows(subject: Subject, ran: Ran, known: Sequence[str]) -> tuple[str, ...]:
+    from hvctl.guest.probe_outcome import refused
+    from hvctl.guest.refusal import about
+
+    if subject.accelerator == "kvm" or not refused(ran):
+        return ()
+    return tuple(row.id for row in about(ran.stderr) if row.id in subject.asked and row.id not in known)

@@ -1,0 +1,112 @@
+/* The measuring guest: how many TSC cycles things take that an enlightenment makes cheaper. */
+
+#include "bench.h"
+
+#define VERSION "hvctl-bench 1"
+#define MSR_GUEST_OS_ID 0x40000000
+#define MSR_HYPERCALL 0x40000001
+#define HAS_HYPERCALL (1u << 5)
+#define PAGE_2M_RW 0x83
+#define BATCHES 5
+#define MOST_OPERATIONS 8192
+#define LONG_ENOUGH (1ULL << 20) /* of a batch, in cycles: 0.3 to 0.5 ms */
+#define MORE_PATIENCE (1ULL << 34) /* with vCPUs that are far more than CPUs, one may have to wait long for its turn */
+
+u8 hypercall_page[PAGE] __attribute__((aligned(PAGE)));
+
+static u64 batch(u32 operations, void (*once)(void))
+{
+    u64 begin = tsc();
+
+    for (u32 operation = 0; operation < operations; operation++)
+        once();
+    return tsc() - begin;
+}
+
+/* The number of operations that takes long enough is found first, which warms the caches up too. */
+void measure(u32 id, void (*once)(void))
+{
+    u32 operations = 1;
+
+    while (batch(operations, once) < LONG_ENOUGH && operations < MOST_OPERATIONS)
+        operations *= 2;
+    say("took");
+    number(id);
+    number(operations);
+    for (u32 turn = 0; turn < BATCHES; turn++)
+        number(batch(operations, once));
+    end_line();
+}
+
+void missing(u32 id)
+{
+    say("missing");
+    number(id);
+    end_line();
+}
+
+int set_up_calls(void)
+{
+    return advertised(0x40000003, EAX) & HAS_HYPERCALL && msr_write(MSR_GUEST_OS_ID, 1ULL << 63 | 1)
+        && msr_write(MSR_HYPERCALL, (u64)hypercall_page | 1);
+}
+
+void other_main(u32 number)
+{
+    here()->number = number;
+    start_interrupts();
+    look_around(here());
+    for (;;)
+        other_work();
+}
+
+static u32 start_all(void)
+{
+    u32 wanted = cpu_count(), count = 1;
+
+    on_interrupt = answer;
+    patience = MORE_PATIENCE;
+    start_interrupts();
+    if (wanted > 1)
+        start_others();
+    look_around(here());
+    while (count < wanted && count < MOST_CPUS && wait_for(&cpu_at(count)->ready, 1))
+        count++;
+    say("cpus");
+    number(wanted);
+    number(count);
+    end_line();
+    return count;
+}
+
+void first_main(void)
+{
+    u32 groups, count;
+
+    /* The HPET's registers, and the firmware's own end, where its parameter is. */
+    high_directory[HPET_BASE >> 21 & 511] = (HPET_BASE & ~0x1FFFFFULL) | PAGE_2M_RW;
+    high_directory[511] = (ROM & ~0x1FFFFFULL) | PAGE_2M_RW;
+    groups = *(volatile u32 *)PARAMETER;
+    say(VERSION);
+    end_line();
+    count = start_all();
+    if (groups & CLOCK)
+        measure_clocks();
+    if (groups & APIC_ACCESS)
+        measure_apic();
+    if (groups & EXIT)
+        measure_exits();
+    if (groups & TIMER)
+        measure_timers();
+    if (groups & SEND && count > 1)
+        measure_sending(count);
+    if (groups & FLUSH && count > 1)
+        measure_flushing(count);
+    if (lost) {
+        say("lost");
+        number(lost);
+        end_line();
+    }
+    end_report();
+    leave();
+}

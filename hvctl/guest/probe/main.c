@@ -1,0 +1,52 @@
+/* The probe guest: what it looks at, in this order, and then its end. */
+
+#include "probe.h"
+
+#define VERSION "hvctl-probe 1"
+
+static u32 wait_for_others(u32 wanted)
+{
+    u32 count = 1;
+
+    while (count < wanted && wait_for(&cpu_at(count)->ready, 1))
+        count++;
+    return count;
+}
+
+void other_main(u32 number)
+{
+    here()->number = number;
+    start_interrupts();
+    look_around(here());
+    for (;;)
+        __asm__ volatile("hlt");
+}
+
+void first_main(void)
+{
+    u32 wanted = cpu_count(), count;
+
+    on_interrupt = look;
+    start_interrupts();
+    if (wanted > 1)
+        start_others();
+    look_around(here());
+    count = wait_for_others(wanted < MOST_CPUS ? wanted : MOST_CPUS);
+    say(VERSION);
+    end_line();
+    say("cpus");
+    number(wanted);
+    number(count);
+    end_line();
+    report_cpus();
+    report_msrs();
+    check_calls();
+    check_clocks();
+    check_small();
+    check_timers();
+    check_interrupts(count);
+    check_flushes(count);
+    end_report();
+    try_reset();
+    leave();
+}

@@ -1,0 +1,49 @@
+"""Measurements that nobody made: figures as of a host of today, in as many runs as a test wants."""
+
+from __future__ import annotations
+
+from hvctl.model.bench import Bench, HostState, Series
+from hvctl.plan.bench_tables import GROUPS, TABLES
+
+HOST = HostState(8, "Made EPYC", "6.12.0", "10.0.13", "tsc", "performance", 0.1, 0.0, False)
+# TSC cycles at 2.5 GHz.
+CYCLES = {
+    0x10: 25.0,
+    0x11: 60.0,
+    0x12: 2500.0,
+    0x13: 5200.0,
+    0x14: 6100.0,
+    0x20: 4000.0,
+    0x21: 2600.0,
+    0x22: 1900.0,
+    0x23: 1500.0,
+    0x24: 1400.0,
+    0x25: 30.0,
+    0x30: 1250.0,
+    0x31: 1300.0,
+    0x40: 1700.0,
+    0x41: 1500.0,
+    0x42: 1550.0,
+    0x50: 9000.0,
+    0x51: 7000.0,
+    0x60: 12000.0,
+    0x61: 5000.0,
+}
+
+
+def made_bench(*, runs: int = 7, factor: float = 1.0, host: HostState = HOST, groups: tuple[str, ...] = ()) -> Bench:
+    """All of the tables (or of some groups), each run a little slower than the one before."""
+    asked = groups or tuple(GROUPS)
+    series = [
+        Series(entry.id, entry.enlightened, vcpus, cycles(entry.id, runs, factor))
+        for table in TABLES
+        if table.group in asked
+        for vcpus in ((8, 16, 32) if table.many else (8,))
+        for entry in table.entries
+    ]
+    return Bench("windows-11", asked, runs, 2_500_000_000, host, tuple(series))
+
+
+def cycles(number: int, runs: int, factor: float) -> tuple[float, ...]:
+    """One value for each run, in thousandths as files have them."""
+    return tuple(round(factor * CYCLES[number] * (1 + run / 100), 3) for run in range(runs))

@@ -1,0 +1,140 @@
+"""`hvctl verify` against the real KVM: it agrees with what is right, and finds what is planted."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shlex
+import time
+from collections.abc import Callable
+
+import pytest
+
+from hvctl.catalog import BY_ID, ROWS
+from hvctl.cli import run
+from hvctl.formats.profile import load_profile
+from hvctl.formats.shipped import names
+from hvctl.guest.probe_outcome import observe
+from hvctl.guest.probe_run import start
+from hvctl.model.host import Host
+from hvctl.model.plan import Plan
+from hvctl.model.profile import Value
+from hvctl.model.verification import WRONG, Verdict, Verification
+from hvctl.plan.cpuid import predict
+from hvctl.plan.resolve import resolve
+from hvctl.plan.start import predict_start
+from hvctl.plan.verify import verify
+from hvctl.render.qemu import arguments, cpu
+from tests.realkvm.real import QEMU, this_host
+from tests.realkvm.test_oracle import MACHINES, random_set, raw_plan
+
+SECONDS = 35.0
+TIMEOUT = 60.0
+Note = Callable[[str], None]
+
+
+def check(plan: Plan, words: tuple[str, ...]) -> Verification:
+    """What a guest with these words sees, against what the plan predicts."""
+    with start([QEMU, *words, "-accel", "kvm"]) as guest:
+        seen = observe(guest.finish(TIMEOUT), TIMEOUT)
+    return verify(predict(plan, this_host()), [decision.id for decision in plan.enabled()], seen)
+
+
+def troubles(result: Verification) -> list[object]:
+    """All that does not agree, to be shown where a test fails."""
+    broken = [finding for finding in result.findings if finding.verdict in WRONG]
+    return [*result.differences, *broken, *([] if result.agrees else [result.interface, result.vcpus])]
+
+
+def planned(profile: str) -> Plan:
+    plan = resolve(load_profile(profile), (this_host(),))
+    assert not plan.refusals
+    return plan
+
+
+def test_every_shipped_profile_agrees(note: Note) -> None:
+    """Each command line once: several releases of Windows get the same."""
+    plans = {arguments(plan): plan for plan in map(planned, names())}
+    verdicts: dict[str, set[Verdict]] = {}
+    for place, (words, plan) in enumerate(plans.items()):
+        # One of them with two vCPUs: they take the emulated processor longer.
+        result = check(plan, (*words, "-smp", "1" if place else "2"))
+        assert troubles(result) == [], plan.profile
+        for finding in result.findings:
+            verdicts.setdefault(finding.id, set()).add(finding.verdict)
+    note(f"verify: {len(names())} profiles, {len(plans)} command lines agree")
+    worked = {row_id for row_id, found in verdicts.items() if Verdict.WORKS in found}
+    # All that has an MSR or a hypercall was tried and worked in one of them, but what only debuggers use.
+    missing = {row.id for row in ROWS if row.msrs or row.hypercalls} - worked
+    assert missing <= {"syndbg"}
+
+
+def verified(capsys: pytest.CaptureFixture[str], *words: str, code: int) -> str:
+    # The testbed may be busy with other things; that is no part of what is tested.
+    assert run(["verify", "--timeout", f"{TIMEOUT:g}", *words]) == code
+    return capsys.readouterr().out
+
+
+def test_the_command_says_so_of_what_launch_would_start(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("windows-11", "--", "-machine", "vmport=off", "-smp", "2")
+    document = json.loads(verified(capsys, "--format", "json", *words, code=0))
+    assert document["agrees"] is True
+    assert document["vcpus"] == {"wanted": 2, "seen": 2}
+    assert run(["launch", "--dry-run", *words]) == 0
+    assert document["argv"] == shlex.split(capsys.readouterr().out)
+
+
+def test_a_command_line_is_verified_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """With what hvctl would never write: KVM refuses what is not announced."""
+    line = "-machine pc -cpu host,hv_relaxed=on,hv-enforce-cpuid -global host-x86_64-cpu.hv-vendor-id=Test -m 9T -smp 1"
+    out = verified(capsys, "--format", "json", "--", *line.split(), "-drive", "file=/nonexistent", code=0)
+    found = {entry["id"]: entry["verdict"] for entry in json.loads(out)["enlightenments"] if entry["asked"]}
+    assert found == {"relaxed": "there", "vendor-id": "there", "enforce-cpuid": "works"}
+
+
+@pytest.mark.world("debian-13")
+def test_a_silent_drop_is_found(capsys: pytest.CaptureFixture[str]) -> None:
+    """QEMU 10 under TCG; for that of Debian 12 tests/cli has it, since it needs no KVM."""
+    document = json.loads(verified(capsys, "windows-11", "--accel", "tcg", "--format", "json", code=1))
+    assert document["hyperv"] is False
+    assert {entry["verdict"] for entry in document["enlightenments"] if entry["asked"]} == {"missing"}
+
+
+def test_what_is_planted_is_found() -> None:
+    """A guest that lacks what was asked for: the prediction for it is wrong in one bit."""
+    plan = planned("minimal")
+    words = tuple(word.replace(",hv_relaxed=on", "") for word in arguments(plan))
+    result = check(plan, (*words, "-smp", "1"))
+    assert [finding.id for finding in result.findings if finding.verdict in WRONG] == ["relaxed"]
+    (difference,) = result.differences
+    assert (difference.leaf, difference.register, difference.expected ^ difference.seen) == (0x40000004, "eax", 1 << 5)
+
+
+def random_plan(dice: random.Random, host: Host) -> Plan:
+    """A set that QEMU starts, with or without KVM's own leaves."""
+    machines = [machine for machine in MACHINES if machine in {kind.name for kind in host.qemu[0].machines}]
+    while True:
+        enabled: dict[str, Value | None] = random_set(dice, host)
+        if dice.random() < 0.1:
+            enabled = {row.id: None for row in ROWS if row.takes_all}
+        machine = dice.choice(machines)
+        if any(BY_ID[row_id].enables_hyperv for row_id in enabled) and predict_start(enabled, machine, host) is None:
+            plan = raw_plan(enabled, machine)
+            return plan._replace(cpu=plan.cpu._replace(hidden=dice.random() < 0.3))
+
+
+def test_random_plans_give_the_predicted_leaves(note: Note) -> None:
+    count = int(os.environ.get("HVCTL_LEAVES_COUNT", "0"))
+    seed = int(os.environ.get("HVCTL_LEAVES_SEED", "0")) or random.SystemRandom().randint(1, 10**9)
+    dice, end = random.Random(seed), time.monotonic() + SECONDS
+    done, worked = 0, set()
+    while done < count if count else time.monotonic() < end:
+        plan = random_plan(dice, this_host())
+        words = ("-machine", plan.machine.type, "-cpu", cpu(plan), "-smp", "2" if dice.random() < 0.2 else "1")
+        result = check(plan, words)
+        assert troubles(result) == [], (seed, done, words)
+        done += 1
+        worked |= {finding.id for finding in result.findings if finding.verdict is Verdict.WORKS}
+    note(f"leaves: seed={seed} count={done}, {len(worked)} of {len(BY_ID)} rows at work")
+    assert done
