@@ -1,0 +1,107 @@
+"""The definitions that apply has replaced, kept under XDG_STATE_HOME until they are put back.
+
+A folder for each domain of each libvirt; in it, for each time, the definition before and what libvirt made of the new
+one. They can hold passwords, so nobody else may read them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from hvctl.errors import HostError
+
+_NUMBER = re.compile(r"([0-9]{4,9})-(?:before|after|overwritten)\.xml", re.ASCII)
+
+
+class Kept(NamedTuple):
+    """One replaced definition. `after` does not exist where hvctl was killed before it could read it."""
+
+    before: Path
+    after: Path
+
+    def says_after(self) -> bytes | None:
+        """What the definition was after the change; None where that is not known."""
+        return _read(self.after) if self.after.exists() else None
+
+    def says_before(self) -> bytes:
+        """The definition that was replaced."""
+        return _read(self.before)
+
+    def overwritten(self, now: bytes) -> Path:
+        """Keep what someone else has made of the domain since, and its file's name."""
+        path = self.before.with_name(self.before.name.replace("before", "overwritten"))
+        write(path, now)
+        return path
+
+    def drop(self) -> None:
+        """Forget it."""
+        self.after.unlink(missing_ok=True)
+        self.before.unlink(missing_ok=True)
+
+
+def newest(uri: str, uuid: str) -> Kept | None:
+    """The definition of a domain that was replaced last."""
+    folder = _folder(uri, uuid)
+    found = [kept for number in _numbers(folder) if (kept := _kept(folder, number)).before.exists()]
+    return found[-1] if found else None
+
+
+def keep(uri: str, uuid: str, before: bytes) -> Kept:
+    """Keep a definition that is about to be replaced.
+
+    Raises:
+        HostError: it cannot be written.
+    """
+    folder = _folder(uri, uuid)
+    kept = _kept(folder, max(_numbers(folder), default=0) + 1)
+    write(kept.before, before)
+    return kept
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file that only its owner may read, in folders of the same kind; it must not be there yet."""
+    try:
+        for folder in (path.parent.parent.parent, path.parent.parent, path.parent):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
+        raise HostError(
+            f"the old definition cannot be kept in {path.parent}: {error.strerror}",
+            "nothing was changed; XDG_STATE_HOME names another place",
+        ) from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise HostError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _folder(uri: str, uuid: str) -> Path:
+    from hashlib import blake2b
+
+    state = os.environ.get("XDG_STATE_HOME", "")
+    # "All paths set in these environment variables must be absolute": others count as not set.
+    home = Path(state) if os.path.isabs(state) else Path.home() / ".local" / "state"
+    return home / "hvctl" / "domains" / f"{uuid}-{blake2b(uri.encode(), digest_size=4).hexdigest()}"
+
+
+def _numbers(folder: Path) -> list[int]:
+    try:
+        found = [_NUMBER.fullmatch(name) for name in os.listdir(folder)]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise HostError(f"the old definitions in {folder} cannot be read: {error.strerror}") from error
+    return sorted({int(match[1]) for match in found if match})
+
+
+def _kept(folder: Path, number: int) -> Kept:
+    return Kept(folder / f"{number:04}-before.xml", folder / f"{number:04}-after.xml")

@@ -1,0 +1,117 @@
+"""`hvctl launch PROFILE --connect URI --domain FILE|NAME`: start a domain by libvirt, and stay with it."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from hvctl.errors import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hvctl.cli.gen_domain import Edited
+    from hvctl.formats.xml_source import Document
+    from hvctl.model.profile import Profile
+    from hvctl.probe.libvirt_connect import Connection
+    from hvctl.render.edit import Options
+
+# QEMU may have to be asked first, guest memory to be allocated, a firmware to be copied.
+START_SECONDS = 120.0
+_DECLARATION = re.compile(r"\ufeff?<\?xml[^>]*\?>")
+
+
+class Wanted(NamedTuple):
+    """What is to be started where. `domain` is the name of a defined domain, or a file with its XML."""
+
+    uri: str
+    domain: str
+    hosts: tuple[str, ...]
+    options: Options
+    timeout: float | None
+    dry_run: bool
+
+
+def launch(profile: str, wanted: Wanted) -> int:
+    """Start it and stay until it stops; the exit code."""
+    from hvctl.cli.hosts import check_stdin
+    from hvctl.formats.profile import load_profile
+    from hvctl.probe.libvirt_connect import SECONDS, connected
+    from hvctl.probe.libvirt_events import start_loop
+
+    check_stdin(profile, wanted.domain, *wanted.hosts)
+    loaded = load_profile(profile)
+    if not wanted.dry_run:
+        start_loop()
+    with connected(wanted.uri, write=True, seconds=wanted.timeout or SECONDS) as connection:
+        if wanted.domain == "-" or os.path.isfile(wanted.domain):
+            return _file(connection, loaded, wanted)
+        return _defined(connection, loaded, wanted)
+
+
+def _edited(connection: Connection, profile: Profile, wanted: Wanted, document: Document) -> Edited:
+    from hvctl.cli.gen_domain import edit
+    from hvctl.cli.libvirt_options import pool_of
+    from hvctl.cli.talk import say_plan
+
+    edited = edit(profile, pool_of(wanted.hosts, connection), document, wanted.options)
+    say_plan(edited.plan, explain=bool(click.get_current_context().meta.get("hvctl.verbose")))
+    return edited
+
+
+def _file(connection: Connection, profile: Profile, wanted: Wanted) -> int:
+    """A domain that lives as long as its guest, of a file with the plan put in."""
+    from hvctl.formats.xml_source import parse, read
+    from hvctl.probe.libvirt_errors import load
+
+    name = "<stdin>" if wanted.domain == "-" else wanted.domain
+    document = parse(read(wanted.domain), name)
+    edited = _edited(connection, profile, wanted, document)
+    if wanted.dry_run:
+        click.echo(edited.after, nl=False)
+        return 0
+    # libvirt gets it in UTF-8, whatever the file says of itself.
+    xml = _DECLARATION.sub("", edited.after.decode(document.codec), count=1)
+    flags = load().VIR_DOMAIN_START_VALIDATE
+    return _start(connection, name, lambda: connection.handle.createXML(xml, flags))
+
+
+def _defined(connection: Connection, profile: Profile, wanted: Wanted) -> int:
+    """A domain that libvirt knows, which must already be what the profile makes of it."""
+    from hvctl.cli.definition import definition, is_saved
+    from hvctl.formats.xml_source import parse
+
+    domain = connection.domain(wanted.domain)
+    document = parse(definition(connection, domain, secrets=False), f"{wanted.uri}#{domain.name}")
+    edited = _edited(connection, profile, wanted, document)
+    if wanted.dry_run:
+        click.echo(edited.after, nl=False)
+        return 0
+    if edited.before != edited.after:
+        what = f"{domain.name} is not what profile {profile.name} makes of it"
+        raise RefusedError(what, f"see and change that with hvctl apply PROFILE {domain.name} --connect {wanted.uri}")
+    if domain.running:
+        raise RefusedError(f"{domain.name} is running already")
+    if is_saved(connection, domain):
+        raise RefusedError(
+            f"{domain.name} has a saved state, which a start would restore as it was",
+            "start it by virsh start, or drop that state by virsh managedsave-remove",
+        )
+    return _start(connection, domain.name, lambda: domain.handle.create() or domain.handle)
+
+
+def _start(connection: Connection, name: str, start: Callable[[], Any]) -> int:
+    """Start a domain, after its events can be heard, and follow it; `start` gives its handle."""
+    from hvctl.cli.launch import show
+    from hvctl.guest.libvirt_watch import follow
+    from hvctl.probe.libvirt_events import Events
+
+    with closing(Events(connection)) as events:
+        handle = connection.ask(
+            f"to start {name}", lambda _: start(), seconds=START_SECONDS, refusal=f"libvirt cannot start {name}"
+        )
+        return follow(events, handle.UUIDString(), handle.name(), show)

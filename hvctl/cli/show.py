@@ -1,0 +1,127 @@
+"""`hvctl show`: which enlightenments the domains of a libvirt have."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from hvctl.cli.libvirt_options import connect
+from hvctl.cli.options import common, output_format, width
+from hvctl.probe.libvirt_connect import DEFAULT_URI
+
+if TYPE_CHECKING:
+    from hvctl.plan.standing import Enabled
+    from hvctl.probe.libvirt_connect import Connection, Domain
+    from hvctl.report.show import Entry, Seen
+
+
+@click.command()
+@click.argument("domains", nargs=-1, metavar="[DOMAIN]...")
+@connect("The libvirt to ask (default: LIBVIRT_DEFAULT_URI, or qemu:///system).", default=DEFAULT_URI)
+@click.option(
+    "--inactive", is_flag=True, help="Of running domains show the definition: what the next start gives them."
+)
+@output_format("text", "json")
+@common
+def command(domains: tuple[str, ...], uri: str, timeout: float | None, inactive: bool, output_format: str) -> int:
+    """Say which enlightenments libvirt's domains have: all of them, or the named ones.
+
+    Each is compared with what `hvctl apply --metadata` or `hvctl gen --metadata` has put into it, or with the shipped
+    profile for its Windows release, which libosinfo's id in the metadata tells (virt-install and virt-manager write
+    it). No host is asked: what is advised and missing may be more than the host can give.
+
+    \b
+    Examples:
+      hvctl show
+      hvctl show win11 db1 --format json
+      hvctl show --connect qemu+ssh://root@node2/system
+    """
+    from hvctl.probe.libvirt_connect import SECONDS, connected
+
+    with connected(uri, seconds=timeout or SECONDS, meanwhile=_prepare) as connection:
+        found = [connection.domain(name) for name in domains] if domains else connection.domains()
+        entries = _entries(connection, found, definition=inactive)
+    _print(uri, entries, output_format)
+    return 0
+
+
+def _prepare() -> None:
+    """Import what will be needed."""
+    from hvctl.formats import domain, domain_brief, domain_identity, profile
+    from hvctl.plan import standing
+    from hvctl.report import show
+
+    del domain, domain_brief, domain_identity, profile, standing, show
+
+
+def _entries(connection: Connection, domains: list[Domain], *, definition: bool) -> list[Entry]:
+    from hvctl.report.show import Entry
+
+    reader = _Reader()
+    texts = connection.xmls(domains, definition=definition)
+    return [
+        Entry(domain.name, domain.uuid, domain.running, *reader.seen(text))
+        for domain, text in zip(domains, texts, strict=True)
+        if text is not None
+    ]
+
+
+class _Reader:
+    """Reads domains; what two have in common byte for byte is read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Seen | None, str]] = {}
+        self._advice: dict[str, Enabled] = {}
+
+    def seen(self, xml: str) -> tuple[Seen | None, str]:
+        """What a domain's XML says, or why it cannot be understood."""
+        from hvctl.formats.domain_brief import brief
+
+        text = brief(xml) or xml
+        if text not in self._known:
+            self._known[text] = self._read(text)
+        return self._known[text]
+
+    def _read(self, text: str) -> tuple[Seen | None, str]:
+        from hvctl.errors import InputError
+        from hvctl.formats.domain import find_domain, read_domain
+        from hvctl.formats.domain_identity import read_identity
+        from hvctl.formats.xml_source import parse
+        from hvctl.plan.standing import standing
+        from hvctl.report.show import Seen
+
+        data = text.encode()
+        try:
+            guest = read_domain(data, "")
+            identity = read_identity(find_domain(parse(data, "")))
+        except InputError as error:
+            return None, str(error)
+        profile = identity.release
+        if identity.applied:
+            return Seen(guest, identity, profile, standing(guest, dict(identity.applied.enlightenments))), ""
+        beside = standing(guest, self._advised(profile)) if profile else None
+        return Seen(guest, identity, profile, beside), ""
+
+    def _advised(self, release: str) -> Enabled:
+        """What the shipped profile of a release turns on or prefers."""
+        if release not in self._advice:
+            from hvctl.formats.profile import load_profile
+            from hvctl.plan.standing import advised
+
+            self._advice[release] = advised(load_profile(release))
+        return self._advice[release]
+
+
+def _print(uri: str, entries: list[Entry], form: str) -> None:
+    from hvctl.report import show as report
+
+    if form == "json":
+        from hvctl.report.plan import dump
+
+        click.echo(dump(report.show_json(uri, entries)), nl=False)
+        return
+    from hvctl.cli import use_color
+
+    click.echo(report.show_text(entries, width=width(), color=use_color(sys.stdout)), nl=False, color=True)

@@ -1,0 +1,81 @@
+"""What goes wrong with a libvirt, each with its own sentence. The errors of libvirt-python come in; none gets out."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import importlib
+from typing import Any
+
+from hvctl.errors import HostError, RefusedError
+
+_DENIED = (errno.EACCES, errno.EPERM)
+_WHO = "is this user allowed to use libvirt there (group libvirt, polkit, SASL, the ssh key)?"
+
+
+@functools.cache
+def load(name: str = "libvirt") -> Any:
+    """A module of libvirt-python.
+
+    Raises:
+        HostError: it is not installed.
+    """
+    try:
+        module = importlib.import_module(name)
+    except ImportError as error:
+        hint = "pip install 'hvctl[libvirt]'; it is compiled against libvirt's headers (libvirt-dev, libvirt-devel)"
+        raise HostError("libvirt-python is not installed", hint) from error
+    if name == "libvirt":
+        # It prints every error on stderr unless it has a handler; the exceptions say the same.
+        module.registerErrorHandler(_silent, None)
+    return module
+
+
+def _silent(_context: Any, _error: Any) -> None:
+    """The exception says it."""
+
+
+def not_opened(uri: str, error: Any) -> HostError:
+    """Why there is no connection."""
+    said = text(error)
+    system = error.get_error_code() == load().VIR_ERR_SYSTEM_ERROR
+    # Of its own errors ssh's text is all that comes through: `user@host: Permission denied (publickey,password).`
+    by_ssh = "denied (" in said or "Host key verification failed" in said
+    if by_ssh or is_refusal(error) or (system and error.get_int1() in _DENIED):
+        return HostError(f"{uri}: access was refused: {said}", _WHO)
+    return HostError(f"{uri}: libvirt cannot be reached: {said}", "is libvirtd or virtqemud running there?")
+
+
+def failed(uri: str, what: str, error: Any, refusal: str) -> HostError | RefusedError:
+    """Why a call failed on a connection that is there; `refusal` as in `Connection.ask`."""
+    if is_refusal(error):
+        return HostError(f"{uri}: access was refused: {what}: {text(error)}", _WHO)
+    return RefusedError(f"{refusal}: {text(error)}") if refusal else HostError(f"{uri}: {what}: {text(error)}")
+
+
+def is_refusal(error: Any) -> bool:
+    """Whether libvirt does not let this user do it."""
+    libvirt = load()
+    return error.get_error_code() in (
+        libvirt.VIR_ERR_AUTH_FAILED,
+        libvirt.VIR_ERR_AUTH_CANCELLED,
+        libvirt.VIR_ERR_AUTH_UNAVAILABLE,
+        libvirt.VIR_ERR_ACCESS_DENIED,
+        libvirt.VIR_ERR_OPERATION_DENIED,
+    )
+
+
+def late(uri: str, what: str, seconds: float) -> HostError:
+    """The error of a call that was given up."""
+    return HostError(f"{uri}: no answer within {seconds:g} s: {what}", "give it more time with --timeout SECONDS")
+
+
+def lost(uri: str, said: str) -> HostError:
+    """The error of a connection that broke."""
+    return HostError(f"{uri}: the connection was lost: {said}")
+
+
+def text(error: Any) -> str:
+    """What libvirt says, in one printable line."""
+    line = " ".join(str(error).split())
+    return "".join(character for character in line if character.isprintable()) or "it does not say why"

@@ -1,0 +1,320 @@
+"""`hvctl apply` on libvirt's own test driver: it defines, keeps, undoes, and overwrites nobody's changes."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import libvirt
+import pytest
+
+from hvctl.cli import apply, definition
+from tests.cli.in_process import Hvctl
+
+TEST = "test:///default"
+HOST = "tests/hosts/debian-12.json"
+# The test driver's domains are of type `test`, and a KVM guest is what hvctl is for.
+WITH = ("--connect", TEST, "--host", HOST, "--force")
+UNDO = ("apply", "--undo", "test", "--connect", TEST)
+
+
+@pytest.fixture
+def hvctl(capsys: pytest.CaptureFixture[str]) -> Hvctl:
+    return Hvctl(capsys)
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state" / "hvctl"
+
+
+@pytest.fixture
+def driver() -> Iterator[libvirt.virConnect]:
+    """The test driver, which keeps what hvctl's own connection defines as long as this one is open."""
+    connection = libvirt.open(TEST)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """`terminal(text)` makes stdin a terminal, at which a text is typed."""
+
+    def typed(text: str) -> None:
+        ours, theirs = os.openpty()
+        os.write(ours, text.encode())
+        monkeypatch.setattr("sys.stdin", os.fdopen(theirs))
+
+    return typed
+
+
+def xml(driver: libvirt.virConnect) -> str:
+    flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
+    return str(driver.lookupByName("test").XMLDesc(flags))
+
+
+def files(state: Path) -> list[str]:
+    return sorted(path.name for path in state.rglob("*.xml"))
+
+
+def change(driver: libvirt.virConnect, text: str = "<title>someone else was here</title>") -> None:
+    """What another administrator does."""
+    driver.defineXML(xml(driver).replace("  <memory ", f"  {text}\n  <memory ", 1))
+
+
+def test_it_shows_the_difference_defines_and_says_how_to_go_back(
+    hvctl: Hvctl, driver: libvirt.virConnect, state: Path
+) -> None:
+    before = xml(driver)
+    done = hvctl("apply", "windows-10", "test", *WITH, "--yes")
+    assert re.search(r"^\+ +<relaxed state='on'/>$", done.out, re.MULTILINE)
+    assert re.search(r"^-  <clock offset='utc'/>$", done.out, re.MULTILINE)
+    assert "test is defined anew" in done.err
+    assert f"to go back: hvctl apply --undo test --connect {TEST}" in done.err
+    assert "test is running: it has this when it is next started; a reboot inside of it is not enough" in done.err
+    assert "<relaxed state='on'/>" in xml(driver)
+    assert files(state) == ["0001-after.xml", "0001-before.xml"]
+    (kept,) = state.rglob("0001-before.xml")
+    assert kept.read_text() == before
+    assert str(kept) in done.err
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    for folder in (kept.parent, kept.parent.parent, state):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_a_second_time_changes_nothing(hvctl: Hvctl, driver: libvirt.virConnect, state: Path) -> None:
+    hvctl("apply", "windows-10", "test", *WITH, "--yes")
+    after = xml(driver)
+    for more in (("--yes",), ("--dry-run",)):
+        done = hvctl("apply", "windows-10", "test", *WITH, *more)
+        assert done.out == ""
+        assert "test is what profile windows-10 makes of it: nothing to do" in done.err
+    assert xml(driver) == after
+    assert files(state) == ["0001-after.xml", "0001-before.xml"]
+
+
+def test_a_dry_run_only_shows(hvctl: Hvctl, driver: libvirt.virConnect, state: Path) -> None:
+    before = xml(driver)
+    done = hvctl("apply", "windows-10", "test", *WITH, "--dry-run", code=1)
+    assert "+      <relaxed state='on'/>" in done.out
+    assert xml(driver) == before
+    assert files(state) == []
+
+
+def test_undo_puts_every_byte_back(hvctl: Hvctl, driver: libvirt.virConnect, state: Path) -> None:
+    before = xml(driver)
+    hvctl("apply", "windows-10", "test", *WITH, "--yes")
+    look = hvctl(*UNDO, "--dry-run", code=1)
+    assert "-      <relaxed state='on'/>" in look.out
+    done = hvctl(*UNDO)
+    assert done.out == look.out
+    assert "test is defined as it was before" in done.err
+    assert xml(driver) == before
+    assert files(state) == []
+    assert "there is nothing to undo" in hvctl(*UNDO, code=1).err
+
+
+def test_undo_goes_back_step_by_step(hvctl: Hvctl, driver: libvirt.virConnect) -> None:
+    steps = [xml(driver)]
+    for profile in ("windows-10", "minimal", "windows-7"):
+        hvctl("apply", profile, "test", *WITH, "--yes")
+        steps.append(xml(driver))
+    assert len(set(steps)) == 4
+    for step in reversed(steps[:-1]):
+        hvctl(*UNDO)
+        assert xml(driver) == step
+
+
+def test_undo_spares_what_someone_else_has_changed(hvctl: Hvctl, driver: libvirt.virConnect, state: Path) -> None:
+    before = xml(driver)
+    hvctl("apply", "windows-10", "test", *WITH, "--yes")
+    change(driver)
+    theirs = xml(driver)
+    done = hvctl(*UNDO, code=1)
+    assert "test was changed by someone else since hvctl did" in done.err
+    assert xml(driver) == theirs
+    assert "-  <title>someone else was here</title>" in hvctl(*UNDO, "--dry-run", code=1).out
+    done = hvctl(*UNDO, "--yes")
+    assert xml(driver) == before
+    (lost,) = state.rglob("*-overwritten.xml")
+    assert lost.read_text() == theirs
+    assert str(lost) in done.err
+    # The number is taken: what is kept is never written over.
+    hvctl("apply", "minimal", "test", *WITH, "--yes")
+    assert files(state) == ["0001-overwritten.xml", "0002-after.xml", "0002-before.xml"]
+
+
+def test_undo_of_what_was_undone_by_hand(hvctl: Hvctl, driver: libvirt.virConnect, state: Path) -> None:
+    before = xml(driver)
+    hvctl("apply", "windows-10", "test", *WITH, "--yes")
+    driver.defineXML(before)
+    assert "test is as it was before: nothing to do" in hvctl(*UNDO).err
+    assert files(state) == []
+
+
+def test_undo_where_hvctl_was_killed_before_it_could_look(
+    hvctl: Hvctl, driver: libvirt.virConnect, state: Path
+) -> None:
+    before = xml(driver)
+    hvctl("apply", "windows-10", "test", *WITH, "--yes")
+    next(state.rglob("0001-after.xml")).unlink()
+    assert "was changed by someone else" in hvctl(*UNDO, code=1).err
+    hvctl(*UNDO, "--yes")
+    assert xml(driver) == before
+
+
+@pytest.mark.parametrize("command", ["apply", "undo"])
+def test_a_change_between_reading_and_defining_is_noticed(
+    hvctl: Hvctl, driver: libvirt.virConnect, state: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    if command == "undo":
+        hvctl("apply", "windows-10", "test", *WITH, "--yes")
+    kept = files(state)
+    real = definition.show
+
+    def changing(before: bytes, after: bytes, name: str) -> None:
+        real(before, after, name)
+        change(driver)
+
+    monkeypatch.setattr(apply, "show", changing)
+    words = ("apply", "windows-10", "test", *WITH, "--yes") if command == "apply" else UNDO
+    done = hvctl(*words, code=1)
+    assert "test was changed by someone else meanwhile; nothing was overwritten" in done.err
+    assert "<title>someone else was here</title>" in xml(driver)
+    assert files(state) == kept
+
+
+def test_the_terminal_is_asked(hvctl: Hvctl, driver: libvirt.virConnect, terminal: Callable[[str], None]) -> None:
+    before = xml(driver)
+    for answer in ("n\n", "\n"):
+        terminal(answer)
+        done = hvctl("apply", "windows-10", "test", *WITH, code=1)
+        assert "+      <relaxed state='on'/>" in done.out
+        assert "Define test so? [y/N]" in done.err
+        assert "nothing was changed" in done.err
+        assert xml(driver) == before
+    terminal("y\n")
+    hvctl("apply", "windows-10", "test", *WITH)
+    assert xml(driver) != before
+
+
+def test_a_change_while_the_terminal_is_asked_is_noticed(
+    hvctl: Hvctl, driver: libvirt.virConnect, terminal: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = apply.click.confirm  # type: ignore[attr-defined]
+
+    def slow(text: str, *, err: bool) -> bool:
+        change(driver)
+        return bool(real(text, err=err))
+
+    monkeypatch.setattr(apply.click, "confirm", slow)  # type: ignore[attr-defined]
+    terminal("y\n")
+    assert "changed by someone else meanwhile" in hvctl("apply", "windows-10", "test", *WITH, code=1).err
+    assert "<title>" in xml(driver)
+
+
+def test_without_a_terminal_nobody_is_asked(hvctl: Hvctl, driver: libvirt.virConnect) -> None:
+    before = xml(driver)
+    with open(os.devnull) as nothing, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdin", nothing)
+        done = hvctl("apply", "windows-10", "test", *WITH, code=2)
+    assert "stdin is no terminal" in done.err
+    assert "--yes" in done.err
+    assert done.out == ""
+    assert xml(driver) == before
+
+
+def test_passwords_are_kept_and_not_shown(hvctl: Hvctl, driver: libvirt.virConnect, state: Path) -> None:
+    graphics = "<graphics type='vnc' port='5900' passwd='s3cret&amp;'/>"
+    driver.defineXML(xml(driver).replace("<devices>", f"<devices>{graphics}", 1).replace("<clock", "<on_crash>", 0))
+    assert "s3cret" in xml(driver)
+    before = xml(driver)
+    done = hvctl("apply", "windows-10", "test", *WITH, "--yes")
+    assert "s3cret" not in done.out + done.err
+    assert "s3cret" in xml(driver)
+    (kept,) = state.rglob("0001-before.xml")
+    assert "s3cret" in kept.read_text()
+    hvctl(*UNDO)
+    assert xml(driver) == before
+
+
+def test_passwords_are_masked_where_they_are_beside_a_change(capsys: pytest.CaptureFixture[str]) -> None:
+    definition.show(b"<graphics passwd='s3cret'/>\n<a/>\n", b"<graphics passwd='s3cret'/>\n<b/>\n", "win11")
+    out = capsys.readouterr().out
+    assert " <graphics passwd='***'/>\n-<a/>\n+<b/>\n" in out
+
+
+def test_libvirt_checks_the_new_definition(hvctl: Hvctl, driver: libvirt.virConnect, state: Path) -> None:
+    before = xml(driver)
+    # An element that a libvirt knows which can do more than this one.
+    words = ("--connect", TEST, "--host", "tests/hosts/debian-13.json", "--force", "--yes")
+    if "emsr_bitmap" in Path("/usr/share/libvirt/schemas/domaincommon.rng").read_text():
+        pytest.skip("this libvirt knows all that the recorded one does")
+    done = hvctl("apply", "windows-11", "test", *words, code=1)
+    assert "libvirt refuses the new definition of test: " in done.err
+    assert xml(driver) == before
+    assert files(state) == []
+
+
+def test_where_the_old_definition_cannot_be_kept_nothing_is_changed(
+    hvctl: Hvctl, driver: libvirt.virConnect, tmp_path: Path
+) -> None:
+    before = xml(driver)
+    (tmp_path / "state").write_text("a file where a folder should be")
+    done = hvctl("apply", "windows-10", "test", *WITH, "--yes", code=3)
+    assert "the old definitions in" in done.err
+    assert xml(driver) == before
+    (tmp_path / "state").unlink()
+    (tmp_path / "state").symlink_to("/proc")
+    done = hvctl("apply", "windows-10", "test", *WITH, "--yes", code=3)
+    assert "the old definition cannot be kept" in done.err
+    assert xml(driver) == before
+
+
+def test_the_state_folder_of_the_home(hvctl: Hvctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = libvirt.open(TEST)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for value in ("", "relative/path"):
+        monkeypatch.setenv("XDG_STATE_HOME", value)
+        hvctl("apply", "windows-10", "test", *WITH, "--yes")
+        assert len(files(tmp_path / ".local" / "state" / "hvctl")) == 2
+        hvctl(*UNDO)
+    connection.close()
+
+
+@pytest.mark.usefixtures("driver")
+def test_metadata_and_what_else_there_is(hvctl: Hvctl) -> None:
+    hvctl("apply", "windows-10", "test", *WITH, "--yes", "--metadata")
+    out = hvctl("show", "test", "--connect", TEST, "--inactive").out
+    assert "applied windows-10: the same" in out
+    hvctl("apply", "windows-7", "test", *WITH, "--yes", "--keep-others")
+    out = hvctl("show", "test", "--connect", TEST, "--inactive").out
+    assert "applied windows-10: the same" in out
+
+
+def test_a_transient_domain_has_no_definition(hvctl: Hvctl, driver: libvirt.virConnect) -> None:
+    driver.lookupByName("test").undefine()
+    assert "test is transient" in hvctl("apply", "windows-10", "test", *WITH, "--yes", code=1).err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("windows-10",), 2, "write hvctl apply PROFILE DOMAIN"),
+        (("windows-10", "a", "b"), 2, "write hvctl apply PROFILE DOMAIN"),
+        (("--undo",), 2, "write hvctl apply --undo DOMAIN"),
+        (("--undo", "windows-10", "test"), 2, "write hvctl apply --undo DOMAIN"),
+        (("--undo", "test", "--host", HOST), 2, "--undo puts a definition back as it was"),
+        (("--undo", "test", "--metadata"), 2, "--undo puts a definition back as it was"),
+        (("nosuch", "test", "--yes"), 2, "nosuch"),
+        (("windows-10", "nosuch", "--yes", "--host", HOST), 3, "test:///default has no domain nosuch"),
+        (("windows-10", "test", "--yes", "--host", HOST), 2, "of type test, not kvm"),
+        (("--undo", "test"), 1, "there is nothing to undo"),
+    ],
+)
+def test_mistakes(hvctl: Hvctl, words: tuple[str, ...], code: int, message: str) -> None:
+    assert message in hvctl("apply", *words, "--connect", TEST, code=code).err
