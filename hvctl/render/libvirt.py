@@ -7,13 +7,24 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from hvctl.catalog import BY_ID
+from hvctl.formats.domain_identity import NAMESPACE
 from hvctl.model.profile import Migration
+from hvctl.render.xml_edit import Node
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hvctl.model.plan import Decision, Plan
 
 
-def domain(plan: Plan, *, name: str | None = None, memory_mib: int = 4096, fragment: bool = False) -> str:
+def domain(
+    plan: Plan,
+    *,
+    name: str | None = None,
+    memory_mib: int = 4096,
+    fragment: bool = False,
+    metadata: bool = False,
+) -> str:
     """The plan as domain XML, elements in libvirt's order.
 
     Args:
@@ -21,6 +32,7 @@ def domain(plan: Plan, *, name: str | None = None, memory_mib: int = 4096, fragm
         name: the domain's name; the profile's by default.
         memory_mib: memory in MiB.
         fragment: leave out what the plan does not decide (name, memory, acpi, apic).
+        metadata: put the plan's identity into <metadata>.
 
     Returns:
         The text, ending in a newline.
@@ -28,6 +40,9 @@ def domain(plan: Plan, *, name: str | None = None, memory_mib: int = 4096, fragm
     root = etree.Element("domain", type="kvm")
     if not fragment:
         etree.SubElement(root, "name").text = name or plan.profile
+    if metadata:
+        append(etree.SubElement(root, "metadata"), metadata_node(plan))
+    if not fragment:
         etree.SubElement(root, "memory", unit="MiB").text = str(memory_mib)
     system = etree.SubElement(root, "os")
     etree.SubElement(system, "type", arch="x86_64", machine=plan.machine.type).text = "hvm"
@@ -37,6 +52,41 @@ def domain(plan: Plan, *, name: str | None = None, memory_mib: int = 4096, fragm
     _devices(root, plan)
     etree.indent(root)
     return etree.tostring(root, encoding="unicode") + "\n"
+
+
+def append(parent: etree._Element, node: Node) -> None:
+    """Put a node below an element; `hvctl:` is the one prefix that nodes have here."""
+    prefix, _, local = node.tag.rpartition(":")
+    name = f"{{{NAMESPACE}}}{local}" if prefix else local
+    attributes = {key: value for key, value in node.attributes if not key.startswith("xmlns")}
+    element = etree.SubElement(parent, name, attributes, {prefix: NAMESPACE} if prefix else None)
+    element.text = node.text or None
+    for child in node.children:
+        append(element, child)
+
+
+def metadata_node(plan: Plan) -> Node:
+    """The plan's identity for `<metadata>`: name, digest, and the enlightenments that are on."""
+    from hvctl.plan.identity import digest
+
+    entries = tuple(
+        Node(
+            "hvctl:enlightenment",
+            (("id", one.id), *((("value", str(one.value)),) if one.value is not None else ())),
+        )
+        for one in plan.enabled()
+    )
+    known = Node("hvctl:plan", (("profile", plan.profile), ("digest", digest(plan))), entries)
+    return Node("hvctl:guest", (("xmlns:hvctl", NAMESPACE),), (known,))
+
+
+def qemu_arguments(decisions: Sequence[Decision]) -> list[str]:
+    """The values of QEMU's -global for some enlightenments."""
+    from hvctl.render.qemu import flags
+
+    found = (flag.partition("=") for decision in decisions for flag in flags(decision))
+    # A -global names the property as it is, with dashes.
+    return [f"x86_64-cpu.{name.replace('_', '-')}={value}" for name, _, value in found]
 
 
 def _placed(plan: Plan, prefix: str) -> list[tuple[str, Decision]]:

@@ -43,7 +43,7 @@ def cpu(plan: Plan) -> str:
 
 def hv_flags(plan: Plan) -> list[str]:
     """The enlightenments as `hv_x=value`, in the catalog's order."""
-    return [flag for decision in plan.enabled() for flag in _flags(decision)]
+    return [flag for decision in plan.enabled() for flag in flags(decision)]
 
 
 def escape(value: str) -> str:
@@ -57,7 +57,8 @@ def _hpet(plan: Plan) -> list[str]:
     return ["hpet=on" if plan.clock.hpet else "hpet=off"]
 
 
-def _flags(decision: Decision) -> list[str]:
+def flags(decision: Decision) -> list[str]:
+    """The `hv_x=value` of one enabled enlightenment."""
     row = BY_ID[decision.id]
     names = [known.name.replace("-", "_") for known in row.properties]
     if row.kind is Kind.VERSION:

@@ -1,0 +1,110 @@
+"""`hvctl gen PROFILE --domain FILE`: a plan put into a domain XML that is there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from hvctl.cli.options import say
+from hvctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from hvctl.formats.xml_source import Document
+    from hvctl.model.guest import Guest
+    from hvctl.model.host import Host
+    from hvctl.model.plan import Plan
+    from hvctl.model.profile import Profile
+    from hvctl.render.edit import Options
+
+
+class Target(NamedTuple):
+    """A domain file and where the edited one goes."""
+
+    path: str
+    output: str | None
+    in_place: bool
+    diff: bool
+    options: Options
+
+
+class Edited(NamedTuple):
+    """The domain before and after."""
+
+    before: bytes
+    after: bytes
+    plan: Plan
+
+
+def check_target(target: Target) -> None:
+    """Raise UsageError for destinations that do not go together."""
+    named = [
+        word for word, on in (("-o", target.output), ("--in-place", target.in_place), ("--diff", target.diff)) if on
+    ]
+    if len(named) > 1:
+        raise UsageError(f"{' and '.join(named)} do not go together", "name one of them")
+    if target.path == "-" and target.in_place:
+        raise UsageError("--in-place needs a file: --domain - is stdin")
+
+
+def open_domain(path: str, name: str, profile: Profile) -> Document:
+    """Read a domain file; what is in its `<devices>` only where the profile may have something to add there."""
+    from hvctl.catalog import BY_ID
+    from hvctl.formats.xml_source import parse, read
+    from hvctl.model.profile import Ask
+
+    places = [BY_ID[wish.id].libvirt for wish in profile.wishes if wish.ask is not Ask.OFF]
+    adds = any(place and place.path.startswith("panic:") for place in places)
+    return parse(read(path), name, shallow=not adds)
+
+
+def edit(profile: Profile, pool: tuple[Host, ...], document: Document, options: Options) -> Edited:
+    """Put what a profile becomes on a pool into a domain.
+
+    Raises:
+        InputError: the file is no domain that can be edited.
+        RefusedError: a host cannot give what the profile demands.
+    """
+    from hvctl.cli.talk import refuse
+    from hvctl.formats.domain import guest_of_document
+    from hvctl.plan.domain_profile import for_domain
+    from hvctl.plan.resolve import resolve
+    from hvctl.render.domain_edit import edit_domain
+
+    guest = guest_of_document(document)
+    plan = resolve(for_domain(profile, guest), pool, libvirt=True, commandline=options.commandline)
+    refuse(plan)
+    _say(guest, document, plan, options)
+    return Edited(document.data, edit_domain(document, plan, options), plan)
+
+
+def _say(guest: Guest, document: Document, plan: Plan, options: Options) -> None:
+    from hvctl.catalog.cpu_models import PLAIN
+    from hvctl.formats.domain import find_domain
+    from hvctl.render.domain_edit import decisions_without_element
+
+    for doubt in guest.doubts:
+        say(f"note: {doubt}")
+    if plan.cpu.model == PLAIN and not find_domain(document).named("cpu"):
+        say(f"note: the domain names no CPU, so the guest has QEMU's {PLAIN}; `cpu: host` in a profile would change it")
+    through = [decision.id for decision in decisions_without_element(plan)] if options.commandline else []
+    if through:
+        say(
+            f"note: {', '.join(through)} through <qemu:commandline>: libvirt marks the domain as tainted, "
+            "and its check of the ABI before a migration does not look at it"
+        )
+
+
+def deliver(edited: Edited, target: Target, name: str) -> int:
+    """Write the edited domain, or the difference; the exit code."""
+    from hvctl.cli.files import write_result
+
+    if target.diff:
+        from hvctl.report.diff import unified
+
+        write_result(unified(edited.before, edited.after, name), None)
+        return int(edited.before != edited.after)
+    if target.in_place:
+        if edited.before != edited.after:
+            write_result(edited.after, target.path)
+        return 0
+    write_result(edited.after, target.output)
+    return 0

@@ -1,0 +1,122 @@
+"""The bytes of an XML file, with lines and columns for their offsets, whatever the encoding."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from array import array
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+from hvctl.model.span import Span
+
+if TYPE_CHECKING:
+    from hvctl.formats.xml_tree import Element
+
+_BREAK = re.compile(rb"\r\n|\r|\n")
+_EVERY_BYTE = bytes(range(256))
+
+
+class Document:
+    """A file: `data` are its bytes, `codec` is Python's name of its encoding, `root` its outermost element.
+
+    Lines are counted as XML (2.11) and editors do, columns in code points. Nothing of it is computed before the first
+    span is asked for.
+    """
+
+    __slots__ = ("_begin", "_errors", "_excerpt", "_last", "_lines", "codec", "data", "has_namespaces", "path", "root")
+
+    root: Element
+
+    def __init__(self, data: bytes, path: str) -> None:
+        self.data = data
+        self.path = path
+        self._lines: array[int] | None = None
+        self._excerpt = (0, "")
+        self._last = (0, 0, 0)
+        self.declare(None)
+
+    def declare(self, encoding: str | None) -> None:
+        """Take the encoding that the XML declaration names, as expat does: UTF-16 shows by its bytes alone."""
+        self.codec, self._begin = _codec(self.data, encoding)
+        # Most files declare none; then no element has one.
+        self.has_namespaces = "xmlns".encode(self.codec) in self.data
+        # expat takes lone surrogates in UTF-16; they must survive the way to text and back, or offsets would be wrong.
+        self._errors = "surrogatepass" if self.codec.startswith("utf-16") else "replace"
+
+    def span(self, start: int, end: int) -> Span:
+        """The place of the bytes from `start` up to `end` (exclusive)."""
+        line, column = self._place(start)
+        return Span(self.path, line, column, *self._place(end), self._line(line))
+
+    def text(self, start: int, end: int) -> str:
+        """The source text from `start` up to `end`, with its references and line ends as they are written."""
+        return self.data[start:end].decode(self.codec, self._errors)
+
+    def width(self, text: str) -> int:
+        """How many bytes a part of the source text takes."""
+        if self.codec == "utf-8":
+            return len(text) if text.isascii() else len(text.encode())
+        return len(text.encode(self.codec, self._errors)) if self.codec.startswith("utf-16") else len(text)
+
+    def single_bytes(self, text: str) -> bool:
+        """Whether each character of a part of the source text is one byte."""
+        return text.isascii() and not self.codec.startswith("utf-16")
+
+    def find(self, char: str, at: int) -> int:
+        """The offset of the first such character at or after `at`; it is known to be there."""
+        wanted = char.encode(self.codec)
+        found = self.data.index(wanted, at)
+        while (found - at) % len(wanted):
+            found = self.data.index(wanted, found + 1)
+        return found
+
+    def _place(self, offset: int) -> tuple[int, int]:
+        if self._lines is None:
+            self._lines = _line_starts(self.data, self.codec, self._begin)
+        line = max(1, bisect_right(self._lines, offset))
+        # From the last place on, where it is on the same line: a file may be one line of 16 MiB.
+        before, at, column = self._last
+        if before != line or at > offset:
+            at, column = self._lines[line - 1], 1
+        column += len(self.data[at:offset].decode(self.codec, "replace"))
+        self._last = (line, offset, column)
+        return line, column
+
+    def _line(self, line: int) -> str:
+        # Kept for the same reason: each problem of such a file shows its line.
+        if self._excerpt[0] != line and self._lines is not None:
+            end = self._lines[line] if line < len(self._lines) else len(self.data)
+            text = self.data[self._lines[line - 1] : end].decode(self.codec, "replace")
+            self._excerpt = (line, text.rstrip("\r\n"))
+        return self._excerpt[1]
+
+
+def _codec(data: bytes, declared: str | None) -> tuple[str, int]:
+    """Python's name of the encoding, and how many bytes its byte order mark takes."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16-le" if data.startswith(codecs.BOM_UTF16_LE) else "utf-16-be", 2
+    if len(data) > 1 and 0 in data[:2]:
+        return "utf-16-be" if data[0] == 0 else "utf-16-le", 0
+    begin = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
+    return declared.lower() if declared and _has_eight_bits(declared) else "utf-8", begin
+
+
+def _has_eight_bits(encoding: str) -> bool:
+    """Whether each byte is a character: the same question as pyexpat's, which takes no other codecs of Python's."""
+    try:
+        return len(_EVERY_BYTE.decode(encoding, "replace")) == len(_EVERY_BYTE)
+    except (LookupError, ValueError):
+        return False
+
+
+def _line_starts(data: bytes, codec: str, begin: int) -> array[int]:
+    starts = array("I", [begin])
+    if not codec.startswith("utf-16"):
+        starts.extend(match.end() for match in _BREAK.finditer(data))
+        return starts
+    feed, back = "\n".encode(codec), "\r".encode(codec)
+    pattern = re.compile(b"|".join(map(re.escape, (back + feed, back, feed))))
+    # At an odd offset it is the second half of one character and the first of the next.
+    starts.extend(match.end() for match in pattern.finditer(data) if match.start() % 2 == 0)
+    return starts

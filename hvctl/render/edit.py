@@ -1,0 +1,45 @@
+"""What every part of a domain's edit needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from hvctl.model.plan import Outcome
+from hvctl.render.xml_edit import Editor
+
+if TYPE_CHECKING:
+    from hvctl.formats.xml_source import Document, Element
+    from hvctl.model.plan import Plan
+
+
+class Options(NamedTuple):
+    """How to edit.
+
+    `keep_others`: enlightenments that the plan does not mention stay as they are. `commandline`: what libvirt has no
+    element for goes into `<qemu:commandline>`. `metadata`: the plan's identity goes into `<metadata>`. `force`: edit
+    a domain that is not of type kvm.
+    """
+
+    keep_others: bool = False
+    commandline: bool = False
+    metadata: bool = False
+    force: bool = False
+
+
+class Edit:
+    """One edit of a domain: the editor, the plan, and which of its rows are on."""
+
+    def __init__(self, document: Document, domain: Element, plan: Plan, options: Options) -> None:
+        self.domain = domain
+        self.plan = plan
+        self.options = options
+        self.editor = Editor(document)
+        self.enabled = {decision.id: decision for decision in plan.enabled()}
+
+    def goes(self, row_id: str) -> bool:
+        """Whether what the file has of a row that is not on is taken away."""
+        if row_id in self.enabled:
+            return False
+        return not self.options.keep_others or any(
+            one.id == row_id and one.state is Outcome.OFF and one.asked == "off" for one in self.plan.decisions
+        )

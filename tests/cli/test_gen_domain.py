@@ -1,0 +1,140 @@
+"""`hvctl gen PROFILE --domain FILE`."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.run import HOSTS, hvctl
+
+HOST = ("--host", str(HOSTS / "debian-12.json"))
+DOMAIN = """\
+<domain type='kvm'>
+  <name>win</name>
+  <os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type></os>
+  <!-- keep me -->
+  <features>
+    <hyperv>
+      <relaxed state='on'/>
+      <reset state='on'/>
+    </hyperv>
+  </features>
+  <cpu mode='host-passthrough'/>
+</domain>
+"""
+
+
+@pytest.fixture
+def domain(tmp_path: Path) -> Path:
+    path = tmp_path / "win.xml"
+    path.write_text(DOMAIN)
+    path.chmod(0o640)
+    return path
+
+
+def test_the_edited_file_goes_to_stdout_and_the_old_one_stays(domain: Path) -> None:
+    done = hvctl("gen", "windows-11", "--domain", str(domain), *HOST, "-q")
+    assert "<!-- keep me -->" in done.stdout
+    assert "<stimer state='on'>" in done.stdout
+    assert "<reset" not in done.stdout
+    assert domain.read_text() == DOMAIN
+
+
+def test_keep_others(domain: Path) -> None:
+    assert "<reset state='on'/>" in hvctl("gen", "minimal", "--domain", str(domain), "--keep-others", *HOST).stdout
+
+
+def test_in_place_keeps_the_mode_and_does_nothing_twice(domain: Path) -> None:
+    assert hvctl("gen", "windows-11", "--domain", str(domain), "--in-place", *HOST, "-q").stdout == ""
+    once = domain.read_text()
+    assert "hypervclock" in once
+    assert stat.S_IMODE(domain.stat().st_mode) == 0o640
+    before = domain.stat()
+    hvctl("gen", "windows-11", "--domain", str(domain), "--in-place", *HOST, "-q")
+    assert (domain.stat().st_ino, domain.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert os.listdir(domain.parent) == ["win.xml"]
+
+
+def test_diff_is_a_patch_and_says_by_its_exit_code_whether_anything_would_change(domain: Path) -> None:
+    done = hvctl("gen", "windows-11", "--domain", str(domain), "--diff", *HOST, "-q", code=1)
+    assert domain.read_text() == DOMAIN
+    subprocess.run(["patch", str(domain)], input=done.stdout, text=True, check=True, timeout=30, capture_output=True)
+    assert domain.read_text() == hvctl("gen", "windows-11", "--domain", str(domain), *HOST, "-q").stdout
+    assert hvctl("gen", "windows-11", "--domain", str(domain), "--diff", *HOST, "-q").stdout == ""
+
+
+def test_from_stdin_and_into_a_file(domain: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.xml"
+    command = [sys.executable, "-m", "hvctl", "gen", "windows-11", "--domain", "-", "-o", str(out), *HOST]
+    subprocess.run(command, input=DOMAIN, text=True, check=True, timeout=60, capture_output=True)
+    assert out.read_text() == hvctl("gen", "windows-11", "--domain", str(domain), *HOST).stdout
+
+
+def test_a_full_disk_leaves_the_old_file_whole(domain: Path) -> None:
+    command = [sys.executable, "-m", "hvctl", "gen", "windows-11", "--domain", str(domain), "--in-place", *HOST]
+    limited = f"trap '' XFSZ; ulimit -f 0; exec {' '.join(command)}"
+    done = subprocess.run(["sh", "-c", limited], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert f"{domain} cannot be written: File too large" in " ".join(done.stderr.split())
+    assert domain.read_text() == DOMAIN
+    assert os.listdir(domain.parent) == ["win.xml"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--domain", "FILE", "--in-place", "--diff"], "--in-place and --diff do not go together"),
+        (["--domain", "FILE", "--in-place", "-o", "x"], "-o and --in-place do not go together"),
+        (["--domain", "-", "--in-place"], "--in-place needs a file"),
+        (["--domain", "FILE", "--name", "x"], "--name: not with --domain"),
+        (["--domain", "FILE", "--qemu"], "--qemu: not with --domain"),
+        (["--domain", "FILE", "--format", "json"], "--format json: not with --domain"),
+        (["--in-place"], "--in-place: only with --domain"),
+        (["--diff", "--keep-others"], "--diff and --keep-others: only with --domain"),
+    ],
+)
+def test_what_does_not_go_together(domain: Path, words: list[str], said: str) -> None:
+    done = hvctl("gen", "windows-11", *HOST, *(str(domain) if word == "FILE" else word for word in words), code=2)
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"<domain type='kvm'>", ":1:20"),
+        (b"<!DOCTYPE domain [<!ENTITY a 'b'>]><domain type='kvm'/>", ":1:1"),
+        (b"<domain type='qemu'/>", "--force"),
+        (b"not XML", ":1:1"),
+        (b"", "x.xml"),
+        (b"<domain type='kvm'><features><hyperv><relaxed state='maybe'/></hyperv></features></domain>", ":1:54"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_told_and_the_file_stays(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "x.xml"
+    path.write_bytes(content)
+    done = hvctl("gen", "windows-11", "--domain", str(path), "--in-place", *HOST, code=2)
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert path.read_bytes() == content
+
+
+def test_what_a_host_cannot_give_is_refused_and_the_file_stays(domain: Path, tmp_path: Path) -> None:
+    profile = tmp_path / "p.yaml"
+    profile.write_text("version: 1\nenlightenments: {tlbflush-ext: on}\n")
+    done = hvctl("gen", str(profile), "--domain", str(domain), "--in-place", *HOST, code=1)
+    assert "tlbflush-ext: refused" in done.stderr
+    assert domain.read_text() == DOMAIN
+
+
+def test_the_command_line_is_named_with_its_consequences(domain: Path, tmp_path: Path) -> None:
+    profile = tmp_path / "p.yaml"
+    profile.write_text("version: 1\nmigration: none\nenlightenments: {relaxed: on, enforce-cpuid: on}\n")
+    assert "enforce-cpuid" in hvctl("gen", str(profile), "--domain", str(domain), *HOST, code=1).stderr
+    done = hvctl("gen", str(profile), "--domain", str(domain), "--qemu-commandline", *HOST)
+    assert "x86_64-cpu.hv-enforce-cpuid=on" in done.stdout
+    assert "libvirt marks the domain as tainted" in " ".join(done.stderr.split())
