@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from hvctl.cli import pool, run
+from hvctl.cli import hosts, run
 from hvctl.formats.hostfile import read_host
 from hvctl.probe.host import probe_host
 
@@ -21,5 +21,5 @@ def stand_in(*_arguments: object, **_options: object) -> Host:
 
 
 if __name__ == "__main__":
-    pool.this_host = stand_in
+    hosts.this_host = stand_in
     sys.exit(run(["launch", "windows-11", "--exec", "-q"]))

@@ -21,11 +21,11 @@ MAY_IMPORT = {
     "model": {"catalog"},
     "formats": {"model", "catalog", "plan"},
     "plan": {"model", "catalog"},
-    "render": {"model", "catalog"},
-    "lint": set(),
+    "render": {"model", "catalog", "formats", "plan"},
+    "lint": {"model", "catalog", "formats", "plan", "render"},
     "probe": {"model", "catalog"},
-    "guest": {"model", "probe", "catalog"},
-    "report": {"model", "formats", "plan", "catalog"},
+    "guest": {"model", "formats", "probe", "catalog"},
+    "report": {"model", "formats", "plan", "catalog", "lint"},
 }
 PURE = ("catalog", "model", "formats", "plan", "render", "lint", "report")
 IMPURE_MODULES = {"os", "subprocess", "socket", "time", "asyncio", "click", "signal", "fcntl", "tempfile", "random"}
@@ -113,7 +113,7 @@ def test_man_pages_are_up_to_date(tmp_path: Path) -> None:
         assert (ROOT / "man" / made.name).read_text() == made.read_text(), f"run `make generated`: {made.name}"
 
 
-@pytest.mark.parametrize("page", ["hvctl.1", "hvctl-profile.5", "hvctl-enlightenments.7"])
+@pytest.mark.parametrize("page", ["hvctl.1", "hvctl-profile.5", "hvctl-enlightenments.7", "hvctl-rules.7"])
 @pytest.mark.parametrize(
     "command", [["mandoc", "-T", "lint", "-W", "warning"], ["groff", "-man", "-ww", "-Tutf8", "-z"]], ids=lambda c: c[0]
 )

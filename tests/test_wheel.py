@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hvctl.cli.schema import FILES
 from hvctl.formats.shipped import names
 
 ROOT = Path(__file__).parent.parent
@@ -31,11 +32,14 @@ def test_profiles_schemas_and_man_pages_are_in_it(unpacked: Path) -> None:
     data = unpacked / "hvctl" / "data"
     assert {path.stem for path in (data / "profiles").glob("*.yaml")} == set(names())
     assert (data / "profiles" / "profile.schema.json").is_file()
-    assert (unpacked / "hvctl" / "formats" / "host.schema.json").is_file()
+    assert all((unpacked / "hvctl" / file).is_file() for file in FILES.values())
+    for file in ("report/templates/pool.html.j2", "report/templates/bench.html.j2", "guest/probe/probe.bin"):
+        assert (unpacked / "hvctl" / file).is_file()
     assert {path.name for path in unpacked.glob("*.data/data/share/man/man*/*")} == {
         "hvctl.1",
         "hvctl-profile.5",
         "hvctl-enlightenments.7",
+        "hvctl-rules.7",
     }
 
 

@@ -48,6 +48,12 @@ def find(name: str) -> Row | None:
     return _BY_NAME.get(_normal(name))
 
 
+def rank(name: str) -> tuple[int, str]:
+    """A key to sort names by: the catalog's order, then the alphabet; what the catalog does not know is last."""
+    row = find(name)
+    return (ORDER[row.id] if row else len(ROWS), name)
+
+
 def names() -> tuple[str, ...]:
     """Every name that `find` understands, ids first."""
     return tuple(dict.fromkeys((*BY_ID, *_BY_NAME)))

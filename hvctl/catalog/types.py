@@ -100,13 +100,15 @@ class LibvirtPlace(NamedTuple):
     """Where libvirt writes the row.
 
     `path` is relative to `<hyperv>` (`stimer/direct`), or `timer:NAME`, `panic:MODEL`, `@mode`. `attribute` carries
-    the value beside `state`.
+    the value beside `state`. `abi_checked` is whether libvirt compares it before it migrates
+    (libvirt:src/conf/domain_conf.c, virDomainDefFeaturesCheckABIStability()).
     """
 
     path: str
     since: str
     attribute: str = ""
     minimum: int | None = None
+    abi_checked: bool = True
 
 
 class Legacy(NamedTuple):
@@ -123,7 +125,9 @@ class Row(NamedTuple):
     messages; None for options outside that table. `checks` are the CPUID bits that QEMU demands of KVM and gives the
     guest, `adds` what it sets beside them. `requires` are the dependencies that QEMU's code enforces. `for_nested`
     marks what a guest that runs Hyper-V itself should get. `takes_all` is the row that turns on all that KVM has: those
-    with `in_passthrough`, while those with `overwritten` get KVM's own value. `vendors` is empty where any CPU will do.
+    with `in_passthrough`, while those with `overwritten` get KVM's own value. `migration_error` is what QEMU says
+    where the row stands in the way of a migration, `ramblock` the name of memory that QEMU sends for it. `vendors` is
+    empty where any CPU will do.
     """
 
     id: str
@@ -159,6 +163,8 @@ class Row(NamedTuple):
     for_nested: bool = False
     blocks_migration: Blocks = Blocks.NEVER
     migration: str = ""
+    migration_error: str = ""
+    ramblock: str = ""
     vmstate: str = ""
     msrs: tuple[tuple[int, int], ...] = ()
     hypercalls: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import gc
 import importlib
+import io
 import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
@@ -22,8 +23,16 @@ if TYPE_CHECKING:
 # What `hvctl --help` says of each. The module of NAME is hvctl.cli.NAME (`-` as `_`), its `command` the click command.
 COMMANDS = {
     "check-host": "Say which enlightenments this host's kernel, hardware, QEMU and libvirt give.",
+    "pool": "Say what the hosts of a pool have in common, and which host takes away what.",
     "gen": "Write the QEMU arguments or the libvirt XML for a profile.",
+    "check-migration": "Say whether a guest can move to other hosts, before it is tried.",
+    "apply": "Put a profile into a domain of a running libvirt, and take it back.",
+    "show": "Say which enlightenments the domains of a libvirt have, and which they should.",
     "launch": "Start a guest with QEMU and the arguments that gen writes.",
+    "verify": "Boot a tiny guest, and compare what it sees with what was asked for.",
+    "bench": "Measure on this host what a guest gains from its enlightenments.",
+    "convert": "Translate a guest's enlightenments between QEMU, libvirt and profiles.",
+    "lint": "Check domain XML and QEMU command lines beyond their schema.",
     "explain": "Say what an enlightenment does, needs and costs.",
     "profile": "List, show and check profiles.",
     "schema": "Print the JSON Schema of a file format.",
@@ -101,6 +110,9 @@ def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
     # Imports make many objects and little garbage: collecting among them costs more than one command can win back.
     gc.set_threshold(100_000)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that the terminal's encoding does not have is no reason to say nothing.
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 

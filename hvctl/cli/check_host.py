@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hvctl.cli.options import common, output_format
+from hvctl.cli.libvirt_options import connect, only_with_connect
+from hvctl.cli.options import common, output_format, width
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hvctl.errors import HostError
     from hvctl.model.host import Host
     from hvctl.model.plan import Plan
     from hvctl.model.profile import Profile
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--record", metavar="FILE", help="Write the facts to a host file, for 'hvctl gen --host FILE'.")
 @click.option("--name", metavar="NAME", help="How the host is called in messages and in the host file.")
 @click.option("--root", metavar="DIR", help="Take /dev, /proc, /sys and libvirt's schema from below DIR.")
+@connect("Ask the libvirt at URI about its host instead of this machine.")
 @output_format("text", "json")
 @common
 def command(
@@ -34,6 +36,8 @@ def command(
     record: str | None,
     name: str | None,
     root: str | None,
+    uri: str | None,
+    timeout: float | None,
     output_format: str,
 ) -> int:
     """Say which enlightenments this host gives, layer by layer.
@@ -41,14 +45,17 @@ def command(
     With PROFILEs (shipped names or files), also say whether each of them can be had here. Needs no root, but access
     to /dev/kvm.
 
+    With --connect a libvirt is asked instead, also of another host (qemu+ssh://, qemu+tls://, ...). Its domain
+    capabilities do not tell everything: what they leave out is unknown, and never guessed.
+
     \b
     Examples:
       hvctl check-host
       hvctl check-host windows-11
       hvctl check-host --record node1.json --name node1
+      hvctl check-host --connect qemu+ssh://root@node2/system
     """
     from hvctl.errors import HostError, UsageError
-    from hvctl.probe.kvm import NO_HYPERV
 
     if binaries and no_qemu:
         raise UsageError("--qemu and --no-qemu do not go together")
@@ -56,15 +63,19 @@ def command(
         raise UsageError("whether a profile can be had depends on QEMU too: --no-qemu does not go with a PROFILE")
     if name is not None and not (name.isprintable() and 0 < len(name) <= 100):
         raise UsageError("--name is one printable line of 1 to 100 characters")
+    if uri is None:
+        only_with_connect(timeout=timeout)
+    elif binaries or no_qemu or root:
+        raise UsageError("--connect does not go with --qemu, --no-qemu and --root: libvirt answers for its own QEMU")
     wanted = _load(profiles)
-    host = _probe(root, binaries, name, with_qemu=not no_qemu)
+    host = _ask(uri, timeout, name) if uri else _probe(root, binaries, name, with_qemu=not no_qemu)
     if record:
         _record(host, record)
     plans = _resolve(wanted, host) if host.kvm.hyperv and host.qemu else []
     if record != "-":
-        click.echo(_report(host, plans, output_format), nl=False)
+        click.echo(_report(host, plans, output_format), nl=False, color=True)
     if not host.kvm.hyperv:
-        raise HostError(*NO_HYPERV)
+        raise _no_hyperv(host)
     if wanted and not host.qemu:
         raise HostError("no usable QEMU was found", "install qemu-system-x86, or name a binary with --qemu")
     return 1 if any(plan.refusals for plan in plans) else 0
@@ -98,6 +109,31 @@ def _probe(root: str | None, binaries: Sequence[str], name: str | None, *, with_
         return probe_host(root, list(binaries) or None, with_qemu=with_qemu, name=name)
 
 
+def _ask(uri: str, timeout: float | None, name: str | None) -> Host:
+    from hvctl.cli.libvirt_options import libvirt_host
+    from hvctl.cli.spinner import spinner
+    from hvctl.probe.libvirt_connect import SECONDS, connected
+
+    quiet = bool(click.get_current_context().meta.get("hvctl.quiet"))
+    with (
+        spinner("asking libvirt", sys.stderr, quiet=quiet),
+        connected(uri, write=True, seconds=timeout or SECONDS) as connection,
+    ):
+        return libvirt_host(connection, name)
+
+
+def _no_hyperv(host: Host) -> HostError:
+    from hvctl.errors import HostError
+    from hvctl.probe.kvm import NO_HYPERV
+
+    if host.kvm.hyperv is False:
+        return HostError(*NO_HYPERV)
+    from hvctl.plan.support import NOT_KNOWN
+
+    why = "libvirt lists no enlightenment that KVM has to support, as on a KVM without Hyper-V"
+    return HostError(f"{host.label}: {NOT_KNOWN.reason}: {why}", NOT_KNOWN.remedy)
+
+
 def _record(host: Host, path: str) -> None:
     from hvctl.cli.files import write_result
     from hvctl.formats.hostfile import dump_host
@@ -122,17 +158,9 @@ def _report(host: Host, plans: Sequence[Plan], form: str) -> str:
         return report.dump(report.host_json(host, host_json(host), [_plan_json(plan) for plan in plans]))
     from hvctl.cli import use_color
 
-    width = _width()
-    text = report.host_text(host, width=width, color=use_color(sys.stdout))
-    return text + "".join(_plan_text(plan, width) for plan in plans)
-
-
-def _width() -> int:
-    # Not shutil.get_terminal_size: shutil imports every compression module there is.
-    try:
-        return min(os.get_terminal_size(sys.stdout.fileno()).columns or 80, 100)
-    except (OSError, ValueError):
-        return 80
+    columns = width()
+    text = report.host_text(host, width=columns, color=use_color(sys.stdout))
+    return text + "".join(_plan_text(plan, columns) for plan in plans)
 
 
 def _plan_json(plan: Plan) -> dict[str, Any]:
@@ -145,11 +173,11 @@ def _plan_json(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _plan_text(plan: Plan, width: int) -> str:
+def _plan_text(plan: Plan, columns: int) -> str:
     from hvctl.report import plan as report
 
     if plan.refusals:
-        return f"\nprofile {plan.profile}: refused\n{report.refusal_text(plan, width=width)}\n"
+        return f"\nprofile {plan.profile}: refused\n{report.refusal_text(plan, width=columns)}\n"
     lines = [f"\nprofile {plan.profile}: yes, {len(plan.enabled())} enlightenments on"]
-    lines += [report.decision_line(decision, width=width) for decision in report.left_out(plan)]
+    lines += [report.decision_line(decision, width=columns) for decision in report.left_out(plan)]
     return "\n".join(lines) + "\n"

@@ -9,10 +9,11 @@ import click
 from hvctl.cli.options import common, output_format
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from hvctl.catalog.types import Row
     from hvctl.errors import UsageError
+    from hvctl.lint.rule import Rule
 
 
 @click.command()
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
 @output_format("text", "json")
 @common
 def command(names: tuple[str, ...], output_format: str) -> int:
-    """Say what an enlightenment does, needs and costs.
+    """Say what an enlightenment does, needs and costs, or what a rule of lint finds, and why.
 
-    NAME is an id or any other name of it: QEMU's (hv-stimer, hv_stimer), libvirt's (stimer/direct, hypervclock),
-    KubeVirt's (synictimer), or a word of `guest.uses`. Without a NAME, all are listed.
+    NAME is an id or any other name of an enlightenment: QEMU's (hv-stimer, hv_stimer), libvirt's (stimer/direct,
+    hypervclock), KubeVirt's (synictimer); a word of `guest.uses`; or a rule of `hvctl lint` (requirement-missing).
+    Without a NAME, all enlightenments are listed; `hvctl lint --list-rules` lists the rules.
     """
     from hvctl.catalog import find
     from hvctl.report import explain
@@ -32,13 +34,14 @@ def command(names: tuple[str, ...], output_format: str) -> int:
         click.echo(_listing(output_format), nl=False)
         return 0
     rows = [(name, find(name)) for name in names]
-    unknown = [name for name, row in rows if row is None and not explain.use_text(name)]
-    if unknown:
-        raise _unknown(unknown)
+    others = [name for name, row in rows if row is None and not explain.use_text(name)]
+    rules = _rules(others) if others else {}
+    if len(rules) < len(set(others)):
+        raise _unknown([name for name in others if name not in rules])
     if output_format == "json":
-        click.echo(_json([row for _, row in rows if row]), nl=False)
+        click.echo(_json([row for _, row in rows if row], list(rules.values())), nl=False)
         return 0
-    pages = [explain.text(row) if row else explain.use_text(name) for name, row in rows]
+    pages = [explain.text(row) if row else _other(name, rules) for name, row in rows]
     click.echo("\n".join(pages), nl=False)
     return 0
 
@@ -50,21 +53,42 @@ def _listing(output_format: str) -> str:
     return explain.listing(ROWS) if output_format == "text" else _json(ROWS)
 
 
-def _json(rows: Sequence[Row]) -> str:
+def _rules(names: Sequence[str]) -> dict[str, Rule]:
+    """The rules of lint that names mean; to find them loads them all."""
+    from hvctl.lint.registry import find_rule
+
+    found = {name: find_rule(name) for name in names}
+    return {name: rule for name, rule in found.items() if rule}
+
+
+def _other(name: str, rules: Mapping[str, Rule]) -> str:
+    from hvctl.report import explain
+
+    if name not in rules:
+        return explain.use_text(name)
+    from hvctl.report.lint_rules import text
+
+    return text(rules[name])
+
+
+def _json(rows: Sequence[Row], rules: Sequence[Rule] = ()) -> str:
     import json
 
     from hvctl.report import explain
 
-    return json.dumps({"format_version": 1, "enlightenments": [explain.as_json(row) for row in rows]}, indent=2) + "\n"
+    document: dict[str, object] = {"format_version": 1, "enlightenments": [explain.as_json(row) for row in rows]}
+    if rules:
+        from hvctl.report.lint_rules import as_json
+
+        document["rules"] = [as_json(rule) for rule in rules]
+    return json.dumps(document, indent=2) + "\n"
 
 
 def _unknown(names: Sequence[str]) -> UsageError:
-    import difflib
-
     from hvctl.catalog import names as known
-    from hvctl.errors import UsageError
+    from hvctl.cli.options import no_such
+    from hvctl.lint.registry import all_rules
 
-    close = {name: difflib.get_close_matches(name, known(), 1) for name in names}
-    hints = [f"did you mean {found[0]!r} for {name!r}?" for name, found in close.items() if found]
-    message = f"no enlightenment is called {' or '.join(repr(name) for name in names)}"
-    return UsageError(message, " ".join([*hints, "`hvctl explain` lists all of them"]))
+    error = no_such("enlightenment", names, (*known(), *(rule.id for rule in all_rules())))
+    error.hint = f"{error.hint} `hvctl explain` lists all of them".lstrip()
+    return error

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def write_result(text: str, path: str | None) -> None:
+def write_result(text: str | bytes, path: str | None) -> None:
     """Write to stdout (`path` None or `-`), or replace a file; raises UsageError where it cannot be written."""
     if path is None or path == "-":
         click.echo(text, nl=False)
@@ -21,7 +21,7 @@ def write_result(text: str, path: str | None) -> None:
     from hvctl.errors import UsageError
 
     try:
-        replace(Path(path), text.encode())
+        replace(Path(path), text.encode() if isinstance(text, str) else text)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from error
 

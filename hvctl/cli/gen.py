@@ -6,24 +6,30 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hvctl.cli.gen_plan import MEMORY_MIB, NO_PROFILE, Wanted, check_lock, pool_of, resolved, unlocked, write_lock
+from hvctl.cli.hosts import check_stdin
 from hvctl.cli.options import check_name, common, output_format
+from hvctl.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hvctl.model.host import Pool
+    from hvctl.cli.gen_domain import Target
 
-MEMORY_MIB = 4096
 MOST_MEMORY_MIB = 16 << 20  # 16 TiB
 
 
 @click.command()
-@click.argument("profile")
+@click.argument("profile", required=False)
 @click.option("--qemu", is_flag=True, help="Write QEMU arguments (default).")
 @click.option("--libvirt", is_flag=True, help="Write a libvirt domain.")
 @click.option("--both", is_flag=True, help="Write both, for what QEMU and libvirt both can.")
 @click.option(
-    "--host", "hosts", multiple=True, metavar="FILE", help="A host file instead of this machine; may be repeated."
+    "--host",
+    "hosts",
+    multiple=True,
+    metavar="FILE",
+    help="A host file, or a folder of them, instead of this machine; may be repeated.",
 )
 @click.option("--qemu-binary", metavar="BIN", help="The QEMU binary to ask (default: the first one found).")
 @click.option("--machine", metavar="TYPE", help="A machine type instead of the profile's.")
@@ -34,6 +40,15 @@ MOST_MEMORY_MIB = 16 << 20  # 16 TiB
     metavar="MIB",
     help=f"The domain's memory (default: {MEMORY_MIB}).",
 )
+@click.option("--metadata", is_flag=True, help="Put the plan's name, digest and list into the domain's <metadata>.")
+@click.option("--lock", metavar="FILE", help="Write the resolved plan to FILE too.")
+@click.option("--locked", metavar="FILE", help="Write again what a plan of --lock has, instead of a PROFILE's.")
+@click.option("--domain", metavar="FILE", help="Put the plan into this domain XML; nothing else in it changes.")
+@click.option("--in-place", is_flag=True, help="With --domain: replace FILE.")
+@click.option("--diff", is_flag=True, help="With --domain: print what would change; exit code 1 if anything would.")
+@click.option("--keep-others", is_flag=True, help="With --domain: leave enlightenments that the plan does not mention.")
+@click.option("--qemu-commandline", is_flag=True, help="With --domain: pass to QEMU what libvirt has no element for.")
+@click.option("--force", is_flag=True, help="With --domain: edit a domain that is not of type kvm, too.")
 @click.option("--fragment", is_flag=True, help="Print only the XML elements that the profile decides.")
 @click.option("--explain", is_flag=True, help="Say on stderr why each enlightenment is on or off.")
 @click.option("-0", "null", is_flag=True, help="End each QEMU argument with a NUL, for xargs -0.")
@@ -41,7 +56,7 @@ MOST_MEMORY_MIB = 16 << 20  # 16 TiB
 @output_format("text", "json")
 @common
 def command(
-    profile: str,
+    profile: str | None,
     qemu: bool,
     libvirt: bool,
     both: bool,
@@ -50,6 +65,15 @@ def command(
     machine: str | None,
     name: str | None,
     memory: int | None,
+    metadata: bool,
+    lock: str | None,
+    locked: str | None,
+    domain: str | None,
+    in_place: bool,
+    diff: bool,
+    keep_others: bool,
+    qemu_commandline: bool,
+    force: bool,
     fragment: bool,
     explain: bool,
     null: bool,
@@ -61,61 +85,123 @@ def command(
     PROFILE is the name of a shipped profile (see `hvctl profile list`) or a file. Without --host, this machine is
     asked what it can give.
 
+    With --domain the plan goes into a domain that is there: its hyperv block becomes the plan's, the clock's offset and
+    timers, the panic device, and of its CPU what the profile says. Every other byte stays.
+
+    A guest that was given a plan should keep it: --lock writes the plan to a file, and --locked writes the same bytes
+    again, on any later day and host, or says what the host lacks.
+
     \b
     Examples:
       hvctl gen windows-11
       hvctl gen windows-11 --libvirt --host a.json --host b.json
+      hvctl gen windows-11 --host pool/ --lock win11.plan.json
+      hvctl gen windows-11 --domain win11.xml --diff
       eval "qemu-system-x86_64 -accel kvm $(hvctl gen windows-11) ..."
     """
     from hvctl.cli.files import write_result
     from hvctl.cli.talk import refuse, say_plan
-    from hvctl.formats.profile import load_profile
-    from hvctl.plan.resolve import resolve
     from hvctl.report import plan as report
 
-    target = _target(qemu=qemu, libvirt=libvirt, both=both)
-    _check_output(target, output_format, null=null, of_domain={"name": name, "memory": memory, "fragment": fragment})
-    _check_input(profile, hosts, qemu_binary, machine)
+    named = _target(qemu=qemu, libvirt=libvirt, both=both)
+    of_domain = {"name": name, "memory": memory, "fragment": fragment, "metadata": metadata}
+    of_edit = {
+        "in-place": in_place,
+        "diff": diff,
+        "keep-others": keep_others,
+        "qemu-commandline": qemu_commandline,
+        "force": force,
+    }
+    if domain is not None:
+        from hvctl.cli.gen_domain import Target
+        from hvctl.render.edit import Options
+
+        forbidden = {"qemu": qemu, "both": both, "locked": locked, "lock": lock, "machine": machine, "0": null}
+        _check_idle("not with --domain", {**forbidden, "name": name, "memory": memory, "fragment": fragment})
+        target = Target(domain, output, in_place, diff, Options(keep_others, qemu_commandline, metadata, force))
+        return _edit(profile, target, hosts, qemu_binary, output_format, explain=explain)
+    _check_idle("only with --domain", of_edit)
+    if locked is not None:
+        _check_locked(profile, {"lock": lock, "machine": machine, **of_domain})
+    check_stdin(*(word for word in (profile, locked, *hosts) if word))
+    _check_input(hosts, qemu_binary, machine)
     check_name(name, forbidden="/")
-    wanted = load_profile(profile)
-    pool = _pool(hosts, qemu_binary, libvirt=target != "qemu")
-    plan = resolve(wanted, pool, libvirt=target != "qemu", machine=machine)
-    argv = xml = None
-    if not plan.refusals:
-        if target != "libvirt":
-            from hvctl.render.qemu import arguments
-
-            argv = arguments(plan)
-        if target != "qemu":
-            from hvctl.render.libvirt import domain
-
-            xml = domain(plan, name=name, memory_mib=memory or MEMORY_MIB, fragment=fragment)
-    say_plan(plan, explain=explain)
+    check_lock(lock, locked, output)
+    if locked is None:
+        form = named or "qemu"
+        _check_output(form, output_format, null=null, of_domain=of_domain)
+        given = resolved(profile, form, Wanted(hosts, qemu_binary, machine, name, memory, metadata, fragment))
+    else:
+        given = unlocked(locked, named, hosts, qemu_binary)
+        _check_output(given.target, output_format, null=null, of_domain={})
+    say_plan(given.plan, explain=explain)
+    if lock is not None and not given.plan.refusals:
+        write_lock(given, lock)
     if output_format == "json":
         from hvctl.plan.cpuid import predict
 
-        leaves = () if plan.refusals else predict(plan, pool[0])
-        write_result(report.dump(report.plan_json(plan, argv=argv, xml=xml, leaves=leaves)), output)
-        return 1 if plan.refusals else 0
-    refuse(plan)
-    write_result(_text(argv, xml, null=null), output)
+        leaves = () if given.plan.refusals else predict(given.plan, given.pool[0])
+        write_result(report.dump(report.plan_json(given.plan, argv=given.argv, xml=given.xml, leaves=leaves)), output)
+        return 1 if given.plan.refusals else 0
+    refuse(given.plan)
+    write_result(_text(given.argv, given.xml, null=null), output)
     return 0
 
 
-def _target(**named: bool) -> str:
-    """The one target that is named; QEMU where none is."""
+def _check_idle(why: str, options: Mapping[str, object]) -> None:
+    """Raise UsageError for options that do not go with others."""
+    idle = [f"-{'-' if len(option) > 1 else ''}{option}" for option, value in options.items() if value]
+    if idle:
+        raise UsageError(f"{' and '.join(idle)}: {why}")
+
+
+def _edit(
+    profile: str | None,
+    target: Target,
+    hosts: tuple[str, ...],
+    qemu_binary: str | None,
+    output_format: str,
+    *,
+    explain: bool,
+) -> int:
+    from hvctl.cli.gen_domain import check_target, deliver, edit, open_domain
+    from hvctl.cli.talk import say_plan
+    from hvctl.formats.profile import load_profile
+
+    if profile is None:
+        raise UsageError(*NO_PROFILE)
+    if output_format != "text":
+        raise UsageError(f"--format {output_format}: not with --domain")
+    check_target(target)
+    check_stdin(profile, target.path, *hosts)
+    _check_input(hosts, qemu_binary, None)
+    loaded = load_profile(profile)
+    name = "<stdin>" if target.path == "-" else target.path
+    document = open_domain(target.path, name, loaded)
+    edited = edit(loaded, pool_of(hosts, qemu_binary, libvirt=True), document, target.options)
+    say_plan(edited.plan, explain=explain)
+    return deliver(edited, target, name)
+
+
+def _target(**named: bool) -> str | None:
+    """The one target that is named; None where none is."""
     targets = [target for target, is_named in named.items() if is_named]
     if len(targets) > 1:
-        from hvctl.errors import UsageError
-
         raise UsageError(f"{' and '.join(f'--{target}' for target in targets)} do not go together", "name one of them")
-    return targets[0] if targets else "qemu"
+    return targets[0] if targets else None
+
+
+def _check_locked(profile: str | None, others: Mapping[str, object]) -> None:
+    """Raise UsageError for what a locked plan has decided."""
+    if profile is not None:
+        raise UsageError("a PROFILE and --locked do not go together: the locked plan is used as it is")
+    idle = [f"--{option}" for option, value in others.items() if value not in (None, False)]
+    if idle:
+        raise UsageError(f"{' and '.join(idle)}: not with --locked, which writes the same bytes again")
 
 
 def _check_output(target: str, output_format: str, *, null: bool, of_domain: Mapping[str, object]) -> None:
     """Raise UsageError for an option that would do nothing to what is written."""
-    from hvctl.errors import UsageError
-
     if null and (target != "qemu" or output_format != "text"):
         raise UsageError("-0 goes with --qemu and --format text only")
     idle = [f"--{option}" for option, value in of_domain.items() if value not in (None, False)]
@@ -123,26 +209,17 @@ def _check_output(target: str, output_format: str, *, null: bool, of_domain: Map
         raise UsageError(f"{' and '.join(idle)}: only with --libvirt or --both")
 
 
-def _check_input(profile: str, hosts: Sequence[str], qemu_binary: str | None, machine: str | None) -> None:
+def _check_input(hosts: Sequence[str], qemu_binary: str | None, machine: str | None) -> None:
     """Raise UsageError for sources that exclude each other, and for what cannot be a machine type."""
-    from hvctl.cli.pool import check_stdin
-    from hvctl.errors import UsageError
-    from hvctl.formats.profile_keys import ROOT, Text, shaped
-
-    check_stdin(profile, hosts)
     if hosts and qemu_binary is not None:
         raise UsageError("--host and --qemu-binary do not go together: a host file says what its own QEMU can")
+    if machine is None:
+        return
+    from hvctl.formats.profile_keys import ROOT, Text, shaped
+
     key = ROOT.keys["machine"]
-    if machine is not None and isinstance(key, Text) and not shaped(key, machine):
+    if isinstance(key, Text) and not shaped(key, machine):
         raise UsageError(f"--machine cannot be {machine!r}", f"write {key.shape}")
-
-
-def _pool(hosts: Sequence[str], qemu_binary: str | None, *, libvirt: bool) -> Pool:
-    from hvctl.cli.pool import read_pool, this_host
-
-    if hosts:
-        return read_pool(hosts)
-    return (this_host(None if qemu_binary is None else [qemu_binary], libvirt=libvirt, option="--qemu-binary"),)
 
 
 def _text(argv: tuple[str, ...] | None, xml: str | None, *, null: bool) -> str:

@@ -6,38 +6,57 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hvctl.cli.libvirt_options import connect, only_with_connect
 from hvctl.cli.options import check_name, common
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from hvctl.model.host import Host, Qemu
     from hvctl.model.plan import Plan
 
+    _PlanFor = Callable[[tuple[Host, ...]], tuple[Plan, tuple[str, ...]]]
+    """What gives the plan that holds on some hosts, and QEMU's arguments for it; raises RefusedError."""
+
 
 @click.command(context_settings={"ignore_unknown_options": False})
-@click.argument("profile")
-@click.argument("qemu_args", nargs=-1, type=click.UNPROCESSED, metavar="[-- QEMU-ARGS...]")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[PROFILE] [-- QEMU-ARGS...]")
+@click.option("--locked", metavar="FILE", help="Start with a plan of 'hvctl gen --lock' instead of a PROFILE's.")
 @click.option(
     "--host",
     "hosts",
     multiple=True,
     metavar="FILE",
-    help="A host file: another machine that the guest may move to; may be repeated.",
+    help="A host file, or a folder of them: machines that the guest may move to; may be repeated.",
 )
+@connect("Start a domain of the libvirt at URI instead of a QEMU of hvctl's own.")
+@click.option("--domain", metavar="FILE|NAME", help="With --connect: a domain XML, or the name of a defined domain.")
+@click.option(
+    "--keep-others", is_flag=True, help="With --connect: leave enlightenments that the plan does not mention."
+)
+@click.option("--qemu-commandline", is_flag=True, help="With --connect: pass to QEMU what libvirt has no element for.")
 @click.option("--qemu", metavar="BIN", help="The QEMU binary to start (default: the first one found).")
 @click.option("--name", metavar="NAME", help="The guest's name.")
 @click.option("--dry-run", is_flag=True, help="Print the command, quoted for the shell, and start nothing.")
 @click.option("--exec", "replace", is_flag=True, help="Become QEMU instead of supervising it.")
 @common
 def command(
-    profile: str,
-    qemu_args: tuple[str, ...],
+    words: tuple[str, ...],
+    locked: str | None,
     hosts: tuple[str, ...],
+    uri: str | None,
+    timeout: float | None,
+    domain: str | None,
+    keep_others: bool,
+    qemu_commandline: bool,
     qemu: str | None,
     name: str | None,
     dry_run: bool,
     replace: bool,
 ) -> int:
     """Start a guest on this machine with the arguments that `hvctl gen PROFILE` writes and your own.
+
+    With --locked, the guest gets what its plan says, as ever, or is refused where this machine lacks something of it.
 
     Give disks, memory, display and firmware after `--`. Options of -machine, -accel kvm and -rtc are merged with the
     generated ones; what would undo the plan is refused.
@@ -46,28 +65,41 @@ def command(
     power down; the second one, or 60 seconds, ends it. QEMU never outlives hvctl. A crash that the guest reports
     (enlightenment crash) is shown with its bug check and a signature.
 
+    With --connect libvirt starts the guest: a FILE with the profile put in, as a transient domain, or a defined domain
+    that has it already (see hvctl apply). hvctl tells what happens to it until it stops. Ctrl-C and SIGTERM detach: the
+    guest goes on. --dry-run prints the XML.
+
     \b
-    Exit codes: 0 the guest ended; 1 it crashed, QEMU failed, or the profile
-    is refused; 2 an argument contradicts the plan; 3 no KVM, no Hyper-V, no QEMU.
+    Exit codes: 0 the guest ended, or hvctl was detached; 1 it crashed, QEMU
+    failed, or the profile is refused; 2 an argument contradicts the plan;
+    3 no KVM, no Hyper-V, no QEMU, libvirt cannot be asked.
 
     \b
     Examples:
       hvctl launch windows-11 -- -m 4G -smp 4 -drive file=disk.qcow2,if=virtio
       hvctl launch windows-11 --dry-run -- -machine smm=on
+      hvctl launch --locked win11.plan.json -- -m 4G -drive file=disk.qcow2
+      hvctl launch windows-11 --connect qemu:///system --domain win11
     """
-    from hvctl.cli.pool import check_stdin
+    if uri is not None:
+        own = {"--locked": locked, "--qemu": qemu, "--name": name, "--exec": replace}
+        return _by_libvirt(words, domain, own, uri, hosts, (keep_others, qemu_commandline), timeout, dry_run=dry_run)
+    only_with_connect(timeout=timeout, domain=domain, keep_others=keep_others, qemu_commandline=qemu_commandline)
+    from hvctl.cli.hosts import check_stdin, read_hosts, this_host
     from hvctl.cli.talk import say_plan
     from hvctl.guest.merge import merge, target
-    from hvctl.render.qemu import arguments
 
     check_name(name)
-    check_stdin(profile, hosts)
-    here, plan = _resolve(profile, hosts, qemu)
+    profile, qemu_args = _profile(words, locked)
+    check_stdin(profile or locked or "", *hosts)
+    plan_for = _resolver(profile) if profile else _unlocker(locked or "")
+    here = this_host([qemu] if qemu else None, libvirt=False)
+    plan, generated = plan_for((*read_hosts(hosts).representatives(), here))
     say_plan(plan, explain=bool(click.get_current_context().meta.get("hvctl.verbose")))
     binary = here.qemu[0]
     argv = (
         binary.path,
-        *merge(arguments(plan), (*_name(name), *qemu_args), target(plan, binary, supervised=not replace)),
+        *merge(generated, (*_name(name), *qemu_args), target(plan, binary, supervised=not replace)),
     )
     if dry_run:
         import shlex
@@ -81,18 +113,78 @@ def command(
     return _supervise(argv, binary)
 
 
-def _resolve(profile: str, hosts: tuple[str, ...], qemu: str | None) -> tuple[Host, Plan]:
-    """This machine, and a plan that holds here and on every named host."""
-    from hvctl.cli.pool import read_pool, this_host
-    from hvctl.cli.talk import refuse
-    from hvctl.formats.profile import load_profile
-    from hvctl.plan.resolve import resolve
+def _by_libvirt(
+    words: tuple[str, ...],
+    domain: str | None,
+    own: Mapping[str, object],
+    uri: str,
+    hosts: tuple[str, ...],
+    edit: tuple[bool, bool],
+    timeout: float | None,
+    *,
+    dry_run: bool,
+) -> int:
+    """The same with --connect; `own` are the options for a QEMU of hvctl's own."""
+    from hvctl.cli.launch_domain import Wanted, launch
+    from hvctl.errors import UsageError
+    from hvctl.render.edit import Options
 
-    wanted = load_profile(profile)
-    here = this_host([qemu] if qemu else None, libvirt=False)
-    plan = resolve(wanted, (*read_pool(hosts), here))
-    refuse(plan)
-    return here, plan
+    idle = [name for name, value in own.items() if value not in (None, False)]
+    if idle or len(words) > 1:
+        what = " and ".join([*idle, *(["arguments of QEMU's"] if len(words) > 1 else [])])
+        raise UsageError(f"{what}: not with --connect, where libvirt starts QEMU")
+    if not words or domain is None:
+        raise UsageError("write hvctl launch PROFILE --connect URI --domain FILE|NAME")
+    return launch(words[0], Wanted(uri, domain, hosts, Options(*edit), timeout, dry_run))
+
+
+def _profile(words: tuple[str, ...], locked: str | None) -> tuple[str | None, tuple[str, ...]]:
+    """The PROFILE, None with --locked, and QEMU's arguments."""
+    from hvctl.errors import UsageError
+
+    named = words[:1] if words and (words[0] == "-" or not words[0].startswith("-")) else ()
+    if locked is not None and named:
+        raise UsageError(
+            f"{named[0]!r}: a PROFILE and --locked do not go together",
+            "if it is a disk image, write it with an option of QEMU's, as in -drive file=IMAGE",
+        )
+    if locked is None and not named:
+        raise UsageError("a PROFILE is missing", "name one of `hvctl profile list`, a file, or a plan with --locked")
+    return (named[0] if named else None), words[len(named) :]
+
+
+def _resolver(profile: str) -> _PlanFor:
+    """Resolves a profile, which is read before the machine is asked: mistakes in it are told first."""
+    from hvctl.formats.profile import load_profile
+
+    loaded = load_profile(profile)
+
+    def plan_for(pool: tuple[Host, ...]) -> tuple[Plan, tuple[str, ...]]:
+        from hvctl.cli.talk import refuse
+        from hvctl.plan.resolve import resolve
+        from hvctl.render.qemu import arguments
+
+        plan = resolve(loaded, pool)
+        refuse(plan)
+        return plan, arguments(plan)
+
+    return plan_for
+
+
+def _unlocker(path: str) -> _PlanFor:
+    """Takes the plan and the arguments of a lock."""
+    from hvctl.cli.locked import locked_plan, open_lock
+
+    _, lock = open_lock(path, "qemu")
+
+    def plan_for(pool: tuple[Host, ...]) -> tuple[Plan, tuple[str, ...]]:
+        from hvctl.cli.talk import refuse
+
+        plan = locked_plan(lock, pool, libvirt=False)
+        refuse(plan)
+        return plan, lock.argv or ()
+
+    return plan_for
 
 
 def _name(name: str | None) -> tuple[str, ...]:
@@ -105,23 +197,23 @@ def _name(name: str | None) -> tuple[str, ...]:
 
 
 def _supervise(argv: tuple[str, ...], binary: Qemu) -> int:
+    from hvctl.formats.qemu_args import scan
     from hvctl.guest.ending import verdict
-    from hvctl.guest.qemu_args import scan
     from hvctl.guest.stdio import default_monitor, uses_stdio
     from hvctl.guest.supervise import run
 
     options = scan(argv[1:])
     ending = run(
         (*argv, *default_monitor(options)),
-        _show,
+        show,
         stdio=uses_stdio(options),
         exit_with_parent="run-with.exit-with-parent" in binary.options,
     )
     for line in verdict(ending):
-        _show(f"hvctl: {line}")
+        show(f"hvctl: {line}")
     return ending.exit_code
 
 
-def _show(line: str) -> None:
+def show(line: str) -> None:
     """QEMU's words and the guest's end are the point of this command: -q does not silence them."""
     click.echo(line, err=True)

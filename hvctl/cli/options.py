@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from hvctl.errors import UsageError
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -60,6 +64,26 @@ def check_name(name: str | None, *, forbidden: str = "") -> None:
 
     without = f" without {forbidden!r}" if forbidden else ""
     raise UsageError(f"--name is one printable line{without}, and not empty")
+
+
+def no_such(what: str, names: Sequence[str], known: Sequence[str]) -> UsageError:
+    """The error for names of what does not exist, with what may have been meant."""
+    import difflib
+
+    from hvctl.errors import UsageError
+
+    close = {name: difflib.get_close_matches(name, known, 1) for name in names}
+    hints = [f"did you mean {found[0]!r} for {name!r}?" for name, found in close.items() if found]
+    return UsageError(f"no {what} is called {' or '.join(repr(name) for name in names)}", " ".join(hints))
+
+
+def width() -> int:
+    """The columns of tables on stdout: the terminal's, at most 100; 80 where it is none."""
+    # Not shutil.get_terminal_size: shutil imports every compression module there is.
+    try:
+        return min(os.get_terminal_size(sys.stdout.fileno()).columns or 80, 100)
+    except (OSError, ValueError):
+        return 80
 
 
 def say(message: str, *, level: int = 0) -> None:

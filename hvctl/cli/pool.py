@@ -1,52 +1,87 @@
-"""The hosts that a command works for: named files, or this machine."""
+"""`hvctl pool`: what the hosts of a pool have in common."""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
-from hvctl.errors import HostError, UsageError
+import click
+
+from hvctl.cli.options import common, output_format, width
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.model.host import Host, Pool
-
-
-def check_stdin(profile: str, files: Sequence[str]) -> None:
-    """Raise UsageError where more than one of a profile and its host files is `-`."""
-    if (profile, *files).count("-") > 1:
-        raise UsageError("stdin can be read once only: a single PROFILE or --host may be -")
+    from hvctl.model.pool import Pool
+    from hvctl.plan.pool import Survey
+    from hvctl.report.pool import Gain
 
 
-def read_pool(files: Sequence[str]) -> Pool:
-    """The hosts of host files; raises InputError for a bad one."""
-    from hvctl.formats.hostfile import read_host
+@click.command()
+@click.argument("hosts", nargs=-1, required=True, metavar="HOST...")
+@click.option("--without", multiple=True, metavar="NAME", help="Say what leaving a host out gains; may be repeated.")
+@click.option("--all-names", is_flag=True, help="Name every host, not only the first 20 of a class.")
+@click.option("-o", "--output", metavar="FILE", help="Write to FILE instead of stdout.")
+@output_format("text", "json", "html")
+@common
+def command(
+    hosts: tuple[str, ...], without: tuple[str, ...], all_names: bool, output: str | None, output_format: str
+) -> int:
+    """Say which enlightenments every host of a pool gives, and which host and layer takes away the others.
 
-    return tuple(read_host(path) for path in files)
+    HOST is a host file of `hvctl check-host --record`, a folder of them, or - for stdin. Hosts with equal facts are
+    shown as one class; only their names and TSC frequencies may differ.
 
+    Exit code 1 if no guest can be planned for the pool: a KVM without Hyper-V, no QEMU, no common machine type.
 
-def this_host(qemu: Sequence[str] | None = None, *, libvirt: bool = True, option: str = "--qemu") -> Host:
-    """This machine, probed, with the first QEMU only: the one that would be started.
-
-    Args:
-        qemu: binaries to ask instead of those that are found.
-        libvirt: whether to look at the installed libvirt.
-        option: the command's option that names a binary, for messages.
-
-    Raises:
-        HostError: no usable KVM, a KVM without Hyper-V emulation, or no QEMU.
+    \b
+    Examples:
+      hvctl pool node1.json node2.json
+      hvctl pool hosts/ --without old-node
+      hvctl pool hosts/ --format html -o pool.html
     """
-    from hvctl.cli.qemu_cache import ask_first
-    from hvctl.probe.binaries import find_binaries, named_binaries
-    from hvctl.probe.host import probe_host
-    from hvctl.probe.kvm import NO_HYPERV
+    from hvctl.cli.files import write_result
+    from hvctl.cli.hosts import check_stdin, read_hosts
+    from hvctl.plan.pool import survey
 
-    host = probe_host(with_qemu=False, with_libvirt=libvirt)
-    if not host.kvm.hyperv:
-        raise HostError(*NO_HYPERV)
-    paths = named_binaries(qemu) if qemu else find_binaries()
-    answer, notes = ask_first(paths, host)
-    if answer is None:
-        found = "; ".join(notes) or "none was found on PATH or in the usual places"
-        raise HostError(f"no QEMU: {found}", f"install qemu-system-x86, or name a binary with {option}")
-    return host._replace(qemu=(answer,), notes=(*host.notes, *notes))
+    check_stdin(*hosts)
+    pool = read_hosts(hosts)
+    surveyed = survey(pool)
+    gain = _gain(pool, surveyed, without) if without else None
+    write_result(_report(surveyed, gain, output_format, output, all_names=all_names), output)
+    return 1 if surveyed.unusable or not any(kind for _, kind in surveyed.machines) else 0
+
+
+def _gain(pool: Pool, surveyed: Survey, without: tuple[str, ...]) -> Gain:
+    """What the pool would have without the named hosts; raises UsageError for names that it does not have."""
+    from hvctl.cli.options import no_such
+    from hvctl.errors import UsageError
+    from hvctl.plan.pool import survey
+    from hvctl.report.pool import Gain
+
+    known = set(pool.names())
+    unknown = [name for name in without if name not in known]
+    if unknown:
+        raise no_such("host of the pool", unknown, sorted(known))
+    left = pool.without(frozenset(without))
+    if not left.classes:
+        raise UsageError("--without names every host of the pool")
+    return Gain(tuple(dict.fromkeys(without)), surveyed, survey(left))
+
+
+def _report(surveyed: Survey, gain: Gain | None, form: str, output: str | None, *, all_names: bool) -> str:
+    from hvctl.report import pool as report
+
+    if form == "json":
+        from hvctl.report.plan import dump
+        from hvctl.report.pool_json import pool_json
+
+        return dump(pool_json(surveyed, gain))
+    if form == "html":
+        from hvctl.report.pool_html import pool_html
+
+        return pool_html(surveyed, gain, all_names=all_names)
+    from hvctl.cli import use_color
+
+    color = output in (None, "-") and use_color(sys.stdout)
+    # By itself click takes colours out of what goes to no terminal, also where they are asked for.
+    click.get_current_context().color = color
+    return report.pool_text(surveyed, gain, width=width(), color=color, all_names=all_names)

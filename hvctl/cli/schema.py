@@ -8,14 +8,22 @@ import click
 
 from hvctl.cli.options import common
 
-NAMES = ("profile", "host")
+# Where the schema of a name lies, below the package; that of profiles is made of the table of their keys.
+FILES = {
+    "host": "formats/host.schema.json",
+    "plan": "formats/lock.schema.json",
+    "pool": "report/pool.schema.json",
+    "check-migration": "report/moves.schema.json",
+    "lint": "report/lint.schema.json",
+}
+NAMES = ("profile", *FILES)
 
 
 @click.command()
 @click.argument("name", type=click.Choice(NAMES))
 @common
 def command(name: str) -> None:
-    """Print the JSON Schema (draft-07) of a file format.
+    """Print the JSON Schema (draft-07) of a file format, or of what a command prints with --format json.
 
     An editor with YAML support uses it by a first line such as
     `# yaml-language-server: $schema=profile.schema.json`.
@@ -28,6 +36,6 @@ def _text(name: str) -> str:
         from hvctl.formats.profile_schema import text
 
         return text()
-    from hvctl import formats
+    import hvctl
 
-    return (Path(formats.__path__[0]) / f"{name}.schema.json").read_text(encoding="utf-8")
+    return (Path(hvctl.__path__[0]) / FILES[name]).read_text(encoding="utf-8")

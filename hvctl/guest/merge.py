@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hvctl.catalog import BY_ID, find, machines
 from hvctl.errors import InputError
-from hvctl.guest.qemu_args import parameters, scan
+from hvctl.formats.cpu_properties import ON
+from hvctl.formats.qemu_args import global_property, parameters, scan
 from hvctl.model.span import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from hvctl.guest.qemu_args import Option, Parameter
+    from hvctl.formats.qemu_args import Option, Parameter
     from hvctl.model.host import Qemu
     from hvctl.model.plan import Plan
 
-ON = ("on", "yes", "true", "y")  # qemu:qapi/qapi-util.c, qapi_bool_parse
 # A CPU's driver name is MODEL-x86_64-cpu or MODEL-i386-cpu (qemu:target/i386/cpu-qom.h, X86_CPU_TYPE_SUFFIX).
 CPU_DRIVER = "-cpu"
 HV_PREFIXES = ("hv-", "hv_", "x-hv-", "x-hv_")
@@ -173,8 +173,9 @@ class _Merging:
                 self.extra["rtc"].append(parameter)
 
     def global_property(self, option: Option) -> None:
-        driver, name = _property(option.value or "")
-        if driver.endswith(CPU_DRIVER) and name.startswith(HV_PREFIXES):
+        driver, name, _ = global_property(option.value or "") or ("", "", "")
+        # The class above all of them is `cpu` itself.
+        if f"-{driver}".endswith(CPU_DRIVER) and name.startswith(HV_PREFIXES):
             row = find(name)
             self.problem(
                 f"-global {option.value} changes an enlightenment behind the plan",
@@ -189,8 +190,8 @@ class _Merging:
 
     def settled(self) -> set[str]:
         """The properties that generated options set, as `driver.property`."""
-        found = {".".join(_property(option.value or "")) for option in self.options if option.name == "global"}
-        return {*found, DRIFTFIX}
+        written = [global_property(option.value or "") for option in self.options if option.name == "global"]
+        return {*(f"{driver}.{name}" for driver, name, _ in filter(None, written)), DRIFTFIX}
 
     def credentials(self, option: Option) -> None:
         """prctl(2): a change of the effective user clears the signal that ends QEMU with hvctl."""
@@ -202,16 +203,6 @@ class _Merging:
             )
         else:
             self.rest += option.words
-
-
-def _property(value: str) -> tuple[str, str]:
-    """Driver and property of a `-global`: `driver.property=value`, or driver=, property=, value= as parameters."""
-    head, equals, _ = value.partition("=")
-    driver, dot, name = head.partition(".")
-    if equals and dot:
-        return driver, name
-    keys = dict(parameters(value))
-    return keys.get("driver", ""), keys.get("property", "")
 
 
 class _Refusal(NamedTuple):

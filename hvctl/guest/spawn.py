@@ -10,7 +10,7 @@ import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
 from hvctl.errors import HostError
-from hvctl.guest.qemu_args import scan
+from hvctl.formats.qemu_args import scan
 from hvctl.probe.parent import die_with_parent
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hvctl.guest.qemu_args import parameters
+from hvctl.formats.qemu_args import parameters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hvctl.guest.qemu_args import Option
+    from hvctl.formats.qemu_args import Option
 
 # Options whose value names a character device in the old way (qemu:chardev/char.c, qemu_chr_parse_compat).
 _DEVICES = ("serial", "parallel", "monitor", "qmp", "qmp-pretty", "debugcon", "gdb")
@@ -38,7 +38,7 @@ def default_monitor(options: Sequence[Option]) -> tuple[str, ...]:
 
 
 def _made_by_default(options: Sequence[Option]) -> tuple[Option, ...]:
-    from hvctl.guest.qemu_args import scan
+    from hvctl.formats.qemu_args import scan
 
     found = scan(default_monitor(options))
     if _has(options, "nographic") and _has_default_serial(options) and not found:

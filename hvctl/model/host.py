@@ -9,13 +9,17 @@ from hvctl.model.cpuid import CpuidLeaf
 
 Scalar = bool | int | str
 
+LIBVIRT = "libvirt"
+"""How a KVM was asked that only its libvirt was asked about."""
+
 
 class Kvm(NamedTuple):
     """What /dev/kvm says. `caps` are the answers to KVM_CHECK_EXTENSION by capability name.
 
     `how` is `system-ioctl`, `vcpu-ioctl`, `synthesis` (from capabilities and the MSR list, as QEMU does for
-    kernels before 5.0) or `capabilities` (no Hyper-V emulation: there is nothing more to ask, and `leaves` is
-    empty). A synthesis cannot see the enlightenments named in `unseen`.
+    kernels before 5.0), `capabilities` (no Hyper-V emulation: there is nothing more to ask, and `leaves` is
+    empty) or `libvirt` (what its libvirt lists). Neither a synthesis nor libvirt can see the enlightenments
+    named in `unseen`.
     """
 
     release: str | None
@@ -29,9 +33,12 @@ class Kvm(NamedTuple):
         return dict(self.caps).get(name)
 
     @property
-    def hyperv(self) -> bool:
-        """Whether this KVM emulates Hyper-V: the condition of QEMU's hyperv_enabled()."""
-        return (self.cap("KVM_CAP_HYPERV") or 0) > 0
+    def hyperv(self) -> bool | None:
+        """Whether this KVM emulates Hyper-V (QEMU's hyperv_enabled()); None where libvirt's answer does not tell."""
+        value = self.cap("KVM_CAP_HYPERV")
+        if value is None and self.how == LIBVIRT:
+            return None
+        return (value or 0) > 0
 
 
 class Hardware(NamedTuple):
@@ -64,7 +71,8 @@ class Qemu(NamedTuple):
     `properties` are the `hv-*` and `x-hv-*` properties of `max-x86_64-cpu` with their types; `options` are
     the names of the command line's option groups. `expansion` is the migratable expansion of CPU model
     `host`, `passthrough` the ids that `hv-passthrough=on` would enable, `models` the named CPU models without
-    unavailable features: None where QEMU could not be asked with KVM.
+    unavailable features: None where QEMU could not be asked with KVM. `partial` is whether only libvirt was asked:
+    of a property that is not there it is then not known whether the binary has it.
     """
 
     path: str
@@ -75,16 +83,19 @@ class Qemu(NamedTuple):
     expansion: tuple[tuple[str, Scalar], ...] | None = None
     passthrough: tuple[str, ...] | None = None
     models: tuple[str, ...] | None = None
+    partial: bool = False
 
 
 class Libvirt(NamedTuple):
     """libvirt as far as its installed schema tells: the element paths below `<hyperv>`, timer and panic names.
 
-    An element is written as in the catalog: `stimer/direct`, `timer:hypervclock`, `panic:hyperv`, `@mode`.
+    An element is written as in the catalog: `stimer/direct`, `timer:hypervclock`, `panic:hyperv`, `@mode`. `partial` is
+    whether they come from its domain capabilities: it may know others too.
     """
 
     version: str | None
     elements: tuple[str, ...]
+    partial: bool = False
 
 
 class Host(NamedTuple):
@@ -102,6 +113,3 @@ class Host(NamedTuple):
     def label(self) -> str:
         """How messages call this host."""
         return self.name or "this host"
-
-
-Pool = tuple[Host, ...]

@@ -71,6 +71,7 @@ class Plan(NamedTuple):
     decisions: tuple[Decision, ...]
     refusals: tuple[Decision, ...] = ()
     notes: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
 
     def enabled(self) -> tuple[Decision, ...]:
         """The decisions that turn something on."""

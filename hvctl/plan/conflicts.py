@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hvctl.catalog import BY_ID, ROWS, machines
-from hvctl.catalog.cpu_models import NESTED_FEATURE
+from hvctl.catalog.cpu_models import INVARIANT_TSC, NESTED_FEATURE
 from hvctl.catalog.types import Need
 from hvctl.catalog.windows import USES
 from hvctl.model.profile import Ask, Migration
 from hvctl.model.span import Problem
-from hvctl.plan.migration import INVARIANT_TSC, hazard
+from hvctl.plan.migration import hazard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

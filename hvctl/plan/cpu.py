@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hvctl.catalog.cpu_models import NESTED_FEATURE, PLAIN, PROPOSED, VENDOR_NAMES
+from hvctl.catalog.cpu_models import NESTED_FEATURE, ON_REQUEST, PLAIN, PROPOSED, VENDOR_NAMES
 from hvctl.catalog.kvm import TSC_TOLERANCE_PPM
 from hvctl.catalog.windows import USES
 from hvctl.model.plan import CpuPlan, Decision, Layer, Outcome
 from hvctl.model.profile import Migration
-from hvctl.plan.migration import INVARIANT_TSC
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +27,9 @@ def choose_cpu(profile: Profile, pool: Sequence[Host]) -> tuple[CpuPlan, tuple[D
     refusals = [*_unknown_features(features, pool), *nested, *tsc]
     moves = len(pool) > 1 and profile.migration is Migration.REQUIRED
     if moves and frequency is None:
-        refusals += _apart(pool)
-    return plan, (*_vendors(pool, moves=moves), *_model(profile, pool, moves=moves), *refusals)
+        refusals += apart(pool)
+    vendors = vendors_apart(pool) if moves else []
+    return plan, (*vendors, *_model(profile, pool, moves=moves), *refusals)
 
 
 def refusal(what: str, reason: str, layer: Layer, host: str | None = None, remedy: str = "") -> Decision:
@@ -50,10 +50,10 @@ def proposal(pool: Sequence[Host]) -> str | None:
     return next((model for model in (*ranked, PLAIN) if model in common), None)
 
 
-def _vendors(pool: Sequence[Host], *, moves: bool) -> list[Decision]:
+def vendors_apart(pool: Sequence[Host]) -> list[Decision]:
     """With KVM every CPU model, a named one too, has the host's vendor (qemu:target/i386/host-cpu.c)."""
     vendors = sorted({host.hardware.vendor or "unknown" for host in pool})
-    if not moves or vendors in (["amd"], ["intel"]) or (len(vendors) == 1 and vendors != ["unknown"]):
+    if vendors in (["amd"], ["intel"]) or (len(vendors) == 1 and vendors != ["unknown"]):
         return []
     named = " and ".join(VENDOR_NAMES.get(vendor, vendor) for vendor in vendors)
     reason = f"the processors are from {named}, and no CPU model hides that from a guest that migrates"
@@ -65,15 +65,16 @@ def _model(profile: Profile, pool: Sequence[Host], *, moves: bool) -> list[Decis
     if model != "host":
         reason = f"it cannot give all features of CPU model {model}"
         return [
-            refusal("cpu", reason, Layer.HARDWARE, host.label, _propose(pool))
+            refusal("cpu", reason, Layer.HARDWARE, host.label, propose(pool))
             for host in pool
             if host.qemu[0].models is not None and model not in host.qemu[0].models
         ]
-    reason = _difference(pool) if moves else ""
-    return [refusal("cpu", reason, Layer.MIGRATION, None, _propose(pool))] if reason else []
+    reason = difference(pool) if moves else ""
+    return [refusal("cpu", reason, Layer.MIGRATION, None, propose(pool))] if reason else []
 
 
-def _propose(pool: Sequence[Host]) -> str:
+def propose(pool: Sequence[Host]) -> str:
+    """What to write instead of a CPU model that a pool cannot give, as a sentence."""
     model = proposal(pool)
     if model == PLAIN:
         return f"write `cpu: {model}` in the profile: every host can give it, though it has few features"
@@ -82,31 +83,47 @@ def _propose(pool: Sequence[Host]) -> str:
     return "write a named CPU model in the profile; none that hvctl would propose is known to be on every host"
 
 
-def _difference(pool: Sequence[Host]) -> str:
+def comparable(host: Host) -> bool:
+    """Whether enough is known of a host to say what CPU model `host` is there."""
+    return host.qemu[0].expansion is not None and None not in _identity(host.hardware)
+
+
+def difference(pool: Sequence[Host]) -> str:
     """Why CPU model `host` is not the same CPU on all hosts; empty if it is."""
     first = pool[0]
     for host in pool:
-        if host.qemu[0].expansion is None or None in _identity(host.hardware):
+        if not comparable(host):
             return f"CPU model host cannot be compared: the CPU facts of {host.label} are not known"
         if _identity(host.hardware) != _identity(first.hardware):
             return f"CPU model host is another CPU on {host.label} than on {first.label}"
-        names = _unlike(dict(host.qemu[0].expansion), dict(first.qemu[0].expansion or ()))
-        if names:
-            shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
-            return f"CPU model host differs between {first.label} and {host.label}: {shown}"
-    return ""
+    expansions = [dict(host.qemu[0].expansion or ()) for host in pool]
+    names = _unlike(expansions)
+    if not names:
+        return ""
+    values = [expansion.get(names[0], False) for expansion in expansions]
+    one = next(place for place, value in enumerate(values) if value is not False)
+    others = [place for place, value in enumerate(values) if value != values[one]]
+    counted = (place for place in others if isinstance(values[one], bool) or values[place] is not False)
+    other = next(counted, others[0])
+    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    between = " and ".join(pool[place].label for place in sorted((one, other)))
+    return f"CPU model host differs between {between}: {shown}"
 
 
-def _unlike(one: dict[str, Scalar], other: dict[str, Scalar]) -> list[str]:
-    """The names in which two expansions differ for a guest.
+def _unlike(expansions: Sequence[dict[str, Scalar]]) -> list[str]:
+    """The names in which expansions differ for a guest.
 
-    A feature that is off is like one that an older QEMU does not know; a number or text counts where both know it.
+    A feature that is off is like one that an older QEMU does not know; a number or text counts where it is known.
+    QEMU's own switches, `x-`, follow the machine type (qemu:hw/i386/pc.c, pc_compat_*), which is the same everywhere.
     """
-    on = {name for name, value in one.items() if value is True} ^ {
-        name for name, value in other.items() if value is True
-    }
-    flags = {name for name in (*one, *other) if isinstance(one.get(name, other.get(name)), bool)}
-    return sorted(on | {name for name in {*one} & {*other} - flags if one[name] != other[name]})
+    found = []
+    for name in {name for expansion in expansions for name in expansion if not name.startswith("x-")}:
+        values = {expansion[name] for expansion in expansions if name in expansion}
+        if all(isinstance(value, bool) for value in values):
+            values = {expansion.get(name, False) for expansion in expansions}
+        if len(values) > 1:
+            found.append(name)
+    return sorted(found)
 
 
 def _identity(hardware: Hardware) -> tuple[object, ...]:
@@ -119,15 +136,23 @@ def _unknown_features(features: Features, pool: Sequence[Host]) -> list[Decision
     for host in pool:
         known = dict(host.qemu[0].expansion or ())
         for name, on in features if known else ():
-            value = known.get(name, known.get(name.replace("_", "-")))
-            if value is None:
+            if _expanded(known, name) is None:
                 reason = f"its QEMU knows no CPU feature {name}"
                 found.append(refusal("cpu.features", reason, Layer.QEMU, host.label, "leave it out"))
-            # The expansion is the migratable one, from which the invariant TSC is missing on every host.
-            elif on and value is False and name != INVARIANT_TSC:
+            elif on and cannot(host, name):
                 reason = f"its KVM cannot give CPU feature {name}"
                 found.append(refusal("cpu.features", reason, Layer.HARDWARE, host.label, "leave it out"))
     return found
+
+
+def cannot(host: Host, feature: str) -> bool:
+    """Whether a host's KVM is known not to give a feature: CPU model `host` was expanded there, and is without it."""
+    known = dict(host.qemu[0].expansion or ()) if host.qemu else {}
+    return _expanded(known, feature) is False and feature.replace("_", "-") not in ON_REQUEST
+
+
+def _expanded(expansion: dict[str, Scalar], feature: str) -> Scalar | None:
+    return expansion.get(feature, expansion.get(feature.replace("_", "-")))
 
 
 def _nested_features(profile: Profile, pool: Sequence[Host]) -> tuple[Features, list[Decision]]:
@@ -164,11 +189,14 @@ def _tsc_frequency(profile: Profile, pool: Sequence[Host]) -> tuple[int | None, 
     if wanted is None:
         return None, []
     if wanted == "auto":
-        first = pool[0].hardware.tsc_hz
-        if first is None:
-            reason = "its TSC frequency is not known"
-            return None, [refusal("tsc-frequency", reason, Layer.HARDWARE, pool[0].label, "write it in Hz")]
-        wanted = first // 1000 * 1000
+        unknown = next((host for host in pool if host.hardware.tsc_hz is None), None)
+        if unknown:
+            return None, [
+                refusal(
+                    "tsc-frequency", "its TSC frequency is not known", Layer.HARDWARE, unknown.label, "write it in Hz"
+                )
+            ]
+        wanted = _common_frequency(pool)
     return wanted, [
         refusal(
             "tsc-frequency",
@@ -182,13 +210,20 @@ def _tsc_frequency(profile: Profile, pool: Sequence[Host]) -> tuple[int | None, 
     ]
 
 
+def _common_frequency(pool: Sequence[Host]) -> int:
+    """The middle of the frequencies of those hosts that cannot scale, in whole kHz as KVM counts; in Hz."""
+    fixed = [host for host in pool if not host.hardware.tsc_scaling] or list(pool)
+    known = [host.hardware.tsc_hz for host in fixed if host.hardware.tsc_hz is not None]
+    return (min(known) + max(known)) // 2 // 1000 * 1000
+
+
 def _can_run_at(hardware: Hardware, frequency: int) -> bool:
     if hardware.tsc_scaling:
         return True
     return hardware.tsc_hz is not None and within_tolerance(frequency, hardware.tsc_hz)
 
 
-def _apart(pool: Sequence[Host]) -> list[Decision]:
+def apart(pool: Sequence[Host]) -> list[Decision]:
     """Without tsc-frequency a guest runs at the first host's frequency, whichever that is, on every other one."""
     if all(host.hardware.tsc_scaling for host in pool):
         return []

@@ -42,7 +42,7 @@ def predict(plan: Plan, host: Host) -> tuple[CpuidLeaf, ...]:
         registers[kvm.HV_CPUID_INTERFACE, "eax"] = kvm.HV_INTERFACE_SIGNATURE
         registers[kvm.HV_CPUID_IMPLEMENT_LIMITS, "ebx"] = kvm.HYPERV_LIMITS_EBX
         _write_fields(registers, values)
-    on = {*enabled, *_passed_through(host)} if passed else {*enabled}
+    on = {*enabled, *passed_through(host)} if passed else {*enabled}
     on |= {name for name, value in machines.compat(plan.machine.type).items() if value is True}
     _set_bits(registers, on, {row_id for row_id, value in enabled.items() if value == "auto"}, host)
     leaves = _leaves(registers, on)
@@ -97,7 +97,7 @@ def _take_from_kvm(registers: Registers, host: Host, values: dict[str, int | str
                 registers[leaf.leaf, register] = leaf.register(register)
 
 
-def _passed_through(host: Host) -> set[str]:
+def passed_through(host: Host) -> set[str]:
     """The rows that passthrough turns on: what QEMU said when it was asked, else what KVM's bits say."""
     told = host.qemu[0].passthrough if host.qemu else None
     if told is not None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from hvctl.catalog import machines
-from hvctl.model.host import Host, MachineType
+from hvctl.model.host import Host, MachineType, Qemu
 from hvctl.model.plan import Machine
 
 
@@ -57,3 +57,11 @@ def _exact(wanted: str, pool: Sequence[Host], known: list[dict[str, MachineType]
 def _machine(name: str, known: list[dict[str, MachineType]]) -> Machine:
     answers = {types[name].hpet for types in known}
     return Machine(name, answers.pop() if len(answers) == 1 else None)
+
+
+def canonical(name: str, qemu: Qemu) -> str | None:
+    """The machine type that a QEMU makes of a type or an alias; None where it has neither."""
+    for kind in qemu.machines:
+        if name in (kind.name, kind.alias):
+            return kind.name
+    return None

@@ -3,12 +3,10 @@
 from typing import NamedTuple
 
 from hvctl.catalog import BY_ID
+from hvctl.catalog.cpu_models import INVARIANT_TSC
 from hvctl.catalog.types import Blocks, Need, Row
 from hvctl.model.plan import Plan
 from hvctl.model.profile import Value
-
-# qemu:target/i386/kvm/kvm.c kvm_arch_init_vcpu(): "State blocked by non-migratable CPU device (invtsc flag)".
-INVARIANT_TSC = "invtsc"
 
 
 class Hazard(NamedTuple):
@@ -22,13 +20,18 @@ def hazard(row: Row, value: Value | None, *, fixed_tsc: bool) -> Hazard | None:
     """The hazard of a row that is on with a value; `fixed_tsc` says whether tsc-frequency is set."""
     if row.blocks_migration is Blocks.ALWAYS:
         return Hazard("QEMU does not migrate a guest with it")
-    if row.blocks_migration is Blocks.AUTO and value == "auto":
+    if blocks(row, value):
         return Hazard("QEMU does not migrate a guest with the value auto", f"write `{row.id}: on`")
     if row.blocks_migration is Blocks.LOST:
         return Hazard("a migration loses its state")
     if Need.TSC_FREQUENCY in row.needs and not fixed_tsc:
         return Hazard("without tsc-frequency a migration can lose the guest", "write `tsc-frequency: auto`")
     return None
+
+
+def blocks(row: Row, value: Value | None) -> bool:
+    """Whether QEMU refuses to migrate a guest with a row and a value."""
+    return row.blocks_migration is Blocks.ALWAYS or (row.blocks_migration is Blocks.AUTO and value == "auto")
 
 
 def obstacles(plan: Plan) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from hvctl.plan.cpu import choose_cpu, refusal
 from hvctl.plan.machine import NoMachine, choose
 from hvctl.plan.migration import hazard
 from hvctl.plan.notes import notes
-from hvctl.plan.support import NO_HYPERV, State, support, verdict
+from hvctl.plan.support import NO_HYPERV, NOT_KNOWN, State, support, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,21 +32,29 @@ class Obstacle(NamedTuple):
     remedy: str = ""
 
 
-def resolve(profile: Profile, pool: Sequence[Host], *, libvirt: bool = False, machine: str | None = None) -> Plan:
+def resolve(
+    profile: Profile,
+    pool: Sequence[Host],
+    *,
+    libvirt: bool = False,
+    commandline: bool = False,
+    machine: str | None = None,
+) -> Plan:
     """Resolve a profile for every host of a pool.
 
     Args:
         profile: what is wanted; free of conflicts (`plan.conflicts`).
         pool: at least one host; the plan is valid on each of them, with the first QEMU of each.
         libvirt: whether the plan must be expressible in the domain XML that every host's libvirt knows.
+        commandline: whether what libvirt has no element for may go through its `<qemu:commandline>`.
         machine: a machine type or family to use instead of the profile's.
 
     Returns:
         The plan; it must not be used if its `refusals` are not empty.
     """
-    unusable = [none for host in pool if (none := _unusable(host))]
-    if unusable:
-        return _no_plan(profile, unusable)
+    nothing = [why for host in pool if (why := unusable(host))]
+    if nothing:
+        return _no_plan(profile, nothing)
     chosen = choose(machine or profile.machine, pool)
     cpu, refusals = choose_cpu(profile, pool)
     if isinstance(chosen, NoMachine):
@@ -58,7 +66,7 @@ def resolve(profile: Profile, pool: Sequence[Host], *, libvirt: bool = False, ma
     elif profile.clock.hpet and chosen.hpet_option is False:
         reason = f"machine type {chosen.type} has no HPET"
         refusals = (*refusals, refusal("clock.timers.hpet", reason, Layer.QEMU, None, "leave `hpet: on` out"))
-    decisions = _Resolution(profile, pool, chosen.type, libvirt=libvirt).decisions()
+    decisions = _Resolution(profile, pool, chosen.type, libvirt=libvirt, commandline=commandline).decisions()
     refused = tuple(decision for decision in decisions if decision.state is Outcome.REFUSED)
     plan = Plan(
         profile.name,
@@ -69,14 +77,16 @@ def resolve(profile: Profile, pool: Sequence[Host], *, libvirt: bool = False, ma
         profile.clock,
         decisions,
         (*refused, *refusals),
+        uses=profile.uses,
     )
     return plan._replace(notes=notes(plan, profile, pool, libvirt=libvirt))
 
 
-def _unusable(host: Host) -> Decision | None:
+def unusable(host: Host) -> Decision | None:
     """Why nothing at all can be had on a host."""
     if not host.kvm.hyperv:
-        return refusal("kvm", NO_HYPERV.reason, NO_HYPERV.layer, host.label, NO_HYPERV.remedy)
+        why = NOT_KNOWN if host.kvm.hyperv is None else NO_HYPERV
+        return refusal("kvm", why.reason, why.layer, host.label, why.remedy)
     if not host.qemu:
         remedy = "record the host anew where QEMU is installed, or name a QEMU binary"
         return refusal("qemu", "no QEMU is known there", Layer.QEMU, host.label, remedy)
@@ -92,10 +102,13 @@ def _no_plan(profile: Profile, refusals: Sequence[Decision]) -> Plan:
 class _Resolution:
     """One run: remembers each row's obstacle, so that none is looked for twice."""
 
-    def __init__(self, profile: Profile, pool: Sequence[Host], machine: str, *, libvirt: bool) -> None:
+    def __init__(
+        self, profile: Profile, pool: Sequence[Host], machine: str, *, libvirt: bool, commandline: bool
+    ) -> None:
         self.profile = profile
         self.pool = pool
         self.libvirt = libvirt
+        self.commandline = commandline
         self.compat = machines.compat(machine)
         self.wishes = _wishes(profile)
         self.found: dict[str, Obstacle | None] = {}
@@ -161,7 +174,8 @@ class _Resolution:
     def _hosts(self, row: Row) -> Obstacle | None:
         unknown = None
         for host in self.pool:
-            assumed = self.libvirt and (host.libvirt is not None or row.libvirt is None)
+            # An unknown libvirt is taken for the newest, and a note says so.
+            assumed = self.libvirt and (host.libvirt is not None if row.libvirt else not self.commandline)
             answer = verdict(support(host, row, host.qemu[0]), libvirt=assumed)
             if answer.state is State.NO:
                 return Obstacle(answer.reason, answer.layer, host.label, answer.remedy)

@@ -3,9 +3,10 @@
 from enum import StrEnum
 from typing import NamedTuple
 
+from hvctl.catalog import ROWS
 from hvctl.catalog.cpu_models import VENDOR_NAMES
 from hvctl.catalog.types import Need, Row
-from hvctl.model.host import Host, Libvirt, Qemu
+from hvctl.model.host import LIBVIRT, Host, Kvm, Libvirt, Qemu
 from hvctl.model.plan import Layer
 
 
@@ -26,12 +27,29 @@ class Answer(NamedTuple):
     remedy: str = ""
 
 
+class Judged(NamedTuple):
+    """One row on one host with one QEMU: the layers' answers, and the one that decides without libvirt."""
+
+    row: Row
+    answers: tuple[Answer, Answer, Answer, Answer]
+    verdict: Answer
+
+
 NO_HYPERV = Answer(
     Layer.KERNEL,
     State.NO,
     "its KVM has no Hyper-V emulation",
     "boot a kernel built with CONFIG_KVM_HYPERV=y",
 )
+
+NOT_KNOWN = Answer(
+    Layer.KERNEL,
+    State.UNKNOWN,
+    "whether its KVM emulates Hyper-V is not known",
+    "record that host on itself: hvctl check-host --record FILE",
+)
+
+UNTOLD = "libvirt's domain capabilities do not tell"
 
 
 def support(host: Host, row: Row, qemu: Qemu | None) -> tuple[Answer, Answer, Answer, Answer]:
@@ -49,10 +67,19 @@ def verdict(answers: tuple[Answer, ...], *, libvirt: bool = False) -> Answer:
     return counted[0]
 
 
+def judge(host: Host, qemu: Qemu | None) -> tuple[Judged, ...]:
+    """Every row of the catalog on a host; libvirt answers and does not decide."""
+    judged = []
+    for row in ROWS:
+        answers = support(host, row, qemu)
+        judged.append(Judged(row, answers, verdict(answers)))
+    return tuple(judged)
+
+
 def _kernel(host: Host, row: Row) -> Answer:
     kvm = host.kvm
     if not kvm.hyperv:
-        return NO_HYPERV
+        return NOT_KNOWN if kvm.hyperv is None else NO_HYPERV
     unknown = row.id in kvm.unseen
     for name in row.caps:
         value = kvm.cap(name)
@@ -60,7 +87,7 @@ def _kernel(host: Host, row: Row) -> Answer:
             return Answer(Layer.KERNEL, State.NO, f"KVM does not offer {name}", _kernel_remedy(host, row))
         unknown = unknown or value is None
     if unknown:
-        return Answer(Layer.KERNEL, State.UNKNOWN, "this kernel has no way to tell (before 5.0)", "use a newer kernel")
+        return _cannot_tell(kvm)
     leaves = {leaf.leaf: leaf for leaf in kvm.leaves}
     for bits in row.checks:
         leaf = leaves.get(bits.leaf)
@@ -69,6 +96,12 @@ def _kernel(host: Host, row: Row) -> Answer:
             lacks = " and ".join(name for bit, name in zip(bits.bits, bits.names, strict=True) if not have & (1 << bit))
             return Answer(Layer.KERNEL, State.NO, f"KVM does not report {lacks}", _kernel_remedy(host, row))
     return Answer(Layer.KERNEL, State.YES)
+
+
+def _cannot_tell(kvm: Kvm) -> Answer:
+    if kvm.how == LIBVIRT:
+        return Answer(Layer.KERNEL, State.UNKNOWN, UNTOLD, NOT_KNOWN.remedy)
+    return Answer(Layer.KERNEL, State.UNKNOWN, "this kernel has no way to tell (before 5.0)", "use a newer kernel")
 
 
 def _kernel_remedy(host: Host, row: Row) -> str:
@@ -111,6 +144,8 @@ def _qemu(row: Row, qemu: Qemu | None) -> Answer:
         return Answer(Layer.QEMU, State.UNKNOWN, "no QEMU binary is known", "name one")
     known = dict(qemu.properties)
     for wanted in row.properties:
+        if wanted.name not in known and qemu.partial:
+            return Answer(Layer.QEMU, State.UNKNOWN, UNTOLD, NOT_KNOWN.remedy)
         if wanted.name not in known:
             since = f"it came with QEMU {row.since_qemu.version}" if row.since_qemu else ""
             return Answer(Layer.QEMU, State.NO, f"{qemu.path} does not know {wanted.name}", since)
@@ -122,6 +157,8 @@ def _libvirt(row: Row, libvirt: Libvirt | None) -> Answer:
         return Answer(Layer.LIBVIRT, State.NO, "libvirt has no element for it", "use QEMU without libvirt")
     if libvirt is None:
         return Answer(Layer.LIBVIRT, State.UNKNOWN, "which elements its libvirt knows is not known")
+    if row.libvirt.path not in libvirt.elements and libvirt.partial:
+        return Answer(Layer.LIBVIRT, State.UNKNOWN, UNTOLD, NOT_KNOWN.remedy)
     if row.libvirt.path not in libvirt.elements:
         named = row.libvirt.path.replace("@mode", "hyperv mode=")
         remedy = f"it came with libvirt {row.libvirt.since}"

@@ -9,6 +9,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from hvctl.catalog import rank
 from hvctl.model.host import Libvirt
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def read_libvirt(root: str) -> Libvirt | None:
 
 
 def schema_elements(text: bytes) -> tuple[str, ...]:
-    """The paths that a domaincommon.rng knows, as the catalog writes them, sorted.
+    """The paths that a domaincommon.rng knows, as the catalog writes them, in its order.
 
     Raises:
         SchemaError: it is no such schema.
@@ -62,7 +63,7 @@ def schema_elements(text: bytes) -> tuple[str, ...]:
     found.update(f"panic:{name}" for name in grammar.values("panic", "model"))
     if len(found) > _MOST_ELEMENTS:
         raise SchemaError("it has too many elements")
-    return tuple(sorted(found))
+    return tuple(sorted(found, key=rank))
 
 
 class _Grammar:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qemu.qmp import ExecuteError
 
-from hvctl.catalog import ROWS, machines
+from hvctl.catalog import ROWS, machines, rank
 from hvctl.model.host import MachineType, Qemu
 from hvctl.probe.hostfs import clean
 from hvctl.probe.qemu_process import ProbeError, running
+from hvctl.probe.replies import BadReplyError, listed, number, record, text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,9 +28,7 @@ _PREFIXES = ("hv-", "x-hv-")
 _SIGHTED_OPTION = "run-with"
 _WITHOUT_KVM = "with KVM it cannot be asked, so its CPU models are not known"
 _ABSTRACT_MODELS = ("host", "max", "base")
-_MOST_ENTRIES = 5000
 _MOST_MACHINES = 500
-_MOST_CHARACTERS = 200
 _PASSTHROUGH = next(row for row in ROWS if row.takes_all)
 _ID_OF = {known.name: row.id for row in ROWS for known in row.properties if known.type == "bool"}
 
@@ -39,10 +38,6 @@ class QemuAnswers(NamedTuple):
 
     qemu: tuple[Qemu, ...]
     notes: tuple[str, ...]
-
-
-class BadReplyError(ValueError):
-    """A QMP answer has not the form that QEMU documents."""
 
 
 def probe_qemus(paths: Sequence[str], *, kvm: bool = True, limit: float = LIMIT) -> QemuAnswers:
@@ -102,19 +97,22 @@ async def _ask_all(monitor: Monitor, path: str, notes: list[str]) -> Qemu:
 
 
 async def _ask_general(monitor: Monitor, path: str) -> Qemu:
-    version = _record((await _mapping(monitor, "query-version")).get("qemu"))
+    version = record((await _mapping(monitor, "query-version")).get("qemu"))
     try:
         properties = await _mappings(monitor, "device-list-properties", typename=_CPU)
     except ExecuteError as error:
         raise BadReplyError(f"it has no {_CPU}") from error
     return Qemu(
         path=path,
-        version=".".join(str(_number(version.get(part))) for part in ("major", "minor", "micro")),
+        version=".".join(str(number(version.get(part))) for part in ("major", "minor", "micro")),
         properties=tuple(
             sorted(
-                (_text(entry.get("name")), _text(entry.get("type")))
-                for entry in properties
-                if _text(entry.get("name")).startswith(_PREFIXES)
+                (
+                    (text(entry.get("name")), text(entry.get("type")))
+                    for entry in properties
+                    if text(entry.get("name")).startswith(_PREFIXES)
+                ),
+                key=lambda known: rank(known[0]),
             )
         ),
         options=_options(await _mappings(monitor, "query-command-line-options")),
@@ -124,19 +122,19 @@ async def _ask_general(monitor: Monitor, path: str) -> Qemu:
 
 def _options(groups: list[dict[str, Any]]) -> tuple[str, ...]:
     """Names of option groups, and `run-with.PARAMETER`: that group has grown by parameters."""
-    names = [_text(group.get("option")) for group in groups]
+    names = [text(group.get("option")) for group in groups]
     for group in groups:
         if group.get("option") == _SIGHTED_OPTION:
-            parameters = _list(group.get("parameters"))
-            names += [f"{_SIGHTED_OPTION}.{_text(_record(entry).get('name'))}" for entry in parameters]
+            parameters = listed(group.get("parameters"))
+            names += [f"{_SIGHTED_OPTION}.{text(record(entry).get('name'))}" for entry in parameters]
     return tuple(sorted(set(names) - {""}))
 
 
 async def _machines(monitor: Monitor) -> tuple[MachineType, ...]:
     found = []
     for entry in (await _mappings(monitor, "query-machines"))[:_MOST_MACHINES]:
-        name = _text(entry.get("name"))
-        alias = _text(entry["alias"]) if "alias" in entry else None
+        name = text(entry.get("name"))
+        alias = text(entry["alias"]) if "alias" in entry else None
         found.append(MachineType(name, alias, await _has_hpet(monitor, name)))
     return tuple(sorted(found, key=_machine_order))
 
@@ -177,7 +175,7 @@ async def _expansion(monitor: Monitor, properties: dict[str, bool]) -> dict[str,
         )
     except ExecuteError:
         return None
-    return _record(_record(reply.get("model")).get("props"))
+    return record(record(reply.get("model")).get("props"))
 
 
 def _plain(properties: dict[str, Any] | None) -> tuple[tuple[str, Scalar], ...] | None:
@@ -185,7 +183,7 @@ def _plain(properties: dict[str, Any] | None) -> tuple[tuple[str, Scalar], ...] 
     if properties is None:
         return None
     return tuple(
-        (_text(name), _text(value) if isinstance(value, str) else value)
+        (text(name), text(value) if isinstance(value, str) else value)
         for name, value in sorted(properties.items())
         if isinstance(value, bool | int | str) and not name.startswith(_PREFIXES) and _bounded(value)
     )
@@ -205,37 +203,13 @@ def _enabled(properties: dict[str, Any] | None) -> tuple[str, ...] | None:
 
 async def _models(monitor: Monitor) -> tuple[str, ...]:
     definitions = await _mappings(monitor, "query-cpu-definitions")
-    usable = {_text(entry.get("name")) for entry in definitions if entry.get("unavailable-features") == []}
+    usable = {text(entry.get("name")) for entry in definitions if entry.get("unavailable-features") == []}
     return tuple(sorted(usable.difference(_ABSTRACT_MODELS)))
 
 
 async def _mapping(monitor: Monitor, command: str, **arguments: object) -> dict[str, Any]:
-    return _record(await monitor.ask(command, **arguments))
+    return record(await monitor.ask(command, **arguments))
 
 
 async def _mappings(monitor: Monitor, command: str, **arguments: object) -> list[dict[str, Any]]:
-    return [_record(entry) for entry in _list(await monitor.ask(command, **arguments))]
-
-
-def _record(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict) or len(value) > _MOST_ENTRIES:
-        raise BadReplyError("an answer is not an object of reasonable size")
-    return value
-
-
-def _list(value: Any) -> list[Any]:
-    if not isinstance(value, list) or len(value) > _MOST_ENTRIES:
-        raise BadReplyError("an answer is not a list of reasonable length")
-    return value
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > _MOST_CHARACTERS or not value.isprintable():
-        raise BadReplyError("an answer has something else where a short text is expected")
-    return value
-
-
-def _number(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 31:
-        raise BadReplyError("an answer has something else where a number is expected")
-    return value
+    return [record(entry) for entry in listed(await monitor.ask(command, **arguments))]

@@ -5,45 +5,31 @@ Plain text without rich: that import alone would take longer than asking the ker
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from hvctl.catalog import ROWS
-from hvctl.plan.support import State, support, verdict
+from hvctl.model.host import LIBVIRT
+from hvctl.plan.support import UNTOLD, State, judge
+from hvctl.report.paint import BOLD, Paint
 from hvctl.report.wrap import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hvctl.catalog.types import Row
     from hvctl.model.host import Hardware, Host, Qemu
-    from hvctl.plan.support import Answer
+    from hvctl.plan.support import Answer, Judged
 
 FORMAT_VERSION = 1
+_EMULATION = {
+    True: "KVM with Hyper-V emulation",
+    False: "KVM without Hyper-V emulation",
+    None: "whether its KVM emulates Hyper-V is not known",
+}
 _COLUMNS = (("enlightenment", 24), ("kernel", 9), ("hardware", 10), ("QEMU", 9), ("libvirt", 9), ("verdict", 7))
-_COLORS = {State.YES: "32", State.NO: "31", State.UNKNOWN: "33"}
-_BOLD = "1"
-
-
-class Judged(NamedTuple):
-    """One row on one host with one QEMU: the layers' answers, and the one that decides."""
-
-    row: Row
-    answers: tuple[Answer, ...]
-    verdict: Answer
-
-
-def judge(host: Host, qemu: Qemu | None) -> tuple[Judged, ...]:
-    """Every row of the catalog; libvirt is shown and does not decide."""
-    judged = []
-    for row in ROWS:
-        answers = support(host, row, qemu)
-        judged.append(Judged(row, answers, verdict(answers)))
-    return tuple(judged)
 
 
 def host_text(host: Host, *, width: int = 80, color: bool = False) -> str:
     """The whole report: header, table, notes; ends in a newline. Without Hyper-V in KVM the table is left out."""
-    paint = _Paint(color)
+    paint = Paint(color)
     lines = _header(host, width, paint)
     if host.kvm.hyperv:
         lines += ["", *_table(host, width, paint)]
@@ -62,7 +48,7 @@ def warnings(host: Host) -> tuple[str, ...]:
             f"the clock source of this host is {source}, not tsc: the guest's reference TSC page is then not valid, "
             "and reading it is as slow as the MSR"
         )
-    if host.kvm.unseen:
+    if host.kvm.unseen and host.kvm.how != LIBVIRT:
         found.append(
             f"this kernel cannot be asked what it supports (Linux before 5.0), so these are not known: "
             f"{', '.join(host.kvm.unseen)}"
@@ -113,22 +99,8 @@ def dump(document: dict[str, Any]) -> str:
     return json.dumps(document, indent=2) + "\n"
 
 
-class _Paint:
-    """Text with or without terminal colours."""
-
-    def __init__(self, color: bool) -> None:
-        self._color = color
-
-    def __call__(self, text: str, code: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self._color else text
-
-    def state(self, state: State, column: int) -> str:
-        """A state in its colour, padded to the column: the colour codes take no room."""
-        return self(str(state), _COLORS[state]) + " " * (column - len(state))
-
-
-def _header(host: Host, width: int, paint: _Paint) -> list[str]:
-    emulation = "with Hyper-V emulation" if host.kvm.hyperv else "without Hyper-V emulation"
+def _header(host: Host, width: int, paint: Paint) -> list[str]:
+    emulation = _EMULATION[host.kvm.hyperv]
     release = f"Linux {host.kvm.release}" if host.kvm.release else "an unknown kernel"
     facts = [
         ("KVM", dict(host.how).get("kvm", host.kvm.how)),
@@ -143,8 +115,8 @@ def _header(host: Host, width: int, paint: _Paint) -> list[str]:
     ]
     if not host.qemu:
         facts.insert(-1, ("QEMU", "not asked, or none could be"))
-    title = f"{host.label}: {release}, KVM {emulation}"
-    lines = [paint(line, _BOLD) for line in wrapped(title, width, 0, 2)]
+    title = f"{host.label}: {release}, {emulation}"
+    lines = [paint(line, BOLD) for line in wrapped(title, width, 0, 2)]
     for name, value in facts:
         lines += wrapped(f"{name:<13} {value}", width, 2, 16)
     return lines
@@ -177,8 +149,8 @@ def _libvirt(host: Host) -> str:
     return host.libvirt.version or "unknown version"
 
 
-def _table(host: Host, width: int, paint: _Paint) -> list[str]:
-    lines = [paint("".join(f"{name:<{column}}" for name, column in _COLUMNS).rstrip(), _BOLD)]
+def _table(host: Host, width: int, paint: Paint) -> list[str]:
+    lines = [paint("".join(f"{name:<{column}}" for name, column in _COLUMNS).rstrip(), BOLD)]
     first = host.qemu[0] if host.qemu else None
     judged = judge(host, first)
     for one in judged:
@@ -191,14 +163,15 @@ def _table(host: Host, width: int, paint: _Paint) -> list[str]:
     return lines
 
 
-def _row(host: Host, judged: Judged, width: int, paint: _Paint) -> list[str]:
+def _row(host: Host, judged: Judged, width: int, paint: Paint) -> list[str]:
     states = (*(answer.state for answer in judged.answers), judged.verdict.state)
     cells = [f"{judged.row.id:<{_COLUMNS[0][1]}}"]
     cells += [paint.state(state, column) for state, (_, column) in zip(states, _COLUMNS[1:], strict=True)]
     lines = ["".join(cells)]
     for answer in judged.answers:
-        # What is unknown for all rows alike is said once, by the header.
+        # What is unknown for all rows alike is said once, by the header or a note.
         said_once = (answer.layer == "qemu" and not host.qemu) or (answer.layer == "libvirt" and host.libvirt is None)
+        said_once = said_once or answer.reason == UNTOLD
         if answer.reason and not (said_once and answer.state is State.UNKNOWN):
             lines += wrapped(_because(answer), width, 4, 6)
     return lines

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hvctl import __version__
 from hvctl.catalog import ROWS
 from hvctl.catalog.types import Kind
 from hvctl.formats.profile_keys import (
@@ -23,6 +22,11 @@ from hvctl.formats.profile_keys import (
 from hvctl.formats.profile_wishes import VALUED, bounds
 from hvctl.model.version_id import SHAPE
 from hvctl.report.explain import sections
+from hvctl.report.roff import section as _section
+from hvctl.report.roff import see_also as _see_also
+from hvctl.report.roff import text as _text
+from hvctl.report.roff import title as _title
+from hvctl.report.roff import verbatim as _verbatim
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,8 +36,6 @@ if TYPE_CHECKING:
     from hvctl.catalog.types import Row
     from hvctl.formats.profile_keys import Key
 
-
-RELEASED = "2026-11-23"
 
 PROFILE_EXAMPLE = """\
 version: 1
@@ -232,34 +234,9 @@ def commands_page(group: click.Context, commands: Sequence[click.Context]) -> st
             "asks anew. The folder may be removed at any time."
         ),
     ]
-    return "\n".join([*lines, *_see_also("hvctl-profile(5)", "hvctl-enlightenments(7)", "qemu(1)", "virsh(1)"), ""])
-
-
-def _title(name: str, section: int, title: str) -> str:
-    return f'.TH {name} {section} "{RELEASED}" "hvctl {__version__}" "{title}"'
-
-
-def _section(name: str) -> list[str]:
-    return [f".SH {name}"]
-
-
-def _see_also(*pages: str) -> list[str]:
-    found = []
-    for number, page in enumerate(pages, 1):
-        name, _, section = page.partition("(")
-        found.append(f".BR {_text(name)} ({section}{',' if number < len(pages) else ''}")
-    return [*_section("SEE ALSO"), *found]
-
-
-def _text(text: str) -> str:
-    """Text as roff input on one line: nothing in it is a request or an escape."""
-    return _verbatim(" ".join(text.split()))
-
-
-def _verbatim(line: str) -> str:
-    """The same for a line whose spaces count."""
-    escaped = line.replace("\\", "\\e").replace("-", "\\-").replace("`", "\\(ga").replace("~", "\\(ti")
-    return f"\\&{escaped}" if escaped.startswith((".", "'")) else escaped
+    return "\n".join(
+        [*lines, *_see_also("hvctl-profile(5)", "hvctl-enlightenments(7)", "hvctl-rules(7)", "qemu(1)", "virsh(1)"), ""]
+    )
 
 
 def _help(context: click.Context) -> list[str]:

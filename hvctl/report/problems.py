@@ -9,6 +9,8 @@ from hvctl.errors import InputError
 from hvctl.report.wrap import wrapped
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hvctl.errors import HvctlError
     from hvctl.model.span import Problem, Span
 
@@ -20,14 +22,19 @@ _RED, _BLUE, _CYAN, _BOLD, _RESET = "\x1b[1;31m", "\x1b[1;34m", "\x1b[36m", "\x1
 def render_error(error: HvctlError, color: bool) -> str:
     """The text of an error, every problem of it, ending in a newline."""
     if not isinstance(error, InputError):
-        message = "error: " + error.message
-        folded = "\n".join(line for text in message.split("\n") for line in wrapped(text, WIDTH))
-        hint = "\n".join(wrapped(f"hint: {error.hint}", WIDTH)).removeprefix("hint: ")
-        return _headline(folded.removeprefix("error: "), color) + _hint(hint if error.hint else "", "", color)
+        message = _folded(error.message, "error: ")
+        return _headline(message, color) + _hint(_folded(error.hint, "hint: "), "", color)
     blocks = [render_problem(problem, color) for problem in error.problems]
     if len(blocks) > 1:
         blocks.append(_paint(f"{len(blocks)} problems", _BOLD, color) + "\n")
     return "\n".join(blocks) + _hint(error.hint, "", color)
+
+
+def _folded(text: str, behind: str) -> str:
+    """A text in lines, the first of which stands behind a word."""
+    first, *others = text.split("\n")
+    lines = [*wrapped(first, WIDTH, len(behind)), *(line for other in others for line in wrapped(other, WIDTH))]
+    return "\n".join(lines)[len(behind) :]
 
 
 def render_problem(problem: Problem, color: bool) -> str:
@@ -35,13 +42,18 @@ def render_problem(problem: Problem, color: bool) -> str:
     text = _headline(problem.message, color)
     if problem.span is None:
         return text + _hint(problem.hint, "", color)
-    spans = [problem.span, *(span for _, span in problem.related)]
-    gutter = " " * max(len(str(span.line)) for span in spans)
-    text += _place("-->", problem.span, gutter, color) + _excerpt(problem.span, gutter, "^", "", color)
-    for label, span in problem.related:
+    places, gutter = located(problem.span, problem.related, color)
+    return text + places + _hint(problem.hint, f"{gutter} = ", color)
+
+
+def located(span: Span, related: Sequence[tuple[str, Span]], color: bool) -> tuple[str, str]:
+    """A place and the others that it concerns, each with its line and caret; and the gutter that lines up with them."""
+    gutter = " " * max(len(str(one.line)) for one in (span, *(other for _, other in related)))
+    text = _place("-->", span, gutter, color) + _excerpt(span, gutter, "^", "", color)
+    for label, other in related:
         # The same file needs no second place line to be found, but editors make a link of it.
-        text += _place(":::", span, gutter, color) + _excerpt(span, gutter, "-", label, color)
-    return text + _hint(problem.hint, f"{gutter} = ", color)
+        text += _place(":::", other, gutter, color) + _excerpt(other, gutter, "-", label, color)
+    return text, gutter
 
 
 def error_json(error: HvctlError | None) -> dict[str, object]:
@@ -89,10 +101,10 @@ def snippet(span: Span, room: int) -> Snippet:
     line = span.excerpt[first : first + 4 * room]
     end = len(span.excerpt) if span.end_line > span.line else last
     cells = _cells(line)
-    before = sum(_width(cell) for cell in cells[: span.column - 1 - first])
-    width = max(1, sum(_width(cell) for cell in cells[span.column - 1 - first : end - first]))
+    before = _width("".join(cells[: span.column - 1 - first]))
+    width = max(1, _width("".join(cells[span.column - 1 - first : end - first])))
     text = "".join(cells).rstrip()
-    total = sum(_width(cell) for cell in text)
+    total = _width(text)
     if first == 0 and total <= room:
         return Snippet(text, before, width)
     return _cropped(text, before, width, room)
@@ -116,6 +128,8 @@ def _cropped(text: str, start: int, width: int, room: int) -> Snippet:
 
 def _cells(line: str) -> list[str]:
     """What each character of a line is shown as."""
+    if line.isascii() and line.isprintable():
+        return list(line)
     shown = []
     at = 0
     for char in line:
@@ -127,7 +141,7 @@ def _cells(line: str) -> list[str]:
 
 def visible(text: str) -> str:
     """A text with escapes for what a terminal would obey or hide: control characters, bidirectional marks."""
-    return "".join(char if char == "\n" else _escaped(char) for char in text)
+    return text if text.isprintable() else "".join(char if char == "\n" else _escaped(char) for char in text)
 
 
 def _escaped(char: str) -> str:

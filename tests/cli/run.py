@@ -1,11 +1,15 @@
-"""hvctl as a process."""
+"""hvctl as a process, or by the same door in this one, which takes a tenth of the time."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+from hvctl.cli import run
 
 HOSTS = Path(__file__).parent.parent / "hosts"
 
@@ -23,4 +27,18 @@ def hvctl(*words: str, code: int = 0, **environment: str) -> subprocess.Complete
         stdin=subprocess.DEVNULL,
     )
     assert done.returncode == code, f"{words} gave {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def inside(*words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """Run hvctl in this process and demand its exit code."""
+    out, err = io.StringIO(), io.StringIO()
+    colors = {name: os.environ.pop(name) for name in ("NO_COLOR", "FORCE_COLOR") if name in os.environ}
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = run(list(words))
+    finally:
+        os.environ.update(colors)
+    done = subprocess.CompletedProcess(words, status, out.getvalue(), err.getvalue())
+    assert status == code, f"{words} gave {status}\n{done.stdout}\n{done.stderr}"
     return done

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hvctl.cli import run
-from hvctl.cli.pool import this_host
+from hvctl.cli.hosts import this_host
 from hvctl.errors import HostError
 from tests.cli.run import HOSTS, hvctl
 from tests.made_hosts import made_amd_host

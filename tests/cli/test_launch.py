@@ -20,7 +20,7 @@ def launch(*words: str) -> subprocess.CompletedProcess[str]:
 
 def hyperv_here() -> bool:
     try:
-        return probe_host(with_qemu=False, with_libvirt=False).kvm.hyperv
+        return bool(probe_host(with_qemu=False, with_libvirt=False).kvm.hyperv)
     except HostError:
         return False
 

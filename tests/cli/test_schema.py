@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import jsonschema
+import pytest
+
+from hvctl.cli.schema import FILES
 from tests.cli.run import hvctl
 
 ROOT = Path(__file__).parents[2]
@@ -14,11 +18,12 @@ def test_the_schema_of_profiles_is_the_shipped_one() -> None:
     assert hvctl("schema", "profile").stdout == (ROOT / "profiles" / "profile.schema.json").read_text()
 
 
-def test_the_schema_of_host_files() -> None:
-    shown = hvctl("schema", "host").stdout
-    assert shown == (ROOT / "hvctl" / "formats" / "host.schema.json").read_text()
-    assert json.loads(shown)["$schema"]
+@pytest.mark.parametrize("name", FILES)
+def test_the_schema_of_each_other_name(name: str) -> None:
+    shown = hvctl("schema", name).stdout
+    assert shown == (ROOT / "hvctl" / FILES[name]).read_text()
+    jsonschema.Draft7Validator.check_schema(json.loads(shown))
 
 
 def test_an_unknown_format() -> None:
-    assert "'profile', 'host'" in hvctl("schema", "domain", code=2).stderr
+    assert "'profile', 'host', 'plan'" in hvctl("schema", "domain", code=2).stderr

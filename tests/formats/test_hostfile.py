@@ -51,12 +51,12 @@ scalars = st.booleans() | st.integers(-(1 << 63), (1 << 64) - 1) | line
 qemus = st.builds(
     Qemu,
     *(line, maybe_line, mapping(line), lines, st.lists(machine_types, max_size=3).map(tuple)),
-    *(st.none() | mapping(scalars), st.none() | lines, st.none() | lines),
+    *(st.none() | mapping(scalars), st.none() | lines, st.none() | lines, st.booleans()),
 )
 hosts = st.builds(
     Host,
     *(maybe_line, kvms, hardware, st.lists(qemus, max_size=2).map(tuple)),
-    *(st.none() | st.builds(Libvirt, maybe_line, lines), mapping(line), lines),
+    *(st.none() | st.builds(Libvirt, maybe_line, lines, st.booleans()), mapping(line), lines),
 )
 
 
@@ -266,6 +266,19 @@ def test_a_closed_stdin_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", None)
     with pytest.raises(InputError, match="stdin is closed"):
         read_host("-")
+
+
+def test_whether_only_libvirt_was_asked_is_written_only_where_it_is_so() -> None:
+    partial = MADE[0].qemu[0]._replace(partial=True)
+    host = MADE[0]._replace(qemu=(partial, MADE[0].qemu[0]), libvirt=Libvirt("11.3.0", ("relaxed",), partial=True))
+    assert load_host(dump_host(host), "x") == host
+    assert dump_host(host).count('"partial": true') == 2
+    assert '"partial"' not in dump_host(MADE[0])
+    changed = document(libvirt={"version": None, "elements": [], "partial": "yes"})
+    (problem,) = problems(json.dumps(changed, indent=1))
+    assert problem.message == '"partial" must be true or false or null, not a string'
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(changed, SCHEMA)
 
 
 @pytest.mark.parametrize("hz", [0, TSC_HZ[0] - 1, TSC_HZ[1] + 1])

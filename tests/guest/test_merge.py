@@ -91,7 +91,7 @@ def test_refused(caller: str, message: str) -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
 @pytest.mark.parametrize(
-    "form", ["host-x86_64-cpu.{}=on", "driver=host-x86_64-cpu,property={},value=on", "x86_64-cpu.{}=on"]
+    "form", ["host-x86_64-cpu.{}=on", "driver=host-x86_64-cpu,property={},value=on", "x86_64-cpu.{}=on", "cpu.{}=on"]
 )
 def test_no_enlightenment_goes_through_a_global(row: object, form: str) -> None:
     for known in next(each for each in ROWS if each is row).properties:

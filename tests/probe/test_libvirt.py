@@ -46,17 +46,17 @@ GRAMMAR = """<?xml version="1.0" encoding="UTF-8"?>
 
 def test_paths_are_written_as_in_the_catalog() -> None:
     assert schema_elements(GRAMMAR.encode()) == (
-        "@mode",
-        "panic:isa",
         "relaxed",
+        "timer:hypervclock",
         "stimer",
         "stimer/direct",
-        "timer:hypervclock",
-        "timer:pit",
-        "timer:rtc",
         "tlbflush",
         "tlbflush/direct",
         "tlbflush/extended",
+        "@mode",
+        "panic:isa",
+        "timer:pit",
+        "timer:rtc",
     )
 
 

@@ -178,7 +178,7 @@ def _read(path: Path) -> str:
 
 def test_all_are_asked_at_the_same_time_and_keep_their_order(tmp_path: Path) -> None:
     began = time.monotonic()
-    answers = probe_qemus([fake(tmp_path, lie) for lie in ("silent", "honest", "hangs-at-machines")], limit=2)
-    assert time.monotonic() - began < 6
+    answers = probe_qemus([fake(tmp_path, lie) for lie in ("silent", "honest", "hangs-at-machines")], limit=6)
+    assert time.monotonic() - began < 12
     assert [Path(qemu.path).name for qemu in answers.qemu] == ["honest"]
     assert ["silent" in answers.notes[0], "hangs" in answers.notes[1]] == [True, True]

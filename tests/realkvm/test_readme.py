@@ -59,7 +59,8 @@ def test_the_commands_of_the_console_blocks(
         words = shlex.split(line, comments=True)
         assert words[0] == "hvctl"
         assert run(words[1:]) == 0, line
-        assert capsys.readouterr().out, line
+        # lint has nothing to say of what gen writes.
+        assert capsys.readouterr().out or {"-o", "--in-place", "lint"} & set(words), line
 
 
 def test_the_transcript_is_what_hvctl_says() -> None:

@@ -10,8 +10,8 @@ from hvctl.catalog import ROWS
 from hvctl.formats.hostfile import host_json as document_of
 from hvctl.formats.hostfile import read_host
 from hvctl.model.host import Host
-from hvctl.plan.support import State
-from hvctl.report.host import dump, host_json, host_text, judge, warnings
+from hvctl.plan.support import State, judge
+from hvctl.report.host import dump, host_json, host_text, warnings
 from tests.made_hosts import made_amd_host, made_intel_host, made_no_hyperv_host, made_old_kernel_host, made_qemu
 
 HOSTS = Path(__file__).parent.parent / "hosts"

@@ -11,7 +11,7 @@ from tests.testbed.errors import TestbedError
 from tests.testbed.machine import Job
 from tests.testbed.outcome import Outcome, parse
 from tests.testbed.selection import FOLDER, RESULTS, SELECTED
-from tests.testbed.world import CHECKOUT, find_world
+from tests.testbed.world import CHECKOUT, NAMES, find_world
 
 INNER_PYTEST = (
     "-m",
@@ -82,7 +82,9 @@ class Batch:
                 self._news.notify_all()
 
     def _run(self) -> None:
-        world = find_world(self.world, stop=self._stop)
+        # A world may run a program of another one's root, which must lie there before it boots.
+        worlds = {name: find_world(name, stop=self._stop) for name in NAMES}
+        world = worlds[self.world]
         with tempfile.TemporaryDirectory(prefix="hvctl-realkvm-") as name:
             out = Path(name)
             (out / SELECTED).write_text("".join(f"{nodeid}\n" for nodeid in self._nodeids))

@@ -41,6 +41,9 @@ ROWS = (
         enables_hyperv=False,
         needs=(Need.PINNED,),
         blocks_migration=Blocks.AUTO,
+        # Without a comma, as QEMU 7.2 and 10.0 write it (observed).
+        migration_error="'hv-no-nonarch-coresharing=auto' CPU flag prevents migration use explicit "
+        "'hv-no-nonarch-coresharing=on' instead",
         migration="auto takes the answer from the host, so QEMU refuses to migrate a guest with it; on is "
         "promised for "
         "every host.",
@@ -156,6 +159,7 @@ ROWS = (
         libvirt=LibvirtPlace("@mode", "8.0.0"),
         takes_all=True,
         blocks_migration=Blocks.ALWAYS,
+        migration_error="'hv-passthrough' CPU flag prevents migration, use explicit set of hv-* flags instead",
         migration="QEMU refuses to migrate a guest with it.",
         advice=Advice.OFF,
         advice_text="For development only.",

@@ -123,6 +123,7 @@ ROWS = (
         in_passthrough=True,
         libvirt=LibvirtPlace("reenlightenment", "4.7.0"),
         needs=(Need.TSC_FREQUENCY,),
+        migration_error="Guest enabled re-enlightenment notifications, 'tsc-frequency=' has to be specified",
         nested_only=True,
         vmstate="cpu/msr_hyperv_reenlightenment",
         migration="Once the guest uses it, a destination without tsc-frequency= dies while the source reports "

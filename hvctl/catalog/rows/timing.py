@@ -51,6 +51,7 @@ ROWS = (
         "VMBus devices are built on it.",
         properties=(Property("hv-synic"),),
         qemu_name="synthetic interrupt controller (hv-synic)",
+        ramblock="synic-0-msg-page",
         feature=7,
         checks=(Bits(HV_CPUID_FEATURES, "eax", (2,), ("HV_SYNIC_AVAILABLE",)),),
         adds=(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hvctl.guest.qemu_args import FLAGS, Parameter, parameters, scan
+from hvctl.formats.qemu_args import FLAGS, Parameter, parameters, scan
 from hvctl.guest.stdio import default_monitor, uses_stdio
 from tests.guest.running import QEMU
 

@@ -92,19 +92,31 @@ class Parameter(NamedTuple):
 def scan(words: Sequence[str]) -> tuple[Option, ...]:
     """Split a command line (without the program) into options; the words of all options are the command line."""
     options: list[Option] = []
-    rest = list(words)
-    while rest:
-        word = rest.pop(0)
+    rest = iter(words)
+    for word in rest:
         if not word.startswith("-"):
             options.append(Option("", word, (word,)))
             continue
         name = word.removeprefix("--") if word.startswith("--") else word[1:]
-        if name in FLAGS or not rest:
-            options.append(Option(name, None, (word,)))
-        else:
-            value = rest.pop(0)
-            options.append(Option(name, value, (word, value)))
+        value = None if name in FLAGS else next(rest, None)
+        options.append(Option(name, value, (word,) if value is None else (word, value)))
     return tuple(options)
+
+
+def global_property(value: str) -> tuple[str, str, str] | None:
+    """Driver, property and value of a `-global`; None for what QEMU refuses.
+
+    It is written `driver.property=value`, or `driver=`, `property=` and `value=` as parameters; only in the second form
+    a doubled comma is one (qemu:softmmu/vl.c, qemu_global_option()).
+    """
+    head, equals, _ = value.partition("=")
+    driver, _, name = head.partition(".")
+    if equals and driver and name:
+        return driver, name, value[len(head) + 1 :]
+    keys = {parameter.key: parameter.value for parameter in parameters(value)}
+    if not {"driver", "property", "value"} <= keys.keys():
+        return None
+    return keys["driver"], keys["property"], keys["value"]
 
 
 def parameters(value: str, implied: str = "") -> tuple[Parameter, ...]:

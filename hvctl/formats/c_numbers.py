@@ -1,0 +1,33 @@
+"""Numbers as C reads them: QEMU and libvirt take what strtol(3) takes, and say of the rest that it is no number."""
+
+import re
+
+# strtoull with base 0: white space, a sign, then 0x and hexadecimal, 0 and octal, or decimal digits.
+_ANY_BASE = re.compile(r"[ \t\n\v\f\r]*([+-]?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]*)|([1-9][0-9]*))", re.ASCII)
+# qemu:util/cutils.c, do_strtosz() with powers of 1000. Only what has a unit can have a fraction.
+_SIZE = re.compile(r"[ \t\n\v\f\r]*\+?([0-9]+)(?:([bB])?|(?:\.([0-9]*))?([kKmMgGtTpPeE]))", re.ASCII)
+_UNITS = "kmgtpe"
+_LONGEST = 40
+
+
+def whole_number(text: str) -> int | None:
+    """The number of a text with base 0, so that `0x1000` and `010000` are 4096; None where C finds none, or more."""
+    match = _ANY_BASE.fullmatch(text) if len(text) <= _LONGEST else None
+    if match is None:
+        return None
+    sign, hexadecimal, octal, decimal = match.groups()
+    number = int(hexadecimal, 16) if hexadecimal else int(octal, 8) if octal else int(decimal)
+    return -number if sign == "-" else number
+
+
+def metric_number(text: str) -> int | None:
+    """The number of a text such as `2.5G`, units being powers of 1000; None where it has another form."""
+    if len(text) > _LONGEST:
+        return None
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        number = whole_number(text)
+        return None if number is None or number < 0 else number
+    digits, _, fraction, unit = match.groups()
+    factor = int("1" + "000" * (_UNITS.index(unit.lower()) + 1)) if unit else 1
+    return int(digits) * factor + int(fraction or "0") * factor // int("1" + "0" * len(fraction or ""))
