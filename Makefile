@@ -6,15 +6,16 @@ N ?=
 
 ifneq ($(N),)
 oracle: export HVCTL_ORACLE_COUNT = $(N)
-oracle: export HVCTL_ORACLE_SECONDS = 86400
-oracle: export HVCTL_TESTBED_LIMIT = 86400
+oracle-leaves: export HVCTL_LEAVES_COUNT = $(N)
+oracle oracle-leaves: export HVCTL_ORACLE_SECONDS = 86400
+oracle oracle-leaves: export HVCTL_TESTBED_LIMIT = 86400
 endif
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test lint oracle generated golden bench clean
+.PHONY: help demo test lint oracle oracle-leaves generated golden bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: ## hvctl on a real KVM with Hyper-V, in three minutes at most
 	@scripts/setup demo
@@ -35,6 +36,10 @@ oracle: ## random profiles against the real QEMU; N=1000 for the number of cases
 	@scripts/setup test
 	$(PYTHON) -m pytest tests/realkvm -k oracle
 
+oracle-leaves: ## random plans against the leaves that a guest sees; N=1000 for the number of cases
+	@scripts/setup test
+	$(PYTHON) -m pytest tests/realkvm/test_verify.py -k random
+
 generated: ## write the man pages and the JSON Schema anew, from the tables and the commands
 	@scripts/setup lint
 	$(PYTHON) scripts/manpages.py
@@ -47,6 +52,10 @@ golden: ## write the expected outputs in tests/golden anew; look at the differen
 bench: ## the benchmarks
 	@scripts/setup test
 	$(PYTHON) -m bench
+	$(PYTHON) -m bench.pools
+	$(PYTHON) -m bench.edit
+	$(PYTHON) -m bench.show
+	$(PYTHON) -m bench.lint 3000
 
 clean: ## remove the environment, the caches and the unpacked Debian
 	rm -rf .venv .testbed .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from hvctl.cli import COMMANDS, cli
+from hvctl.report.lint_man import rules_page
 from hvctl.report.man import commands_page, enlightenments_page, profile_page
 
 
@@ -18,6 +19,7 @@ def pages() -> dict[str, str]:
         "hvctl.1": commands_page(group, _contexts(group)),
         "hvctl-profile.5": profile_page(),
         "hvctl-enlightenments.7": enlightenments_page(),
+        "hvctl-rules.7": rules_page(),
     }
 
 

@@ -27,9 +27,11 @@ TEST = {
     "to unpack a second Debian release": ("mmdebstrap", "uidmap", "debian-archive-keyring", "tar"),
     "for the tests with libvirt": ("libvirt-daemon", "libvirt-daemon-driver-qemu", "libvirt-clients"),
     "to compile libvirt-python": ("libvirt-dev", "pkg-config", "gcc", "libc6-dev"),
-    "to assemble the probe guest": ("binutils",),
+    "to build the probe guest": ("binutils", "gcc"),
     "for the README's Windows 11 installation": ("ovmf", "swtpm", "swtpm-tools", "qemu-utils", "virtinst", "procps"),
     "to check the man pages": ("mandoc", "man-db", "groff"),
+    "to look at the HTML pages": ("chromium", "fonts-dejavu-core"),
+    "to apply a printed difference": ("patch",),
     "for the tests that make a repository": ("git",),
 }
 
