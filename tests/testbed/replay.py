@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     # The pytest of Debian 13 does not export it.
     from _pytest.terminal import TerminalReporter
 
-DEFAULT_LIMIT = 1500.0
+DEFAULT_LIMIT = 900.0
 
 
 class Replay:
