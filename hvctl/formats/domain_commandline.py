@@ -6,15 +6,15 @@ last of several wins, its property has dashes, and its class is the model's or o
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from hvctl.catalog import BY_ID
-from hvctl.formats.c_numbers import metric_number, whole_number
+from hvctl.formats.c_numbers import whole_number
+from hvctl.formats.cpu_line import SUFFIX, TSC_FREQUENCY, assignments, drivers
 from hvctl.formats.cpu_properties import PREFIXES, Written, boolean, settings
 from hvctl.formats.domain_hyperv import in_order
 from hvctl.formats.profile_problems import quoted
-from hvctl.formats.qemu_args import parameters, scan
+from hvctl.formats.qemu_args import global_property, scan
 from hvctl.model.guest import HOST_MODELS, Guest
 
 if TYPE_CHECKING:
@@ -25,13 +25,8 @@ if TYPE_CHECKING:
 
 NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
 
-# The classes of every x86 CPU; a model's own is MODEL-x86_64-cpu, and that of host is derived from that of max.
-_CLASSES = ("cpu", "x86_64-cpu")
-_SUFFIX = "-x86_64-cpu"
-# sscanf("%63[^.=].%63[^=]=") of qemu_global_option (qemu:softmmu/vl.c): the value is taken as it stands.
-_GLOBAL = re.compile(r"([^.=]+)\.([^=]+)=(.*)", re.DOTALL)
 # Properties with a field of their own in a Guest; and `check`, which only makes QEMU warn.
-_OWN = ("kvm", "migratable", "enforce", "tsc-frequency", "check")
+_OWN = ("kvm", "migratable", "enforce", TSC_FREQUENCY, "check")
 # Options that change the machine or the accelerator, or bring others in.
 _BEYOND = ("machine", "M", "accel", "enable-kvm", "readconfig")
 
@@ -53,8 +48,8 @@ def with_commandline(guest: Guest, domain: Element, reading: Reading) -> Guest:
             written = Written(option.value, arguments[position - 1].value_span("value"))
             if option.name == "cpu":
                 models.append(written)
-            else:
-                globals_ += _global(written)
+            elif parts := global_property(written.value):
+                globals_.append((parts[0], parts[1], Written(parts[2], written.span)))
     if models:
         return _replaced(guest, models[-1], globals_, reading)
     if not globals_:
@@ -78,25 +73,14 @@ def _arguments(domain: Element, reading: Reading) -> Iterator[Element]:
                 yield argument
 
 
-def _global(written: Written) -> list[Global]:
-    if match := _GLOBAL.fullmatch(written.value):
-        return [(match[1], match[2], Written(match[3], written.span))]
-    parts = {part.key: part.value for part in parameters(written.value)}
-    if not {"driver", "property", "value"} <= parts.keys():
-        return []
-    return [(parts["driver"], parts["property"], Written(parts["value"], written.span))]
-
-
 def _reaching(model: str | None, globals_: Iterable[Global], reading: Reading) -> dict[str, Written]:
     """The properties that `-global` sets on a CPU of a model, None where that is not known."""
-    classes = {*_CLASSES, f"{model}{_SUFFIX}"}
-    if model == HOST_MODELS[0]:
-        classes.add(f"{HOST_MODELS[1]}{_SUFFIX}")
+    reached = drivers(model)
     found: dict[str, Written] = {}
     for driver, name, written in globals_:
-        if model is None and driver.endswith(_SUFFIX):
+        if model is None and driver.endswith(SUFFIX) and driver not in reached:
             reading.doubt(f"-global {driver}.{name} was not read: the CPU model is not known")
-        elif driver in classes:
+        elif driver in reached:
             found[name] = written
     return found
 
@@ -106,24 +90,15 @@ def _set_by_libvirt(guest: Guest) -> set[str]:
     names = {each.name for id_ in guest.enabled() for each in BY_ID[id_].properties}
     names |= {name for name, _ in guest.features}
     # migratable is written for the model host whether or not the domain mentions it.
-    there = (("kvm", guest.hidden), ("tsc-frequency", guest.tsc_frequency), ("migratable", guest.cpu == HOST_MODELS[0]))
+    there = (("kvm", guest.hidden), (TSC_FREQUENCY, guest.tsc_frequency), ("migratable", guest.cpu == HOST_MODELS[0]))
     return names | {name for name, written in there if written}
 
 
 def _replaced(guest: Guest, cpu: Written, globals_: Iterable[Global], reading: Reading) -> Guest:
-    """The guest with the `-cpu` that takes the place of libvirt's (x86_cpu_parse_featurestr, qemu:target/i386/cpu.c).
-
-    A comma cannot be doubled there, `_` is `-` but after a sign, and what has a sign is set last.
-    """
-    model, *parts = [part for part in cpu.value.split(",") if part] or [""]
+    """The guest with the `-cpu` that takes the place of libvirt's; a comma cannot be doubled there."""
+    model, *words = [word for word in cpu.value.split(",") if word] or [""]
     found = _reaching(model, globals_, reading)
-    for name, equals, text in (part.partition("=") for part in parts if part[0] not in "+-"):
-        found[name.replace("_", "-")] = Written(text if equals else "on", cpu.span)
-    for sign, word in (("+", "on"), ("-", "off")):
-        found |= {part[1:]: Written(word, cpu.span) for part in parts if part[0] == sign}
-    if older := found.pop("tsc-freq", None):
-        hertz = metric_number(older.value)
-        found["tsc-frequency"] = Written(older.value if hertz is None else str(hertz), older.span)
+    found |= {each.name: Written(each.value, cpu.span) for each in assignments(words)}
     plain = Guest(guest.label, guest.machine, model, accelerator=guest.accelerator, libvirt=True)
     return _with_properties(plain, found, reading)
 
@@ -135,10 +110,10 @@ def _with_properties(guest: Guest, properties: Mapping[str, Written], reading: R
     for name in found.unknown:
         reading.doubt(f"hvctl does not know the QEMU property {quoted(name)}")
     switches = {name: boolean(written.value) for name, written in properties.items() if not name.startswith(PREFIXES)}
-    hertz = properties.get("tsc-frequency")
+    hertz = properties.get(TSC_FREQUENCY)
     features = dict(guest.features)
     for name, on in switches.items():
-        if on is None and name != "tsc-frequency":
+        if on is None and name != TSC_FREQUENCY:
             reading.doubt(f"the CPU property {quoted(name)} was not read")
         elif on is not None and name not in _OWN:
             features[name] = on

@@ -1,16 +1,13 @@
-"""A QEMU command line becomes a guest, read as QEMU reads it.
-
-`-cpu` and the properties of a CPU: qemu:target/i386/cpu.c, x86_cpu_parse_featurestr() and x86_cpu_expand_features():
-`_` is `-` but behind `+` and `-`, whose words come after all `name=value`; the last one wins; `-global` comes before.
-"""
+"""A QEMU command line becomes a guest, read as QEMU reads it; see cpu_line for the properties of its CPU."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from hvctl.errors import InputError
-from hvctl.formats.c_numbers import metric_number, whole_number
-from hvctl.formats.cpu_properties import OFF, ON, PREFIXES, Written, boolean, settings, wrong_value
+from hvctl.formats.c_numbers import whole_number
+from hvctl.formats.cpu_line import TSC_FREQUENCY, assignments, drivers
+from hvctl.formats.cpu_properties import PREFIXES, Written, boolean, settings, wrong_value
 from hvctl.formats.qemu_args import global_property, parameters, scan
 from hvctl.formats.words import Word, place, split
 from hvctl.model.guest import HOST_MODELS, Guest
@@ -22,15 +19,11 @@ if TYPE_CHECKING:
     from hvctl.formats.qemu_args import Option
     from hvctl.model.span import Span
 
-# What a -global must name to reach the CPU: its class, MODEL-x86_64-cpu, or one above (qemu:target/i386/cpu-qom.h).
-_BASES = ("cpu", "x86_64-cpu")
-_SUFFIX = "-x86_64-cpu"
 _DEFAULT_CPU = "qemu64"
-_TSC_FREQUENCY, _TSC_FREQ = "tsc-frequency", "tsc-freq"
 # Properties with a field of their own in a Guest; and `check`, which only makes QEMU warn.
 _MIGRATABLE = "migratable"
 _SWITCHES = (_MIGRATABLE, "enforce", "check", "kvm")
-_OWN = (*_SWITCHES, _TSC_FREQUENCY)
+_OWN = (*_SWITCHES, TSC_FREQUENCY)
 
 
 def read_command_line(text: str, path: str) -> Guest:
@@ -138,34 +131,21 @@ class _Reader:
         """The model, and every property of the CPU with its last value."""
         model, *parts = self.parts()
         found: dict[str, Written] = {}
-        # The class of host is derived from that of max.
-        models = HOST_MODELS if model == HOST_MODELS[0] else (model,)
-        drivers = {*_BASES, *(f"{one}{_SUFFIX}" for one in models)}
+        reaching = drivers(str(model))
         for driver, name, written in self.globals:
-            if driver in drivers:
+            if driver in reaching:
                 self.set(found, name, written)
-        signs: dict[str, list[Word | str]] = {"+": [], "-": []}
-        for part in parts:
-            if part[:1] in signs:
-                signs[part[0]].append(part)
-                continue
-            name, equals, value = part.partition("=")
-            name = name.replace("_", "-")
-            if name == _TSC_FREQ:
-                name, value = _TSC_FREQUENCY, self.hertz(value if equals else ON[0], part)
-            self.set(found, name, Written(value if equals else ON[0], self.span(part)))
-        for sign, value in (("+", ON[0]), ("-", OFF[0])):
-            for part in signs[sign]:
-                self.set(found, part[1:], Written(value, self.span(part)), sign=True)
+        for name, value, part, signed in assignments(parts):
+            self.set(found, name, Written(value, self.span(part)), signed=signed)
         return str(model), found
 
-    def set(self, found: dict[str, Written], name: str, written: Written, *, sign: bool = False) -> None:
+    def set(self, found: dict[str, Written], name: str, written: Written, *, signed: bool = False) -> None:
         """Set a property. What was set before gives way, its place in the order too; QEMU has taken it first."""
         right = name.replace("_", "-")
         if right != name and right.startswith(PREFIXES):
             hint = "`_` is `-` in name=value behind -cpu only"
             self.problems.append(Problem(f"QEMU knows no property {name}: write {right}", written.span, hint))
-        elif problem := wrong_value(name, written, sign=sign) or _wrong(name, written):
+        elif problem := wrong_value(name, written, sign=signed) or _wrong(name, written):
             self.problems.append(problem)
         found.pop(name, None)
         found[name] = written
@@ -187,13 +167,6 @@ class _Reader:
     def doubt(self, sentence: str) -> None:
         self.doubts[sentence] = None
 
-    def hertz(self, text: str, part: str) -> str:
-        """tsc-freq, the older name of tsc-frequency, takes a unit (qemu:util/cutils.c, qemu_strtosz_metric())."""
-        number = metric_number(text)
-        if number is None:
-            self.problem(f"{_TSC_FREQ}={text}: this is no number of Hz", part)
-        return str(number or 0)
-
 
 def _position(problem: Problem) -> tuple[int, int]:
     return (problem.span.line, problem.span.column) if problem.span else (0, 0)
@@ -205,7 +178,7 @@ def _wrong(name: str, written: Written) -> Problem | None:
         return Problem("there is no name of a property", written.span)
     if name in _SWITCHES and boolean(written.value) is None:
         return Problem(f"{name}={written.value}: a switch is on or off", written.span)
-    if name == _TSC_FREQUENCY:
+    if name == TSC_FREQUENCY:
         hertz = whole_number(written.value)
         if hertz is None or not 0 <= hertz < 1 << 63:
             return Problem(f"{name}={written.value}: this is no number of Hz", written.span)
@@ -219,7 +192,7 @@ def _switch(properties: dict[str, Written], name: str, *, default: bool) -> bool
 
 def _frequency(properties: dict[str, Written]) -> int | None:
     """In Hz. QEMU counts in kHz, and takes what is less for nothing."""
-    written = properties.get(_TSC_FREQUENCY)
+    written = properties.get(TSC_FREQUENCY)
     hertz = whole_number(written.value) if written else None
     return hertz if hertz is not None and hertz >= 1000 else None
 

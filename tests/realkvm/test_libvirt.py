@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import random
 import shlex
 import subprocess
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
+from hvctl.catalog import BY_ID
 from hvctl.formats.profile import load_profile
 from hvctl.formats.shipped import names
+from hvctl.model.plan import Plan
+from hvctl.model.profile import Ask, Migration, Profile, Wish
 from hvctl.plan.resolve import resolve
 from hvctl.render.libvirt import domain
 from hvctl.render.qemu import arguments, cpu
 from tests.realkvm.real import SETTINGS, add_libvirt_user, hvctl, this_host
+from tests.realkvm.test_oracle import MACHINES, random_set
+
+SECONDS = 40.0
+# Plans that one virsh translates: it asks QEMU once, which takes longer than a plan.
+BATCH = 20
 
 
 @pytest.fixture(scope="module")
@@ -53,21 +65,51 @@ def flags(cpu: str) -> set[str]:
 
 
 def test_libvirt_defines_every_profile_and_gives_the_flags_of_its_plan(uri: str, tmp_path: Path) -> None:
-    expected, lines = {}, []
-    for profile in names():
-        plan = resolve(load_profile(profile), (this_host(),), libvirt=True)
-        assert not plan.refusals
-        path = tmp_path / f"{profile}.xml"
-        path.write_text(domain(plan))
-        expected[profile] = flags(cpu(plan))
+    plans = {name: resolve(load_profile(name), (this_host(),), libvirt=True) for name in names()}
+    assert all(flags(cpu(plan)) for plan in plans.values())
+    assert native_flags(uri, tmp_path, plans.values()) == [flags(cpu(plan)) for plan in plans.values()]
+
+
+def native_flags(uri: str, folder: Path, plans: Iterable[Plan]) -> list[set[str]]:
+    """The hv-* flags that libvirt makes of each plan's domain, once it has defined it."""
+    lines = []
+    for number, plan in enumerate(plans):
+        path = folder / f"{number}.xml"
+        path.write_text(domain(plan, name=f"plan-{number}"))
         lines += [f"define --validate --file {path}", f"domxml-to-native qemu-argv --xml {path}"]
-    printed = virsh(uri, *lines)
-    native = [line for line in printed.splitlines() if " -cpu " in line]
-    assert len(native) == len(expected)
-    for (profile, wanted), line in zip(expected.items(), native, strict=True):
-        words = shlex.split(line)
-        assert flags(words[words.index("-cpu") + 1]) == wanted, profile
-        assert wanted
+        lines += [f"undefine plan-{number}"]
+    native = [shlex.split(line) for line in virsh(uri, *lines).splitlines() if " -cpu " in line]
+    return [flags(words[words.index("-cpu") + 1]) for words in native]
+
+
+def random_plan(dice: random.Random) -> Plan:
+    """What `gen --both` makes of random wishes; its domain and its arguments have the same set."""
+    machines = [machine for machine in MACHINES if machine in {kind.name for kind in this_host().qemu[0].machines}]
+    wishes = tuple(
+        Wish(row_id, dice.choice([Ask.PREFER, Ask.PREFER, Ask.PREFER, Ask.OFF]), value)
+        for row_id, value in random_set(dice, this_host()).items()
+    )
+    profile = Profile("random", wishes=wishes, machine=dice.choice(machines), migration=Migration.NONE)
+    plan = resolve(profile, (this_host(),), libvirt=True)
+    assert not plan.refusals, wishes
+    return plan
+
+
+def test_the_oracle_libvirt_gives_the_flags_of_random_plans(
+    uri: str, tmp_path: Path, note: Callable[[str], None]
+) -> None:
+    count = int(os.environ.get("HVCTL_ORACLE_COUNT", "0"))
+    seed = int(os.environ.get("HVCTL_ORACLE_SEED", "0")) or random.SystemRandom().randint(1, 10**9)
+    dice, end = random.Random(seed), time.monotonic() + SECONDS
+    done, rows = 0, set()
+    while done < count if count else time.monotonic() < end:
+        plans = [random_plan(dice) for _ in range(BATCH)]
+        for plan, native in zip(plans, native_flags(uri, tmp_path, plans), strict=True):
+            assert native == flags(cpu(plan)), (seed, done, arguments(plan))
+            rows |= {decision.id for decision in plan.enabled()}
+            done += 1
+    note(f"libvirt: seed={seed} count={done}, {len(rows)} of {len(BY_ID)} rows")
+    assert done
 
 
 def test_the_command_writes_the_same_domain(tmp_path: Path) -> None:
