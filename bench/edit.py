@@ -62,7 +62,11 @@ def measure(plan: Plan, without: str, disks: str) -> None:
     data = text.encode()
 
     def edit() -> bytes:
-        return edit_domain(parse(data, "x", shallow=True), plan)
+        document = parse(data, "x", shallow=True)
+        edited = edit_domain(document, plan)
+        # lxml's tree is gone at once, too.
+        document.release()
+        return edited
 
     def peer() -> bytes:
         return etree.tostring(etree.fromstring(data))

@@ -17,6 +17,8 @@ _SUFFIX = ".xml"
 _COMMANDS = (".args", ".sh")
 _DEEPEST = 100
 _CHUNK = 1 << 20
+# Without O_NONBLOCK to open a named pipe is to wait for a writer.
+_OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class File(NamedTuple):
@@ -99,20 +101,18 @@ def _from_stdin() -> bytes:
 
 
 def _from_file(path: str) -> bytes:
-    # Without O_NONBLOCK to open a named pipe is to wait for a writer.
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    handle = os.open(path, _OPEN)
     try:
         status = os.fstat(handle)
-        if stat.S_ISDIR(status.st_mode):
-            raise ValueError("it is a directory")
         if not stat.S_ISREG(status.st_mode):
-            raise ValueError("it is not a regular file; pass it on stdin, as `-`")
+            folder = stat.S_ISDIR(status.st_mode)
+            raise ValueError("it is a directory" if folder else "it is not a regular file; pass it on stdin, as `-`")
         if status.st_size > LARGEST:
             raise ValueError(f"it is larger than {LARGEST >> 20} MiB")
         parts = []
         left = LARGEST + 1
-        # /proc says that its files are empty.
-        while left > 0 and (part := os.read(handle, min(left, max(_CHUNK, status.st_size + 1)))):
+        # /proc says that its files are empty. No more room is asked for than is wanted: it is made, and taken back.
+        while left > 0 and (part := os.read(handle, min(left, status.st_size + 1 if status.st_size else _CHUNK))):
             parts.append(part)
             left -= len(part)
             if status.st_size and len(part) == status.st_size:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections import deque
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from hvctl.cli.lint_files import Unreadable, UnreadableError, kind_of, read
+from hvctl.errors import HostError
 from hvctl.lint.context import Facts
-from hvctl.lint.engine import Job, lint
+from hvctl.lint.engine import Job, Text, lint_all
 from hvctl.lint.settings import chosen, matches, profile_of
 from hvctl.model.finding import Unchecked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
     from hvctl.cli.lint_files import File
     from hvctl.lint.engine import Result
@@ -22,8 +26,13 @@ if TYPE_CHECKING:
     from hvctl.model.host import Host
     from hvctl.model.profile import Profile
 
-_CHUNK = 50
-_WORTH_PROCESSES = 4 * _CHUNK
+# Files that are judged in one go, and bytes after which no other is added to them.
+_HANDFUL = 64
+_MOST_AT_ONCE = 1 << 20
+_CHUNK = _HANDFUL
+_WORTH_PROCESSES = 200
+# For each process, how many handfuls are given to it before what came of the first is waited for.
+_AHEAD = 4
 _WITH_EDITS = ("json", "sarif")
 
 
@@ -64,19 +73,38 @@ class Outcome(NamedTuple):
 
 
 def run(files: Iterable[File | Unreadable], plan: Plan, jobs: int) -> Iterator[Outcome]:
-    """Judge files; with more than one job in as many processes, where there are many files."""
+    """Judge files; with more than one job in as many processes, where there are many files.
+
+    Raises:
+        HostError: one of the processes was killed.
+    """
     waiting = iter(files)
     first = _take(waiting, _WORTH_PROCESSES)
     judge = Judge(plan)
     if jobs < 2 or len(first) < _WORTH_PROCESSES:
-        yield from (judge(file) for file in _chain(first, waiting))
+        yield from judge(_chain(first, waiting))
         return
-    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+    from multiprocessing import get_context
+
+    from hvctl.probe.parent import die_with_parent
 
     # Workers are copies of this process, with all rules and hosts read.
-    with multiprocessing.get_context("fork").Pool(jobs, _begin, (judge,)) as pool:
-        for outcomes in pool.imap(_judge_all, _chunks(_chain(first, waiting))):
-            yield from outcomes
+    pool = ProcessPoolExecutor(jobs, get_context("fork"), _begin, (judge, die_with_parent()))
+    # No more than is waited for: what has come of many files can be larger than they are.
+    given: deque[Future[list[Outcome]]] = deque()
+    try:
+        for chunk in _chunks(_chain(first, waiting)):
+            given.append(pool.submit(_judge_all, chunk))
+            if len(given) == jobs * _AHEAD:
+                yield from given.popleft().result()
+        while given:
+            yield from given.popleft().result()
+    except BrokenProcessPool:
+        raise HostError("a process that judged files was killed", "is there memory? try --jobs 1") from None
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _take(files: Iterator[File | Unreadable], count: int) -> list[File | Unreadable]:
@@ -96,17 +124,18 @@ def _chunks(files: Iterator[File | Unreadable]) -> Iterator[list[File | Unreadab
 _judge: Judge
 
 
-def _begin(judge: Judge) -> None:
+def _begin(judge: Judge, die_with_parent: Callable[[], None]) -> None:
     """A worker begins; it is its parent that is interrupted."""
     import signal
 
     global _judge
     _judge = judge
+    die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _judge_all(files: Sequence[File | Unreadable]) -> list[Outcome]:
-    return [_judge(file) for file in files]
+    return list(_judge(files))
 
 
 class Judge:
@@ -116,8 +145,20 @@ class Judge:
         self.plan = plan
         self._jobs: dict[tuple[bool, ...], Job] = {}
 
-    def __call__(self, file: File | Unreadable) -> Outcome:
-        """Judge one file."""
+    def __call__(self, files: Iterable[File | Unreadable]) -> Iterator[Outcome]:
+        """Judge files, a handful at a time."""
+        taken: list[tuple[Text, Job] | Outcome] = []
+        size = 0
+        for file in files:
+            taken.append(one := self._take(file))
+            size += 0 if isinstance(one, Outcome) else len(one[0].data)
+            if len(taken) == _HANDFUL or size > _MOST_AT_ONCE:
+                yield from self._judged(taken)
+                taken, size = [], 0
+        yield from self._judged(taken)
+
+    def _take(self, file: File | Unreadable) -> tuple[Text, Job] | Outcome:
+        """A file with its bytes, and its job; what came of it where it is not judged, or mended already."""
         if isinstance(file, Unreadable):
             return Outcome(unchecked=Unchecked(file.path, file.reason))
         plan = self.plan
@@ -129,7 +170,17 @@ class Judge:
         kind = kind_of(file, data, qemu_args=plan.qemu_args)
         if plan.allowed:
             return self._mended(file, data, kind, job)
-        return _outcome(file.name, lint(data, file.name, kind, job), plan)
+        return Text(data, file.name, kind), job
+
+    def _judged(self, taken: Sequence[tuple[Text, Job] | Outcome]) -> Iterator[Outcome]:
+        """What comes of files, in their order."""
+        for job, group in groupby(taken, key=_job_of):
+            if job is None:
+                yield from (one for one in group if isinstance(one, Outcome))
+                continue
+            texts = [one[0] for one in group if not isinstance(one, Outcome)]
+            for text, result in zip(texts, lint_all(texts, job), strict=True):
+                yield _outcome(text.path, result, self.plan)
 
     def _mended(self, file: File, data: bytes, kind: Kind, job: Job) -> Outcome:
         from hvctl.lint.fixes import mend
@@ -146,6 +197,8 @@ class Judge:
 
     def _job(self, name: str) -> Job:
         settings = self.plan.settings
+        if not settings.paths and () in self._jobs:
+            return self._jobs[()]
         path = os.path.relpath(name, self.plan.folder or ".") if settings.paths else ""
         key = tuple(matches(one.pattern, path) for one in settings.paths)
         job = self._jobs.get(key)
@@ -153,6 +206,10 @@ class Judge:
             facts = Facts(self.plan.hosts, self.plan.profiles.get(profile_of(settings, path) or ""))
             job = self._jobs[key] = Job(chosen(settings, path), facts, with_edits=self.plan.form in _WITH_EDITS)
         return job
+
+
+def _job_of(taken: tuple[Text, Job] | Outcome) -> Job | None:
+    return None if isinstance(taken, Outcome) else taken[1]
 
 
 def _written(file: File, data: bytes, outcome: Outcome) -> Outcome:

@@ -6,27 +6,34 @@ import codecs
 import re
 from array import array
 from bisect import bisect_right
+from itertools import accumulate
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from hvctl.model.span import Span
 
 if TYPE_CHECKING:
+    from hvctl.formats.xml_scan import Comment
     from hvctl.formats.xml_tree import Element
 
-_BREAK = re.compile(rb"\r\n|\r|\n")
 _EVERY_BYTE = bytes(range(256))
 
 
 class Document:
-    """A file: `data` are its bytes, `codec` is Python's name of its encoding, `root` its outermost element.
+    """A file: `data` are its bytes, `codec` is Python's name of its encoding, `root` its outermost element, `comments`
+    those that were asked for.
 
     Lines are counted as XML (2.11) and editors do, columns in code points. Nothing of it is computed before the first
     span is asked for.
     """
 
-    __slots__ = ("_begin", "_errors", "_excerpt", "_last", "_lines", "codec", "data", "has_namespaces", "path", "root")
+    __slots__ = (
+        *("_begin", "_errors", "_excerpt", "_last", "_lines"),
+        *("codec", "comments", "data", "has_namespaces", "path", "root"),
+    )
 
     root: Element
+    comments: tuple[Comment, ...]
 
     def __init__(self, data: bytes, path: str) -> None:
         self.data = data
@@ -43,6 +50,23 @@ class Document:
         self.has_namespaces = "xmlns".encode(self.codec) in self.data
         # expat takes lone surrogates in UTF-16; they must survive the way to text and back, or offsets would be wrong.
         self._errors = "surrogatepass" if self.codec.startswith("utf-16") else "replace"
+
+    def declared(self, _version: str, encoding: str | None, _standalone: int) -> None:
+        """The same, as expat calls it."""
+        self.declare(encoding)
+
+    def path_to(self, element: Element) -> list[Element]:
+        """The elements that stand around one, from the outermost on, and itself."""
+        path = [self.root]
+        while path[-1] is not element:
+            inside = path[-1].below
+            assert inside, "an element is in its document"
+            path.append(inside[bisect_right(inside, element.start, key=_start_of) - 1])
+        return path
+
+    def release(self) -> None:
+        """Let the tree go, so that its memory is free at once: its elements refer to the file, and that to them."""
+        del self.root, self.comments
 
     def span(self, start: int, end: int) -> Span:
         """The place of the bytes from `start` up to `end` (exclusive)."""
@@ -94,6 +118,8 @@ class Document:
 
 def _codec(data: bytes, declared: str | None) -> tuple[str, int]:
     """Python's name of the encoding, and how many bytes its byte order mark takes."""
+    if declared is None and data[:1] == b"<" and data[1:2] > b"\0":
+        return "utf-8", 0  # most files
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16-le" if data.startswith(codecs.BOM_UTF16_LE) else "utf-16-be", 2
     if len(data) > 1 and 0 in data[:2]:
@@ -111,12 +137,18 @@ def _has_eight_bits(encoding: str) -> bool:
 
 
 def _line_starts(data: bytes, codec: str, begin: int) -> array[int]:
-    starts = array("I", [begin])
     if not codec.startswith("utf-16"):
-        starts.extend(match.end() for match in _BREAK.finditer(data))
-        return starts
+        # splitlines() of bytes knows the same three line ends; what it takes for a line's end may be none of another
+        # encoding, but each 8-bit encoding that expat reads has ASCII in its place.
+        starts = array("I", accumulate(map(len, data.splitlines(keepends=True)), initial=0))
+        starts[0] = begin
+        return starts if data.endswith((b"\r", b"\n")) else starts[: max(1, len(starts) - 1)]
+    starts = array("I", [begin])
     feed, back = "\n".encode(codec), "\r".encode(codec)
     pattern = re.compile(b"|".join(map(re.escape, (back + feed, back, feed))))
     # At an odd offset it is the second half of one character and the first of the next.
     starts.extend(match.end() for match in pattern.finditer(data) if match.start() % 2 == 0)
     return starts
+
+
+_start_of = attrgetter("start")

@@ -11,9 +11,13 @@ from hvctl.formats.profile_problems import quoted
 from hvctl.model.span import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hvctl.formats.xml_document import Document
-    from hvctl.formats.xml_tree import Element
     from hvctl.model.span import Span
+
+    Opened = tuple[str, int]
+    """A start tag: its name, and its offset."""
 
 _WORDS = {
     errors.XML_ERROR_SYNTAX: ("this is not XML", ""),
@@ -36,9 +40,11 @@ _REFERENCE_BEGUN = re.compile(r"&#?\w*$")
 _ENCODING = (errors.XML_ERROR_UNKNOWN_ENCODING, errors.XML_ERROR_INCORRECT_ENCODING)
 
 
-def not_well_formed(document: Document, code: int, offset: int, opened: Element | None) -> InputError:
-    """The error for expat's error number and offset; `opened` is the innermost element there."""
+def not_well_formed(document: Document, code: int, offset: int, path: Sequence[Opened], root: str) -> InputError:
+    """The error for expat's error number and offset; `path` are the elements that are open there, `root` the name of
+    the outermost one, also where that is closed."""
     reason = ErrorString(code) or ""
+    opened = path[-1] if path else None
     if reason in _ENCODING:
         return encoding_problem(document)
     if reason == errors.XML_ERROR_NO_ELEMENTS:
@@ -50,7 +56,7 @@ def not_well_formed(document: Document, code: int, offset: int, opened: Element 
     if reason == errors.XML_ERROR_INVALID_TOKEN:
         return InputError([_invalid(span, document.codec, document.data[offset : offset + 1])])
     if reason == errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT:
-        return InputError([Problem(f"something follows the end of <{document.root.tag}>", span, "a file holds one")])
+        return InputError([Problem(f"something follows the end of <{root}>", span, "a file holds one")])
     message, hint = _WORDS.get(reason, (f"this is not XML: {reason}", ""))
     return InputError([Problem(message, span, hint)])
 
@@ -59,6 +65,18 @@ def encoding_problem(document: Document) -> InputError:
     """The declared encoding is unknown, or not the file's."""
     message = "hvctl cannot read the encoding that this file declares"
     return InputError([Problem(message, document.span(0, 0), "save the file as UTF-8, and declare that")])
+
+
+def half_a_character(document: Document, offset: int) -> InputError:
+    """UTF-16 has one half of a pair alone, at an offset."""
+    span = document.span(offset, offset)
+    span = span._replace(end_column=span.column + 1)
+    return InputError([Problem("this is half a character of UTF-16", span, "save the file as UTF-8")])
+
+
+def too_many(most: int) -> InputError:
+    """There are more elements than are read: a problem of the file's size, without a place."""
+    return InputError([Problem(f"it has more than {most} elements")])
 
 
 def too_deep(document: Document, start: int, deepest: int) -> InputError:
@@ -76,28 +94,28 @@ def no_doctype(document: Document, offset: int) -> InputError:
     return InputError([Problem("a document type declaration is refused", span, hint)])
 
 
-def _ended(document: Document, opened: Element | None) -> InputError:
+def _ended(document: Document, opened: Opened | None) -> InputError:
     # The end of the last line that has something on it, not an empty line after it.
     end = len(document.data.rstrip(b" \t\r\n\0"))
     span = document.span(end, end)
     span = span._replace(end_column=span.column + 1)
     if opened:
-        return InputError([Problem(f"the file ends inside <{opened.tag}>", span, "", _begun(document, opened))])
+        return InputError([Problem(f"the file ends inside <{opened[0]}>", span, "", _begun(document, opened))])
     return InputError([Problem("there is no element in this file" if end else "the file is empty", span)])
 
 
-def _mismatch(document: Document, offset: int, opened: Element) -> InputError:
+def _mismatch(document: Document, offset: int, opened: Opened) -> InputError:
     length = len(document.data[offset : document.find(">", offset)].decode(document.codec, "replace").rstrip())
     at = document.span(offset, offset)
     name = at.excerpt[at.column - 1 : at.column - 1 + length]
     span = at._replace(end_column=at.column + max(1, len(name)))
-    message = f"{quoted(f'</{name}>')} stands where {quoted(f'</{opened.tag}>')} should"
+    message = f"{quoted(f'</{name}>')} stands where {quoted(f'</{opened[0]}>')} should"
     return InputError([Problem(message, span, "", _begun(document, opened))])
 
 
-def _begun(document: Document, opened: Element) -> tuple[tuple[str, Span]]:
-    end = opened.start + document.width(f"<{opened.tag}")
-    return (("begun here", document.span(opened.start, end)),)
+def _begun(document: Document, opened: Opened) -> tuple[tuple[str, Span]]:
+    tag, start = opened
+    return (("begun here", document.span(start, start + document.width(f"<{tag}"))),)
 
 
 def _invalid(span: Span, codec: str, byte: bytes) -> Problem:

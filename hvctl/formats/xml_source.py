@@ -1,33 +1,38 @@
 """XML text to a tree of elements that know the bytes they stand on.
 
-expat reads, because it is the parser at hand that gives byte offsets (libxml2 and ElementTree know an element's line
-alone), and decodes UTF-8, UTF-16 and 8-bit encodings itself. While it reads, only the start and the end of each element
-are noted; see xml_tree for the rest.
+expat checks, because it is the parser at hand that gives byte offsets (libxml2 and ElementTree know an element's line
+alone), and decodes UTF-8, UTF-16 and 8-bit encodings itself. It does so without a call back for each tag; the elements
+are looked for when it has found the file well-formed: see xml_scan, and xml_tree for what is in a tag.
 """
 
 from __future__ import annotations
 
-import re
 import stat
 import sys
+from typing import TYPE_CHECKING
 from xml.parsers import expat
 
 from hvctl.errors import InputError
 from hvctl.formats.xml_document import Document
-from hvctl.formats.xml_problems import encoding_problem, no_doctype, not_well_formed, too_deep
+from hvctl.formats.xml_problems import encoding_problem, no_doctype, not_well_formed, too_deep, too_many
+from hvctl.formats.xml_scan import DEEPEST, Comment, around_devices, tree
 from hvctl.formats.xml_tree import Attribute, Element, Piece
 from hvctl.model.span import Problem
 
-__all__ = ["DEEPEST", "LARGEST", "Attribute", "Document", "Element", "Piece", "parse", "read"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import NoReturn
 
-DEEPEST = 200
+    from hvctl.formats.xml_problems import Opened
+
+__all__ = ["DEEPEST", "LARGEST", "Attribute", "Comment", "Document", "Element", "Piece", "parse", "parse_all", "read"]
+
 LARGEST = 16 << 20  # bytes
+# What expat keeps of tags that are open takes little memory in a file of that size, be it nothing else.
+_SMALL = 256 << 10  # bytes
 
-# One for all elements without attributes, of which a file of that size can hold four million.
-_NONE: list[str] = []
 
-
-def parse(data: bytes, path: str, *, shallow: bool = False) -> Document:
+def parse(data: bytes, path: str, *, shallow: bool = False, most: int | None = None, mark: str = "") -> Document:
     """Read an XML file.
 
     Args:
@@ -35,72 +40,115 @@ def parse(data: bytes, path: str, *, shallow: bool = False) -> Document:
         path: its name, for messages and spans.
         shallow: whether `<devices>`, which is most of a domain, may come without what is in it. It comes whole where
             it has a `<panic>`.
+        most: the most elements that it may have; None for as many as there are. What is left out does not count.
+        mark: what begins the comments that are wanted; empty for none.
 
     Raises:
         InputError: it is not well-formed, has a document type declaration (and so could have entities), is nested
-            deeper than `DEEPEST`, or is in an encoding that expat cannot read.
+            deeper than `DEEPEST`, is in an encoding that expat cannot read, or has too many elements; the last
+            problem is the only one without a place.
     """
     document = Document(data, path)
-    parser = expat.ParserCreate()
-    parser.ordered_attributes = True
-    path_to: list[Element] = []  # the elements that are open
+    problem = _problem(document, len(data) if most is None else most)
+    if problem:
+        raise problem
+    return _built(document, shallow=shallow, most=most, mark=mark)
 
-    # Closures, and nothing looked up twice: these two take most of the time of reading a file.
-    def start(tag: str, pairs: list[str]) -> None:
-        if path_to:
-            above = path_to[-1]
-            element = Element(document, tag, pairs or _NONE, parser.CurrentByteIndex, above)
-            if above.below is None:
-                above.below = [element]
-            else:
-                above.below.append(element)
-            if len(path_to) >= DEEPEST:
-                raise too_deep(document, element.start, DEEPEST)
-        else:
-            document.root = element = Element(document, tag, pairs or _NONE, parser.CurrentByteIndex, None)
-        path_to.append(element)
 
-    def end(_tag: str) -> None:
-        path_to.pop().close_start = parser.CurrentByteIndex
+def parse_all(
+    files: Iterable[tuple[bytes, str]], *, shallow: bool = False, most: int | None = None, mark: str = ""
+) -> list[Document | InputError]:
+    """The same of several files, each with its name: what is wrong with one stands in its place.
 
-    def declaration(_version: str, encoding: str | None, _standalone: int) -> None:
-        document.declare(encoding)
+    First all are checked, then all are read. For a processor that is less than to do both with one after the other: it
+    keeps the instructions of one step at hand, and hardly those of all.
+    """
+    documents = [Document(data, path) for data, path in files]
+    problems = [_problem(document, len(document.data) if most is None else most) for document in documents]
+    found: list[Document | InputError] = []
+    for document, problem in zip(documents, problems, strict=True):
+        try:
+            found.append(problem or _built(document, shallow=shallow, most=most, mark=mark))
+        except InputError as error:
+            found.append(error)
+    return found
 
-    def doctype(*_: object) -> None:
-        raise no_doctype(document, parser.CurrentByteIndex)
 
-    parser.XmlDeclHandler = declaration
-    parser.StartDoctypeDeclHandler = doctype
+def _problem(document: Document, most: int) -> InputError | None:
+    """What is wrong with a file, as far as expat is asked."""
     try:
-        for part, listened, last in around_devices(data) if shallow else ((data, True, True),):
-            parser.StartElementHandler = start if listened else None
-            parser.EndElementHandler = end if listened else None
-            parser.Parse(part, last)
-    except expat.ExpatError as error:
-        current = path_to[-1] if path_to else None
-        raise not_well_formed(document, error.code, parser.ErrorByteIndex, current) from error
-    except (LookupError, ValueError) as error:
-        # What Python's codecs say of a declared encoding that expat does not know itself.
-        raise encoding_problem(document) from error
+        if len(document.data) > _SMALL or not _is_fine(document):
+            _check(document, most)
+    except InputError as error:
+        return error
+    return None
+
+
+def _built(document: Document, *, shallow: bool, most: int | None, mark: str) -> Document:
+    size = len(document.data)
+    parts = around_devices(document) if shallow else ((0, size),)
+    document.root, document.comments = tree(document, parts, most=size if most is None else most, mark=mark)
     return document
 
 
-_OPEN, _CLOSE = b"<devices>", b"</devices>"
-# What could hide one of these two, or is looked for inside of them.
-_READ_WHOLE = re.compile(rb"<!|<\?(?!xml )|<panic|</?[^\s<>/]*:devices")
+class _RefusedError(Exception):
+    """A document type declaration begins."""
 
 
-def around_devices(data: bytes) -> tuple[tuple[bytes, bool, bool], ...]:
-    """A file in parts: what is inside of its only `<devices>` and what is not, with whether that is to be listened to
-    and whether it is the last; in one where that cannot be told by its bytes, or where it is looked for a `<panic>`."""
-    start = data.find(_OPEN)
-    end = data.find(_CLOSE, start)
-    if start < 0 or end < 0 or _READ_WHOLE.search(data):
-        return ((data, True, True),)
-    start += len(_OPEN)
-    if data.find(_OPEN, start) >= 0 or data.find(_CLOSE, end + len(_CLOSE)) >= 0:
-        return ((data, True, True),)
-    return (data[:start], True, False), (data[start:end], False, False), (data[end:], True, True)
+def _refuse(*_: object) -> NoReturn:
+    raise _RefusedError
+
+
+def _is_fine(document: Document) -> bool:
+    """Whether expat takes a file; else it must be looked at again to tell why."""
+    parser = _parser(document)
+    try:
+        parser.Parse(document.data, True)
+    except (expat.ExpatError, LookupError, ValueError, _RefusedError):
+        return False
+    return True
+
+
+def _parser(document: Document) -> expat.XMLParserType:
+    parser = expat.ParserCreate()
+    parser.XmlDeclHandler = document.declared
+    parser.StartDoctypeDeclHandler = _refuse
+    return parser
+
+
+def _check(document: Document, most: int) -> None:
+    """Raise the InputError of what is wrong with a file, and be it its size, as soon as that shows."""
+    parser = _parser(document)
+    path: list[Opened] = []
+    root = ""
+    count = 0
+
+    def start(tag: str, _: object) -> None:
+        nonlocal count, root
+        root = root or tag
+        count += 1
+        if len(path) >= DEEPEST:
+            raise too_deep(document, parser.CurrentByteIndex, DEEPEST)
+        if count > most:
+            raise too_many(most)
+        path.append((tag, parser.CurrentByteIndex))
+
+    def end(_: str) -> None:
+        path.pop()
+
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    try:
+        parser.Parse(document.data, True)
+    except _RefusedError:
+        raise no_doctype(document, parser.CurrentByteIndex) from None
+    except expat.ExpatError as error:
+        raise not_well_formed(document, error.code, parser.ErrorByteIndex, path, root) from error
+    except (LookupError, ValueError) as error:
+        # What Python's codecs say of a declared encoding that expat does not know itself.
+        raise encoding_problem(document) from error
+    finally:
+        # They refer to the parser, and it to them.
+        parser.StartElementHandler = parser.EndElementHandler = None
 
 
 def read(path: str) -> bytes:

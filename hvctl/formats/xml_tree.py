@@ -1,7 +1,7 @@
 """The elements of an XML file, with the places of all that they are written with.
 
 An element knows the offsets of its start and of its end tag. All else is looked for in the file's bytes when it is
-asked for: by then expat has found the file well-formed, so that the scans here need no errors of their own.
+asked for: expat has found the file well-formed, so that the scans here need no errors of their own.
 
 Offsets are in bytes of the file, so that an edit can splice them, also where the file is UTF-16.
 """
@@ -11,14 +11,19 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hvctl.formats.xml_document import Document
     from hvctl.model.span import Span
 
 _XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"
+_PREDEFINED = {"xml": _XML_NAMESPACE}
 # XML's space is written out: `\s` also matches what XML takes for part of a name.
-_TAG_NAME = re.compile(r"<[^ \t\r\n/>]+")
+_TAG_NAME = re.compile(r"<([^ \t\r\n/>]+)")
 _ATTRIBUTE = re.compile(r"""[ \t\r\n]+([^ \t\r\n=/>]+)[ \t\r\n]*=[ \t\r\n]*(?:"([^"]*)"|'([^']*)')""")
-_TAG_END = re.compile(r"[ \t\r\n]*/?>")
+# What is not taken as it is written: line ends and tabs are spaces, references what they mean.
+_CHANGES = re.compile(r"[&\t\r\n]")
+_SPACE = re.compile(r"\r\n|[\t\r\n]")
 _PIECE = re.compile(r"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>|[^<]+", re.DOTALL)
 _KINDS = {"<!-": "comment", "<![": "cdata"}
 _REFERENCE = re.compile(r"&(?:#x([0-9a-fA-F]+)|#([0-9]+)|([a-z]+));")
@@ -36,14 +41,6 @@ class Attribute(NamedTuple):
     value_end: int
 
 
-class _StartTag(NamedTuple):
-    """What a scan of a start tag finds: the attributes, the offset after the tag, and whether that ends in `/>`."""
-
-    attributes: tuple[Attribute, ...]
-    end: int
-    empty: bool
-
-
 class Piece(NamedTuple):
     """What stands between elements: `kind` is text, cdata, comment or instruction; the offsets take its markup in."""
 
@@ -52,46 +49,96 @@ class Piece(NamedTuple):
     end: int
 
 
+START, EMPTY, END = range(3)
+"""The kinds of tags: `<a>`, `<a/>` and `</a>`."""
+
+
+class Tag:
+    """A tag as it is written: one for all that are written alike.
+
+    `values` are a start tag's attributes by their names, as a reader takes them, in the order of the file; `declares`
+    are the prefixes among them with their URIs. Both are looked for when they are first asked for, and not to be
+    changed.
+    """
+
+    __slots__ = ("declares", "kind", "name", "text", "values")
+
+    values: dict[str, str]
+    declares: dict[str, str]
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        name = _TAG_NAME.match(text)
+        self.name = name[1] if name else ""
+        self.kind = EMPTY if text.endswith("/>") else START if name else END
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> dict[str, str]:
+            """What was not asked for before; a slot that is filled is read without a call."""
+            if name == "values":
+                self.values = {
+                    name: _normal(double or single)
+                    for name, double, single in _ATTRIBUTE.findall(self.text, 1 + len(self.name))
+                }
+            elif name == "declares":
+                self.declares = _declarations(self.values)
+            return object.__getattribute__(self, name)
+
+
 class Element:
     """One element. `tag` is its name as written, with its prefix; `start` is the offset of its start tag.
 
-    `pairs` are the names and values of its attributes in turn, as expat gives them; `below` are its child elements,
-    None where it has none, and `close_start` is the offset of its end tag, or after `<a/>`: the parser sets both.
+    `written` is its start tag; `open_end` is the offset after that, `close_start` that of the end tag, or after
+    `<a/>`; `below` are the child elements.
     """
 
-    __slots__ = ("_bound", "_scanned", "below", "close_start", "document", "pairs", "parent", "start", "tag")
+    __slots__ = ("below", "close_start", "document", "open_end", "places", "start", "tag", "written")
 
-    def __init__(self, document: "Document", tag: str, pairs: list[str], start: int, parent: "Element | None") -> None:
+    def __init__(self, document: "Document", written: Tag, start: int, open_end: int) -> None:
         self.document = document
-        self.tag = tag
-        self.pairs = pairs
+        self.written = written
+        self.tag = written.name
         self.start = start
-        self.close_start = start
-        self.parent = parent
-        self.below: list[Element] | None = None
-        self._bound: dict[str, str] | None = None
-        self._scanned: _StartTag | None = None
+        self.open_end = self.close_start = open_end
+        self.below: Sequence[Element] = ()
+        self.places: tuple[Attribute, ...] | None = None
+
+    @property
+    def values(self) -> dict[str, str]:
+        """Its attributes by their names, as a reader takes them, in the order of the file; not to be changed."""
+        return self.written.values
+
+    @property
+    def parent(self) -> "Element | None":
+        """The element that it stands in."""
+        path = self.document.path_to(self)
+        return path[-2] if len(path) > 1 else None
 
     @property
     def children(self) -> tuple["Element", ...]:
         """The elements directly in it."""
-        return tuple(self.below or ())
+        return tuple(self.below)
 
     @property
     def local(self) -> str:
         """The name without its prefix."""
-        return self.tag.rpartition(":")[2]
+        tag = self.tag
+        return tag.rpartition(":")[2] if ":" in tag else tag
 
     @property
     def namespace(self) -> str | None:
         """The namespace's URI; None where there is none, or the prefix is not declared."""
         if not self.document.has_namespaces:
             return _XML_NAMESPACE if self.tag.startswith("xml:") else None
-        return self._bindings().get(self.tag.rpartition(":")[0]) or None
+        return self.bindings().get(self.tag.rpartition(":")[0]) or None
 
     def named(self, name: str) -> list["Element"]:
         """The children of a name and without a namespace: what the XPath `./name` finds."""
-        return [child for child in self.below or () if child.tag == name and child.namespace is None]
+        found = [child for child in self.below if child.tag == name]
+        if not found or not self.document.has_namespaces:
+            return found if not name.startswith("xml:") else []
+        return [child for child in found if child.namespace is None]
 
     def walk(self) -> Iterator["Element"]:
         """The element and all below it, in the order of the file."""
@@ -99,33 +146,26 @@ class Element:
         while waiting:
             element = waiting.pop()
             yield element
-            waiting.extend(reversed(element.below or ()))
+            waiting.extend(reversed(element.below))
 
     def get(self, name: str) -> str | None:
         """The value of an attribute, None where it is not there."""
-        pairs = self.pairs
-        for at in range(0, len(pairs), 2):
-            if pairs[at] == name:
-                return pairs[at + 1]
-        return None
+        return self.written.values.get(name)
 
     def attributes(self) -> tuple[Attribute, ...]:
         """The attributes in the order of the file, declarations of namespaces among them."""
-        return self._scan().attributes
+        if self.places is None:
+            self.places = self._scan()
+        return self.places
 
     def attribute(self, name: str) -> Attribute | None:
         """One attribute with its places, None where it is not there."""
         return next((each for each in self.attributes() if each.name == name), None)
 
     @property
-    def open_end(self) -> int:
-        """The offset after the start tag."""
-        return self._scan().end
-
-    @property
     def self_closing(self) -> bool:
         """Whether it is written `<a/>`."""
-        return self._scan().empty
+        return self.written.kind is EMPTY
 
     @property
     def end(self) -> int:
@@ -154,7 +194,7 @@ class Element:
     def content(self) -> Iterator["Element | Piece"]:
         """What stands between the start and the end tag, in the order of the file."""
         at = self.open_end
-        for child in self.below or ():
+        for child in self.below:
             yield from self._pieces(at, child.start)
             yield child
             at = child.end
@@ -179,15 +219,9 @@ class Element:
             yield Piece(kind, at, after)
             at = after
 
-    def _scan(self) -> _StartTag:
-        """The start tag taken apart, once."""
-        if self._scanned is None:
-            self._scanned = self._scan_anew()
-        return self._scanned
-
-    def _scan_anew(self) -> _StartTag:
+    def _scan(self) -> tuple[Attribute, ...]:
         document = self.document
-        text = document.text(self.start, self.below[0].start if self.below else self.close_start)
+        text = self.written.text
         single = document.single_bytes(text)
         at, offset = 0, self.start
         found: list[Attribute] = []
@@ -199,31 +233,25 @@ class Element:
             at = place
             return offset
 
-        name = _TAG_NAME.match(text)
-        stop = name.end() if name else 0
-        while match := _ATTRIBUTE.match(text, stop):
+        for match in _ATTRIBUTE.finditer(text, 1 + len(self.tag)):
             start, end = match.span(1)
             first, last = match.span(2 if match[2] is not None else 3)
-            value = self.pairs[2 * len(found) + 1]
             places = offset_of(start), offset_of(end), offset_of(first), offset_of(last)
-            found.append(Attribute(match[1], value, *places))
-            stop = match.end()
-        closing = _TAG_END.match(text, stop)
-        stop = closing.end() if closing else stop
-        return _StartTag(tuple(found), offset_of(stop), text.startswith("/>", stop - 2))
+            found.append(Attribute(match[1], self.values[match[1]], *places))
+        return tuple(found)
 
-    def _bindings(self) -> dict[str, str]:
+    def bindings(self) -> dict[str, str]:
         """The prefixes that are declared here, with their URIs; the empty prefix is the default namespace."""
-        path: list[Element] = []
-        above: Element | None = self
-        while above is not None and above._bound is None:
-            path.append(above)
-            above = above.parent
-        bound = {"xml": _XML_NAMESPACE} if above is None else above._bound or {}
-        for element in reversed(path):
-            own = _declarations(element.pairs)
-            bound = element._bound = {**bound, **own} if own else bound
+        bound = _PREDEFINED
+        for element in self.document.path_to(self):
+            if own := element.written.declares:
+                bound = {**bound, **own}
         return bound
+
+
+def _normal(value: str) -> str:
+    """An attribute's value as a reader takes it (XML 1.0, 3.3.3)."""
+    return unescaped(_SPACE.sub(" ", value)) if _CHANGES.search(value) else value
 
 
 def unescaped(text: str) -> str:
@@ -238,6 +266,6 @@ def _character(match: re.Match[str]) -> str:
     return chr(int(hexadecimal, 16) if hexadecimal else int(decimal))
 
 
-def _declarations(pairs: list[str]) -> dict[str, str]:
-    names = [(pairs[at], pairs[at + 1]) for at in range(0, len(pairs), 2) if pairs[at].startswith("xmlns")]
-    return {name.partition(":")[2]: uri for name, uri in names if name == "xmlns" or name.startswith("xmlns:")}
+def _declarations(values: dict[str, str]) -> dict[str, str]:
+    names = [name for name in values if name.startswith("xmlns") and name[5:6] in ("", ":")]
+    return {name.partition(":")[2]: values[name] for name in names}

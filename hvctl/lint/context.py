@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from hvctl.model.finding import Finding, Fix, Safety
+from hvctl.model.finding import Finding, Fix, Safety, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,17 +27,24 @@ class Facts(NamedTuple):
 NOTHING_KNOWN = Facts()
 
 
-class Context:
-    """One guest, the facts, and the rule that looks at them now."""
+class Chosen(NamedTuple):
+    """A rule that is to be asked, with the severity that its findings have."""
 
     rule: Rule
     severity: Severity
+
+
+class Context:
+    """One guest, the facts, the rule that looks at them now, and what was found so far."""
+
+    chosen: Chosen
 
     def __init__(self, guest: Guest, facts: Facts, *, with_edits: bool) -> None:
         self.guest = guest
         self.hosts = facts.hosts
         self.profile = facts.profile
-        self.skipped: list[str] = []
+        self.findings: list[Finding] = []
+        self.skipped: list[Skipped] = []
         self._with_edits = with_edits
 
     def finding(
@@ -53,12 +60,13 @@ class Context:
     ) -> Finding:
         """A finding of the rule at hand, at a place of the guest; `severity` where it is not the rule's own."""
         guest = self.guest
+        rule, wanted = self.chosen
         return Finding(
-            self.rule.id,
-            severity if severity and self.severity is self.rule.severity else self.severity,
+            rule.id,
+            severity if severity and wanted is rule.severity else wanted,
             message,
             guest.span(where, attribute),
-            self.rule.why,
+            rule.why,
             instead,
             fix,
             tuple((text, guest.span(place)) for text, place in related),
@@ -87,7 +95,7 @@ class Context:
 
     def skip(self, reason: str) -> None:
         """Say that something could not be judged."""
-        self.skipped.append(reason)
+        self.skipped.append(Skipped(self.chosen.rule.id, reason))
 
     def _edits(self, change: Callable[[Changes], None]) -> tuple[Edit, ...]:
         if not self._with_edits:

@@ -10,15 +10,6 @@ if TYPE_CHECKING:
     from hvctl.formats.xml_source import Element
 
 
-def attribute(element: Element, name: str) -> str | None:
-    """The value of an attribute, None where it is not there."""
-    pairs = element.pairs
-    for at in range(0, len(pairs), 2):
-        if pairs[at] == name:
-            return pairs[at + 1]
-    return None
-
-
 def local(element: Element) -> str:
     """The name without its prefix."""
     tag = element.tag
@@ -31,9 +22,9 @@ def named(tag: str) -> str:
 
 
 def plain_text(element: Element) -> str:
-    """The text of an element, without the space around it; that of a plain one without scanning it."""
+    """The text of an element, without the space around it; that of a plain one without looking for its parts."""
     document = element.document
-    source = document.data[element.start : element.close_start]
-    if document.codec != "utf-8" or source.count(b">") != 1 or b"&" in source or not source.isascii():
+    source = document.data[element.open_end : element.close_start]
+    if document.codec != "utf-8" or b"&" in source or b"<" in source or not source.isascii():
         return element.text().strip()
-    return source.partition(b">")[2].decode("ascii").strip()
+    return source.decode("ascii").strip()

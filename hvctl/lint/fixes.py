@@ -40,20 +40,20 @@ def mend(data: bytes, path: str, kind: Kind, job: Job, allowed: Collection[Safet
     job = job.editing()
     result = lint(data, path, kind, job)
     titles: list[str] = []
+    refused: set[str] = set()
     for _ in range(MOST_ROUNDS):
-        fixes = _together(result.findings, allowed)
-        after = _applied(data, kind, fixes)
-        if after == data:
+        fixes = _together(result.findings, allowed, refused)
+        if _applied(data, kind, fixes) == data:
             break
-        then = lint(after, path, kind, job)
-        if not _no_worse(result, then, allowed):
-            fixes = fixes[:1]
-            after = _applied(data, kind, fixes)
+        for some in (fixes, fixes[:1]):
+            after = _applied(data, kind, some)
             then = lint(after, path, kind, job)
-            if not _no_worse(result, then, allowed):
+            if _no_worse(result, then, allowed):
+                titles += [fix.title for fix in some]
+                data, result = after, then
                 break
-        titles += [fix.title for fix in fixes]
-        data, result = after, then
+        else:
+            refused.add(fixes[0].title)
     return Mended(data, result, tuple(titles))
 
 
@@ -68,13 +68,13 @@ def _no_worse(before: Result, after: Result, allowed: Collection[Safety]) -> boo
     return not has - soon - had
 
 
-def _together(findings: Iterable[Finding], allowed: Collection[Safety]) -> list[Fix]:
-    """The first fixes of a file that do not touch each other."""
+def _together(findings: Iterable[Finding], allowed: Collection[Safety], refused: Collection[str]) -> list[Fix]:
+    """The first fixes of a file that do not touch each other, less those of which nothing good comes."""
     chosen: list[Fix] = []
     taken: list[Edit] = []
     for finding in findings:
         fix = finding.fix
-        if fix is None or fix.safety not in allowed or not fix.edits:
+        if fix is None or fix.safety not in allowed or not fix.edits or fix.title in refused:
             continue
         if not any(_touch(edit, other) for edit in fix.edits for other in taken):
             chosen.append(fix)
@@ -100,6 +100,6 @@ def _applied(data: bytes, kind: Kind, fixes: Iterable[Fix]) -> bytes:
 def _codec(data: bytes) -> str:
     """Python's name of the encoding of an XML file that can be read; of any other, fixes do not exist."""
     try:
-        return read_xml(data, "").document.codec
+        return read_xml(data, "").codec
     except InputError:
         return "utf-8"

@@ -14,7 +14,7 @@ from hvctl.lint.rule import Group
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from hvctl.lint.engine import Chosen
+    from hvctl.lint.context import Chosen
     from hvctl.lint.rule import Rule
     from hvctl.model.finding import Severity
 

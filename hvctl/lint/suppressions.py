@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from hvctl.formats.xml_source import Document, Element
-    from hvctl.lint.xml_reading import Read
     from hvctl.model.finding import Severity
     from hvctl.model.span import Span
 
@@ -47,15 +46,14 @@ class Suppression(NamedTuple):
         return finding.rule in self.rules and self.start <= (finding.span.line, finding.span.column) < self.end
 
 
-def in_xml(read: Read, domains: Sequence[Element]) -> tuple[Suppression, ...]:
+def in_xml(document: Document, domains: Sequence[Element]) -> tuple[Suppression, ...]:
     """The suppressions of an XML file, in its order."""
-    document = read.document
     ours = NAMESPACE.encode(document.codec) in document.data
-    if not read.comments and not ours:
+    if not document.comments and not ours:
         return ()
     found = [
         _suppression(comment.text, _comment_span(document, comment.start), _extent(document, comment.element))
-        for comment in read.comments
+        for comment in document.comments
     ]
     for domain in domains if ours else ():
         found += _metadata(domain)

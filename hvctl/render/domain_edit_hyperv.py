@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hvctl.formats.xml_source import Element
     from hvctl.render.edit import Edit
 
+_NUMBER = Kind.NUMBER
 _MODES = tuple(row for row in ROWS if row.libvirt and row.libvirt.path == "@mode")
 
 
@@ -29,6 +30,13 @@ def _by_parent() -> dict[str, dict[str, Row]]:
 
 
 _PLACES = _by_parent()
+# What is but on or off, with nothing inside: most of them, and one node for all files.
+_PLAIN = {
+    row.id: Node(name, (("state", "on"),))
+    for rows in _PLACES.values()
+    for name, row in rows.items()
+    if row.libvirt and not row.libvirt.attribute and row.libvirt.path not in _PLACES
+}
 
 
 def edit_hyperv(edit: Edit) -> None:
@@ -54,27 +62,30 @@ def edit_hyperv(edit: Edit) -> None:
 
 def _nodes(edit: Edit, parent: str) -> tuple[Node, ...]:
     """New elements of what is on directly below a path, with those inside them."""
-    rows = _PLACES.get(parent, {})
-    return tuple(_node(edit, name, row) for name, row in rows.items() if row.id in edit.enabled)
+    rows = _PLACES[parent]
+    return tuple([_node(edit, name, row) for name, row in rows.items() if row.id in edit.enabled])
 
 
 def _node(edit: Edit, name: str, row: Row) -> Node:
+    if plain := _PLAIN.get(row.id):
+        return plain
     assert row.libvirt, "only what has a place is in _PLACES"
     attribute = row.libvirt.attribute
     value = ((attribute, str(edit.enabled[row.id].value)),) if attribute else ()
-    return Node(name, (("state", "on"), *value), _nodes(edit, row.libvirt.path))
+    inside = _nodes(edit, row.libvirt.path) if row.libvirt.path in _PLACES else ()
+    return Node(name, (("state", "on"), *value), inside)
 
 
 def _children(edit: Edit, element: Element, parent: str) -> None:
     """Make the children of `<hyperv>`, or of an enlightenment in it, those that are wanted; in libvirt's order."""
-    rows = _PLACES.get(parent, {})
+    rows, enabled = _PLACES.get(parent, {}), edit.enabled
     there: dict[str, Element] = {}
-    for child in element.below or ():
+    for child in element.below:
         row = rows.get(child.local)
         if row is None:
             if not edit.options.keep_others:
                 edit.editor.remove(child)
-        elif row.id in edit.enabled:
+        elif row.id in enabled:
             if row.id in there:
                 edit.editor.remove(there[row.id])  # libvirt takes the last
             there[row.id] = child
@@ -86,19 +97,23 @@ def _children(edit: Edit, element: Element, parent: str) -> None:
     for name, row in rows.items():
         if row.id in there:
             behind = there[row.id]
-            if row.id in edit.enabled:
+            if row.id in enabled:
                 _existing(edit, behind, row)
-        elif row.id in edit.enabled:
+        elif row.id in enabled:
             edit.editor.insert(element, _node(edit, name, row), behind)
 
 
 def _existing(edit: Edit, element: Element, row: Row) -> None:
-    edit.editor.set(element, "state", "on")
-    place, value = row.libvirt, edit.enabled[row.id].value
+    said = element.values
+    if said.get("state") != "on":
+        edit.editor.set(element, "state", "on")
+    if row.id in _PLAIN and not element.below:
+        return
+    place = row.libvirt
     assert place, "only what has a place is in _PLACES"
     if place.attribute:
-        said = element.get(place.attribute)
-        same = said == value or (row.kind is Kind.NUMBER and said is not None and whole_number(said) == value)
+        text, value = said.get(place.attribute), edit.enabled[row.id].value
+        same = text == value or (row.kind is _NUMBER and text is not None and whole_number(text) == value)
         if not same:
             edit.editor.set(element, place.attribute, str(value))
     if place.path in _PLACES or element.below:

@@ -24,8 +24,11 @@ _ORDERS = {"domain": _DOMAIN, "features": _FEATURES}
 
 def only(parent: Element | None, name: str) -> Element | None:
     """The first child of a name; None where there is none."""
-    found = parent.named(name) if parent else []
-    return found[0] if found else None
+    if parent is not None:
+        for child in parent.below:
+            if child.tag == name and child.namespace is None:
+                return child
+    return None
 
 
 def last_before(parent: Element, name: str) -> Element | None:

@@ -1,0 +1,109 @@
+"""Many files judged together come out as each alone; and what is not read of a file changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hvctl.cli.lint_files import File
+from hvctl.cli.lint_run import Judge, Outcome, Plan, run
+from hvctl.formats.xml_source import parse_all
+from hvctl.lint import engine
+from hvctl.lint.engine import Job, Text, choose, lint, lint_all
+from hvctl.lint.registry import all_rules
+from hvctl.lint.rule import Kind
+from hvctl.lint.settings import PathSettings, Settings
+from hvctl.lint.xml_reading import MARK, MOST_ELEMENTS
+from tests.lint.odd_domains import odd_domains
+
+JOBS = [Job(choose(all_rules()), with_edits=edits) for edits in (False, True)]
+FILES = sorted(Path(__file__).parent.parent.rglob("*.xml"))
+SUPPRESSED = b"<domain type='kvm'><!-- hvctl: ignore[reset-pointless] meant --><features><hyperv><reset state='on'/>"
+SUPPRESSED += b"</hyperv></features></domain>"
+
+DEVICES = [
+    "<devices><disk><source file='a'/></disk></devices>",
+    "<devices><panic model='hyperv'/></devices>",
+    "<devices><!-- hvctl: ignore[hpet-on] x --><disk/></devices>",
+    "<devices><disk><metadata/><features/></disk></devices>",
+    "<devices>\n</devices>",
+]
+texts = st.one_of(
+    st.builds(Text, odd_domains(), st.sampled_from(["a.xml", "b.xml"]), st.just(Kind.DOMAIN)),
+    st.builds(Text, st.binary(max_size=20), st.just("c.xml"), st.sampled_from(list(Kind))),
+    st.sampled_from(
+        [
+            Text(b"<network/>", "n.xml", Kind.DOMAIN),
+            Text(b"<domain", "o.xml", Kind.DOMAIN),
+            Text(b"qemu-system-x86_64 -cpu host,hv_stimer", "q.args", Kind.COMMAND_LINE),
+            Text(SUPPRESSED, "s.xml", Kind.DOMAIN),
+        ]
+    ),
+)
+
+
+@given(st.lists(texts, max_size=6), st.sampled_from(JOBS))
+def test_together_as_alone(many: list[Text], job: Job) -> None:
+    assert lint_all(many, job) == [lint(*text, job) for text in many]
+
+
+def whole(data: bytes, path: str) -> engine.Result:
+    """A file judged with all of it read."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "read_all", lambda files: parse_all(files, most=MOST_ELEMENTS, mark=MARK))
+        return lint(data, path, Kind.DOMAIN, JOBS[1])
+
+
+@given(odd_domains(), st.sampled_from(DEVICES))
+def test_what_is_not_read_changes_nothing(data: bytes, devices: str) -> None:
+    if b"devices" not in data:
+        data = data.replace(b"</domain>", devices.encode() + b"</domain>")
+    assert lint(data, "a.xml", Kind.DOMAIN, JOBS[1]) == whole(data, "a.xml")
+
+
+def test_the_same_of_real_files() -> None:
+    assert len(FILES) > 50
+    for path in FILES:
+        data = path.read_bytes()
+        assert lint(data, path.name, Kind.DOMAIN, JOBS[1]) == whole(data, path.name)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """More files than one handful, and than makes processes worth while; some of them odd."""
+    for number in range(230):
+        hpet = "yes" if number % 5 == 0 else "no"
+        text = f"<domain type='kvm'><name>win{number}</name><clock offset='utc'><timer name='hpet' present='{hpet}'/>"
+        (tmp_path / f"{number:03}.xml").write_text(text + "</clock></domain>" * (number % 50 != 1))
+    (tmp_path / "100.xml").write_bytes(b"<a>" + b" " * (1 << 20) + b"</a>")
+    (tmp_path / "101.xml").unlink()
+    return tmp_path
+
+
+def outcomes(folder: Path, jobs: int) -> list[Outcome]:
+    settings = Settings(paths=(PathSettings("*7.xml", ignore=("clock-offset",)),))
+    plan = Plan(settings, (), {}, str(folder), "json", color=False, qemu_args=False)
+    files = [File(str(folder / f"{number:03}.xml"), f"{number:03}.xml") for number in range(230)]
+    if jobs:
+        return list(run(files, plan, jobs))
+    judge = Judge(plan)
+    return [outcome for file in files for outcome in judge([file])]
+
+
+def test_the_order_is_that_of_the_files(folder: Path) -> None:
+    """However many are judged at once, by whichever rules, in however many processes."""
+    one_by_one = outcomes(folder, 0)
+    assert outcomes(folder, 1) == one_by_one
+    assert outcomes(folder, 2) == one_by_one
+    assert one_by_one[101].unchecked is not None
+    assert one_by_one[100].note is not None
+    found = [{finding.rule for finding in outcome.findings} for outcome in one_by_one]
+    assert "clock-offset" in found[8]
+    assert "clock-offset" not in found[7]
+    assert "not-well-formed" in found[151]
+    assert all(
+        finding.span.path == f"{number:03}.xml" for number, one in enumerate(one_by_one) for finding in one.findings
+    )
