@@ -155,12 +155,18 @@ class _Reader:
         return beside if os.path.isfile(beside) else name
 
     def severities(self, table: dict[str, Any]) -> tuple[tuple[str, Severity], ...]:
+        from hvctl.formats.profile_problems import quoted
+
         value = table.get("severity", {})
         words = [one.value for one in Severity]
-        if not isinstance(value, dict) or not all(one in words for one in value.values()):
-            self.problem("severity is a table of rules", "severity", f"write RULE = {' or '.join(map(repr, words))}")
+        write = f"write RULE = {' or '.join(map(repr, words))}"
+        if not isinstance(value, dict):
+            self.problem("severity is a table of rules", "severity", write)
             return ()
-        return tuple((rule, Severity(word)) for rule, word in value.items())
+        for rule, word in value.items():
+            if word not in words:
+                self.problem(f"the severity of {quoted(rule)} cannot be {quoted(str(word))}", rule, write)
+        return tuple((rule, Severity(word)) for rule, word in value.items() if word in words)
 
     def paths(self, table: dict[str, Any]) -> tuple[PathSettings, ...]:
         value = table.get("paths", {})

@@ -118,7 +118,7 @@ class Output:
         if self.mended:
             say(f"mended: {self.mended}")
         say(lint_text.skipped_lines(tuple(self.skipped)).rstrip("\n")) if self.skipped else None
-        say(lint_text.summary(self.counts, self.fixes, self.files).rstrip("\n"))
+        say(lint_text.summary(self.counts, self.fixes, self.files, len(self.unchecked)).rstrip("\n"))
 
     def _whole(self, form: str) -> str:
         from hvctl.model.finding import Report

@@ -6,6 +6,8 @@ A shell's quoting is understood (POSIX, "Shell Command Language" 2.2 and 2.3), e
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from hvctl.errors import InputError
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 _BLANK = " \t\r\n"
 _EXPANDS = "$`"
+# What begins a here-document (not `<<<`, not `$((1<<2))`): the mark for tabs, and the word that ends it, if any.
+_HERE = re.compile(r"[^'\"\\(]*?(?<!<)<<(?!<)(-?)([^;&|<>()]*).*", re.DOTALL)
 
 
 class Word(str):
@@ -60,6 +64,9 @@ def place(text: str, path: str, word: Word) -> Span:
 def split(text: str, path: str) -> list[Word]:
     """The words of a command line, or of /proc/PID/cmdline.
 
+    A here-document counts as if it were not one, so that a command in it is found; where that leaves a quotation
+    without an end, it is passed over.
+
     Args:
         text: with a NUL in it, as the kernel writes it; else as for a shell.
         path: for messages.
@@ -67,7 +74,14 @@ def split(text: str, path: str) -> list[Word]:
     Raises:
         InputError: a quotation has no end.
     """
-    return list(_at_nuls(text) if "\0" in text else _Shell(text, path).words())
+    if "\0" in text:
+        return list(_at_nuls(text))
+    try:
+        return list(_Shell(text, path).words())
+    except InputError:
+        if "<<" not in text:
+            raise
+        return list(_Shell(text, path, pass_over=True).words())
 
 
 def _at_nuls(text: str) -> Iterator[Word]:
@@ -80,7 +94,8 @@ def _at_nuls(text: str) -> Iterator[Word]:
 class _Shell:
     """One pass over the text; `self.at` is the next character, `self.start` where the word began that is being read."""
 
-    def __init__(self, text: str, path: str) -> None:
+    def __init__(self, text: str, path: str, *, pass_over: bool = False) -> None:
+        self.pass_over = pass_over
         self.text = text
         self.path = path
         self.at = 0
@@ -88,6 +103,9 @@ class _Shell:
         self.offsets: list[int] = []
         self.start: int | None = None
         self.expands = False
+        # Of the here-documents that begin behind this line: whether tabs may stand before their last lines, and those.
+        self.here: list[tuple[str, str]] = []
+        self.lines: dict[str, list[int]] = {}
 
     def words(self) -> Iterator[Word]:
         while self.at < len(self.text):
@@ -95,6 +113,8 @@ class _Shell:
             if character in _BLANK:
                 yield from self.end()
                 self.at += 1
+                if character == "\n" and self.here:
+                    self.pass_here()
             elif character == "#" and self.start is None:
                 line = self.text.find("\n", self.at)
                 self.at = line if line >= 0 else len(self.text)
@@ -110,8 +130,37 @@ class _Shell:
     def end(self) -> Iterator[Word]:
         if self.start is not None:
             offsets = [*self.offsets, self.at if self.offsets else self.start]
+            if self.pass_over:
+                self.look_for_here(self.text[self.start : self.at])
             yield Word("".join(self.characters), offsets, expands=self.expands)
         self.characters, self.offsets, self.start, self.expands = [], [], None, False
+
+    def look_for_here(self, written: str) -> None:
+        """Note a here-document where a word begins one, or is what ends one."""
+        if self.here and not self.here[-1][1]:
+            self.here[-1] = (self.here[-1][0], "".join(self.characters))
+        elif "<<" in written and (match := _HERE.fullmatch(written)):
+            self.here.append((match[1], re.sub(r"['\"\\]", "", match[2])))
+
+    def pass_here(self) -> None:
+        """Go behind the here-documents; where the last line of one is not there, it is none."""
+        for tabs, last in self.here:
+            places = self.ends(last, tabs)
+            following = bisect_left(places, self.at)
+            if last and following < len(places):
+                line = self.text.find("\n", places[following])
+                self.at = line + 1 if line >= 0 else len(self.text)
+        self.here = []
+
+    def ends(self, last: str, tabs: str) -> list[int]:
+        """Where the lines begin that say this, with `tabs` behind tabs too; all lines are sorted out once."""
+        if not self.lines:
+            at = 0
+            for line in self.text.split("\n"):
+                for key in {line.rstrip("\r"), "-" + line.strip("\t\r")}:
+                    self.lines.setdefault(key, []).append(at)
+                at += len(line) + 1
+        return self.lines.get(tabs + last, [])
 
     def begin(self) -> None:
         if self.start is None:

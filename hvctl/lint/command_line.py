@@ -13,7 +13,7 @@ from hvctl.formats.cpu_properties import PREFIXES, Written, boolean, settings
 from hvctl.formats.qemu_args import global_property, parameters, scan
 from hvctl.formats.words import Word, place, split
 from hvctl.lint import roles
-from hvctl.lint.command_changes import CommandChanges
+from hvctl.lint.command_changes import TIMERS, CommandChanges, setting
 from hvctl.lint.guest import Entry, Guest, Mistake, Switch, Timer
 from hvctl.lint.rule import Kind
 from hvctl.lint.windows import looks_like
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _PROGRAM = re.compile(r"(?:^|/)(?:qemu-system-(?:x86_64|i386)|qemu-kvm|kvm)$")
 _OTHER_PROGRAM = re.compile(r"(?:^|/)qemu-system-\w+$")
+_PERHAPS = re.compile("qemu|kvm")
 _SEPARATOR = re.compile(r"(?<!\\)(?:\\\\)*\n|;|&&|\|")
 _SUFFIX = "-x86_64-cpu"
 _FREQUENCIES = ("tsc-frequency", "tsc-freq")
@@ -37,7 +38,12 @@ _PIT = ("kvm-pit", "lost-tick-policy")
 
 
 class CommandLine(Guest):
-    """One QEMU command. `text` is the whole file; `removals` are properties that are turned off, by row."""
+    """One QEMU command.
+
+    `text` is the whole file; `removals` are properties that are turned off, by row; `options` the values of the last
+    `-machine` and `-rtc`, by name, which QEMU merges with the ones before; `globals` the word before the value of each
+    `-global`, by the place of that value; `hidden` is whether a shell may put enlightenments in.
+    """
 
     kind = Kind.COMMAND_LINE
 
@@ -47,8 +53,9 @@ class CommandLine(Guest):
         self.root = root
         self.cpu: Word | None = None
         self.removals: list[Entry] = []
-        self.rtc: Word | None = None
-        self.machine_option: Word | None = None
+        self.options: dict[str, Word] = {}
+        self.globals: dict[int, Place] = {}
+        self.hidden = False
 
     def span(self, where: Place, attribute: str = "") -> Span:  # noqa: ARG002 - a word has no attributes
         return place(self.text, self.path, where)
@@ -57,11 +64,27 @@ class CommandLine(Guest):
         return row.properties[0].name
 
     def syntax(self, row: Row) -> str:
-        value = "0x1fff" if row in roles.NUMBERS else "on"
-        return f"{row.properties[0].name}={value} in -cpu"
+        return f"{setting(row)} in -cpu"
 
     def can_turn_on(self, row: Row) -> bool:  # noqa: ARG002 - each has a property
         return self.cpu is not None and not self.cpu.expands
+
+    def can_set_timer(self, timer: str) -> bool:
+        found = self.timers.get(timer)
+        if timer not in TIMERS:
+            return found is not None and _plain(found.where)
+        return self._can_set(TIMERS[timer].option)
+
+    def can_set_offset(self) -> bool:
+        return self._can_set("rtc")
+
+    def can_set_machine(self) -> bool:
+        return self.machine is not None and self._can_set("machine")
+
+    def _can_set(self, option: str) -> bool:
+        """Whether a part of an option's value can be set, or the option be added behind `-cpu`."""
+        value = self.options.get(option)
+        return self.cpu is not None if value is None else _plain(value)
 
     def editor(self) -> Changes:
         return CommandChanges(self)
@@ -73,17 +96,16 @@ def read_command_lines(text: str, path: str) -> list[CommandLine]:
     Raises:
         InputError: a quotation has no end.
     """
-    words = split(text, path)
-    commands = list(_commands(words, text))
-    return [_read(command, text, path) for command in commands]
+    if not (_PERHAPS.search(text) or text.lstrip().startswith("-")):
+        return []  # whatever it is, and whether or not its quotations end
+    return [_read(command, text, path) for command in _commands(split(text, path), text)]
 
 
-def _commands(words: Sequence[Word | str], text: str) -> Iterator[list[Word]]:
+def _commands(words: Sequence[Word], text: str) -> Iterator[list[Word]]:
     """The words of each QEMU command, its program first; a text of options alone is one command."""
     found: list[Word] = []
     taking = False
     for position, word in enumerate(words):
-        assert isinstance(word, Word), "split() makes no other"
         if position and taking and "\0" not in text and _ends(words[position - 1], word, text):
             yield found
             found, taking = [], False
@@ -93,15 +115,14 @@ def _commands(words: Sequence[Word | str], text: str) -> Iterator[list[Word]]:
             found, taking = [word], True
         elif position == 0 and word.startswith("-"):
             if not any(_OTHER_PROGRAM.search(one) for one in words):
-                yield [word, *(one for one in words if isinstance(one, Word))]
+                yield [word, *words]
             return
     if taking:
         yield found
 
 
-def _ends(before: Word | str, word: Word, text: str) -> bool:
+def _ends(before: Word, word: Word, text: str) -> bool:
     """Whether a command ends between two words."""
-    assert isinstance(before, Word), "split() makes no other"
     return before in (";", "|", "&&", "&") or _SEPARATOR.search(text[before.offsets[-1] : word.offsets[0]]) is not None
 
 
@@ -113,10 +134,9 @@ def _read(words: list[Word], text: str, path: str) -> CommandLine:
         _option(command, option, globals_)
     _cpu(command, globals_)
     command.kvm = None if not command.accelerator else command.accelerator == "kvm"
-    command.open = command.open or any(
-        row.id in command.written and command.written[row.id].on for row in roles.EVERYTHING
-    )
     command.finish()
+    # What may be there turns more on, and says not that the guest sees Hyper-V.
+    command.open = command.hidden or command.has(roles.EVERYTHING)
     command.windows = looks_like(command.name)
     return command
 
@@ -129,9 +149,10 @@ def _option(command: CommandLine, option: Option, globals_: list[tuple[str, str,
         command.timers["hpet"] = Timer(option.words[0], None, False)
     if not isinstance(value, Word):
         return
-    if value.expands and option.name in ("cpu", "", "global"):
+    if value.expands:
         # In the place of a disk image a shell may put options.
-        command.open = True
+        command.hidden = command.hidden or option.name in ("cpu", "", "global")
+        command.partial = command.partial or option.name in ("", "machine", "M", "rtc")
     if option.name == "cpu":
         command.cpu = value
     elif option.name in ("machine", "M"):
@@ -144,10 +165,16 @@ def _option(command: CommandLine, option: Option, globals_: list[tuple[str, str,
         found = global_property(value)
         if found:
             globals_.append((*found, value))
+            command.globals[value.offsets[0]] = option.words[0]
     elif option.name == "rtc":
         _rtc(command, value)
     elif option.name == "name":
         command.name = str(value)
+
+
+def _plain(value: Word) -> bool:
+    """Whether the parts of an option's value are what they look like: no comma that belongs to a text, no `$x`."""
+    return bool(value) and not value.expands and ",," not in value
 
 
 def _machine(command: CommandLine, value: Word) -> None:
@@ -158,11 +185,11 @@ def _machine(command: CommandLine, value: Word) -> None:
             command.accelerator, command.accelerator_where = one.value.partition(":")[0], value
         elif one.key == "hpet":
             command.timers["hpet"] = Timer(value, None, boolean(one.value))
-    command.machine_option = value
+    command.options["machine"] = value
 
 
 def _rtc(command: CommandLine, value: Word) -> None:
-    command.rtc = value
+    command.options["rtc"] = value
     for one in parameters(value):
         if one.key == "base":
             command.offset, command.offset_where = one.value, value
@@ -209,8 +236,8 @@ def _property(command: CommandLine, name: str, value: str, word: Word) -> None:
         command.mistakes.append(Mistake("value", problem.message, word, "write what QEMU takes"))
     for unknown in found.unknown:
         command.mistakes.append(Mistake("unknown", "", word, "", name=unknown))
-    for setting in found.settings:
-        entry = Entry(roles.PROPERTIES[name], setting.on, setting.value, word, value, argument=True)
-        if not setting.on:
+    for one in found.settings:
+        entry = Entry(roles.PROPERTIES[name], one.on, one.value, word, value, argument=True)
+        if not one.on:
             command.removals.append(entry)
-        command.written[setting.id] = entry
+        command.written[one.id] = entry

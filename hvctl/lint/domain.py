@@ -13,12 +13,14 @@ from hvctl.formats.domain_reading import whole_number
 from hvctl.formats.profile_problems import quoted
 from hvctl.lint import roles
 from hvctl.lint.domain_hyperv import read_hyperv
-from hvctl.lint.elements import attribute, local, plain_text
+from hvctl.lint.elements import local, plain_text
 from hvctl.lint.guest import Entry, Guest, Mistake, Switch, Timer
 from hvctl.lint.rule import Kind
 from hvctl.lint.windows import is_windows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hvctl.catalog.types import Row
     from hvctl.formats.xml_source import Element
     from hvctl.lint.guest import Changes, Place
@@ -27,14 +29,16 @@ if TYPE_CHECKING:
 _PRESENT = {"on": "yes", "true": "yes", "1": "yes", "off": "no", "false": "no", "0": "no"}
 _YES = {"yes": True, "no": False}
 _FORCED = ("force", "require")
+_TIMERS = {path.removeprefix("timer:"): row for path, row in roles.PLACES.items() if path.startswith("timer:")}
 
 
 class Domain(Guest):
     """A `<domain>`.
 
-    `hyperv` are all elements of that name, `unread` what stands inside of an enlightenment that is off. `arguments` are
-    the enlightenments of `<qemu:commandline>`, `replaced` is a `-cpu` there; `ignored` are such elements of another
-    namespace.
+    `hyperv` are all elements of that name, `unread` what stands inside of an enlightenment that is off, `repeated` are
+    enlightenments that another element takes the place of, with that. `commandlines` are all `<qemu:commandline>`,
+    `arguments` the enlightenments there, `replaced` is a `-cpu` there; `ignored` are such elements of another
+    namespace. `pins` is how many of the `vcpus` are pinned.
     """
 
     kind = Kind.DOMAIN
@@ -48,9 +52,12 @@ class Domain(Guest):
         self.clock: Element | None = None
         self.ignored: list[Element] = []
         self.unread: list[tuple[Entry, Element]] = []
+        self.repeated: list[tuple[Entry, Entry]] = []
         self.arguments: dict[str, Entry] = {}
         self.replaced: Element | None = None
         self.metadata: Element | None = None
+        self.commandlines: list[Element] = []
+        self.pins = self.vcpus = 0
 
     def span(self, where: Place, attribute: str = "") -> Span:
         element: Element = where
@@ -69,6 +76,10 @@ class Domain(Guest):
         return f"the {name} timer" if kind == "timer" else row.id
 
     def syntax(self, row: Row) -> str:
+        if self.replaced is not None:
+            from hvctl.lint.command_changes import setting
+
+            return f"{setting(row)} in this -cpu"
         place = row.libvirt
         if place is None:
             return f"-global x86_64-cpu.{row.properties[0].name}=on"
@@ -84,6 +95,9 @@ class Domain(Guest):
     def can_turn_on(self, row: Row) -> bool:
         if row.libvirt is None or row.id in self.arguments or self.replaced is not None:
             return False
+        off = self.written.get(row.id)
+        if off is not None and not off.on and off.where.below:
+            return False  # whether what stands inside was meant to count, nobody can tell
         if "/" in row.libvirt.path:
             around = roles.PLACES[row.libvirt.path.rpartition("/")[0]]
             return around.id in self.on and not self.on[around.id].argument
@@ -98,80 +112,111 @@ class Domain(Guest):
 def read_domain(element: Element) -> Domain:
     """Read a `<domain>`; what is wrong with it becomes mistakes."""
     domain = Domain(element)
-    kind = attribute(element, "type")
+    kind = element.get("type")
     domain.kvm = kind == "kvm"
     domain.accelerator = kind or ""
-    pins = vcpus = 0
-    commandlines = []
-    for child in element.below or ():
-        tag = child.tag
-        if tag == "features":
-            domain.features = domain.features or child
-            for inner in child.below or ():
-                if local(inner) == "hyperv":
-                    read_hyperv(domain, inner)
-        elif tag == "cpu":
-            _cpu(domain, child)
-        elif tag == "clock":
-            _clock(domain, child)
-        elif tag == "devices":
-            for inner in child.below or ():
-                if inner.tag == "panic" and (row := roles.PLACES.get(f"panic:{attribute(inner, 'model')}")):
-                    domain.written[row.id] = Entry(row, True, None, inner, attribute="model")
-        elif tag == "os":
-            for inner in child.below or ():
-                if inner.tag == "type" and domain.machine_where is None:
-                    domain.machine_where = inner
-                    domain.machine = attribute(inner, "machine")
-        elif tag == "vcpu":
-            text = plain_text(child)
-            vcpus = int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else 0
-        elif tag == "cputune":
-            pins = len({attribute(pin, "vcpu") for pin in child.below or () if pin.tag == "vcpupin"})
-        elif tag == "name":
-            domain.name = plain_text(child)
-        elif tag == "metadata":
-            domain.metadata = child
-        elif local(child) == "commandline":
-            commandlines.append(child)
-    if commandlines:
+    for child in element.below:
+        read = _READERS.get(child.tag)
+        if read is not None:
+            read(domain, child)
+        elif ":" in child.tag and local(child) == "commandline":
+            domain.commandlines.append(child)
+    if domain.commandlines:
         from hvctl.lint.domain_commandline import read_commandline
 
-        for child in commandlines:
+        for child in domain.commandlines:
             read_commandline(domain, child)
-    domain.pinned = pins > 0 and pins >= (vcpus or 1)
+    domain.pinned = domain.pins > 0 and domain.pins >= (domain.vcpus or 1)
     domain.finish()
     domain.windows = is_windows(domain)
     return domain
 
 
+def _features(domain: Domain, element: Element) -> None:
+    domain.features = domain.features or element
+    for child in element.below:
+        if local(child) == "hyperv":
+            read_hyperv(domain, child)
+
+
+def _devices(domain: Domain, element: Element) -> None:
+    for child in element.below:
+        if child.tag == "panic" and (row := roles.PLACES.get(f"panic:{child.get('model')}")):
+            domain.written[row.id] = Entry(row, True, None, child, attribute="model")
+
+
+def _system(domain: Domain, element: Element) -> None:
+    for child in element.below:
+        if child.tag == "type" and domain.machine_where is None:
+            domain.machine_where = child
+            domain.machine = child.get("machine")
+
+
+def _vcpu(domain: Domain, element: Element) -> None:
+    text = plain_text(element)
+    domain.vcpus = int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else 0
+
+
+def _cputune(domain: Domain, element: Element) -> None:
+    domain.pins = len({pin.get("vcpu") for pin in element.below if pin.tag == "vcpupin"})
+
+
+def _name(domain: Domain, element: Element) -> None:
+    domain.name = plain_text(element)
+
+
+def _metadata(domain: Domain, element: Element) -> None:
+    domain.metadata = element
+
+
 def _clock(domain: Domain, element: Element) -> None:
     domain.clock = domain.clock or element
-    domain.offset, domain.offset_where = attribute(element, "offset"), element
-    for timer in element.below or ():
+    domain.offset, domain.offset_where = element.get("offset"), element
+    for timer in element.below:
         if timer.tag != "timer":
             continue
-        name, text = attribute(timer, "name") or "", attribute(timer, "present")
+        said = timer.written.values
+        name, text = said.get("name", ""), said.get("present")
         present = _YES.get(text or "")
         if text is not None and present is None:
-            meant = _PRESENT.get(text.lower())
-            instead = f"write present='{meant}'" if meant else "write present='yes' or present='no'"
-            change = ("present", meant) if meant else None
-            message = f"present of <timer> cannot be {quoted(text)}"
-            domain.mistakes.append(Mistake("value", message, timer, instead, "present", change))
-        domain.timers[name] = Timer(timer, attribute(timer, "tickpolicy"), present)
-        if name == "tsc" and (whole_number(attribute(timer, "frequency") or "", decimal=True) or 0) > 0:
+            domain.mistakes.append(mistake := _not_present(timer, text))
+            # The rest is judged as it is meant.
+            present = _YES[mistake.change[1]] if mistake.change else None
+        domain.timers[name] = Timer(timer, said.get("tickpolicy"), present)
+        if name == "tsc" and (whole_number(said.get("frequency", ""), decimal=True) or 0) > 0:
             domain.frequency = True
-        row = roles.PLACES.get(f"timer:{name}")
+        row = _TIMERS.get(name)
         if row and (present or row.id not in domain.written):
             domain.written[row.id] = Entry(row, bool(present), None, timer, attribute="present")
 
 
+def _not_present(timer: Element, text: str) -> Mistake:
+    """A timer says neither yes nor no."""
+    meant = _PRESENT.get(text.lower())
+    instead = f"write present='{meant}'" if meant else "write present='yes' or present='no'"
+    change = ("present", meant) if meant else None
+    return Mistake("value", f"present of <timer> cannot be {quoted(text)}", timer, instead, "present", change)
+
+
 def _cpu(domain: Domain, element: Element) -> None:
-    for child in element.below or ():
+    for child in element.below:
         if child.tag == "feature":
-            name = attribute(child, "name") or ""
-            domain.switches[name] = Switch(name, attribute(child, "policy") in (None, *_FORCED), child)
+            name = child.get("name") or ""
+            domain.switches[name] = Switch(name, child.get("policy") in (None, *_FORCED), child)
         elif child.tag == "topology":
-            threads = whole_number(attribute(child, "threads") or "")
+            threads = whole_number(child.get("threads") or "")
             domain.threads = threads is not None
+
+
+_READERS: dict[str, Callable[[Domain, Element], None]] = {
+    "features": _features,
+    "cpu": _cpu,
+    "clock": _clock,
+    "devices": _devices,
+    "os": _system,
+    "vcpu": _vcpu,
+    "cputune": _cputune,
+    "name": _name,
+    "metadata": _metadata,
+}
+"""What reads a child of `<domain>`, by its name."""

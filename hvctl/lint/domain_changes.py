@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hvctl.catalog import ORDER
 from hvctl.catalog.types import Kind as RowKind
 from hvctl.lint import roles
+from hvctl.lint.domain_commandline import VALUE, arguments_of, property_of
 from hvctl.lint.guest import Changes
 from hvctl.model.finding import Edit
 from hvctl.render.domain_order import child_of, last_before
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from hvctl.lint.domain import Domain
     from hvctl.lint.guest import Entry, Place
 
-# What RHEL, KubeVirt, oVirt and virt-install write (qemu:docs/system/i386/hyperv.rst:311-313 says 4095).
-_ADVISED = 8191
+_GLOBAL = ("-global", "--global")
 
 
 class _Splices(Editor):
@@ -61,7 +61,9 @@ class DomainChanges(Changes):
         self._add_elements([row for row in new if row.libvirt and ":" not in row.libvirt.path])
 
     def drop(self, entry: Entry) -> None:
-        if entry.argument:
+        if entry.where is self.domain.replaced:
+            self.drop_part(entry)
+        elif entry.argument:
             self.drop_argument(entry.where)
         else:
             self.xml.remove(entry.where)
@@ -69,12 +71,14 @@ class DomainChanges(Changes):
     def set(self, where: Place, name: str, value: str) -> None:
         self.xml.set(where, name, value)
 
+    def set_machine(self, name: str) -> None:
+        self.xml.set(self.domain.machine_where, "machine", name)
+
     def remove(self, where: Place) -> None:
         self.xml.remove(where)
 
     def rename(self, where: Place, name: str) -> None:
-        pairs = where.pairs
-        self.xml.replace(where, Node(name, tuple(zip(pairs[::2], pairs[1::2], strict=True))))
+        self.xml.replace(where, Node(name, tuple(where.values.items())))
 
     def set_timer(self, timer: str, name: str, value: str) -> None:
         found = self.domain.timers.get(timer)
@@ -91,22 +95,32 @@ class DomainChanges(Changes):
             node = Node("clock", (("offset", value),))
             self.xml.insert(self.domain.root, node, last_before(self.domain.root, "clock"))
 
+    def drop_part(self, entry: Entry) -> None:
+        """Take what a `-cpu` in `<qemu:commandline>` says of a row away."""
+        model, *parts = entry.where.get(VALUE).split(",")
+        kept = [part for part in parts if not part or roles.PROPERTIES.get(property_of(part)[0]) is not entry.row]
+        self.xml.set(entry.where, VALUE, ",".join([model, *kept]))
+
     def drop_argument(self, argument: Element) -> None:
         """Take an `<arg>` of `<qemu:commandline>` and its option away, or all of it where no more is left."""
         parent = argument.parent
         assert parent is not None, "an <arg> stands in <commandline>"
-        place = parent.children.index(argument)
+        arguments = arguments_of(parent)
+        place = arguments.index(argument)
+        option = arguments[place - 1]
+        if not place or option.get(VALUE) not in _GLOBAL:
+            return  # part of a `-cpu` that another one takes the place of
         if len(parent.children) == 2:
             self.xml.remove(parent)
             return
-        for element in parent.children[max(0, place - 1) : place + 1]:
+        for element in (option, argument):
             self.xml.remove(element)
 
     def _value(self, entry: Entry) -> None:
         """A number where an element that is turned on has none: older libvirts demand it."""
         place = entry.row.libvirt
         if place and entry.row.kind is RowKind.NUMBER and entry.where.get(place.attribute) is None:
-            self.xml.set(entry.where, place.attribute, str(_ADVISED))
+            self.xml.set(entry.where, place.attribute, str(roles.ADVISED_NUMBER))
 
     def _add_timers(self, rows: Sequence[Row]) -> None:
         places = [row.libvirt.path.partition(":")[2] for row in rows if row.libvirt]
@@ -153,7 +167,7 @@ def _node(row: Row) -> Node:
     assert row.libvirt is not None, "what has no element is not written"
     attributes = [("state", "on")]
     if row.kind is RowKind.NUMBER:
-        attributes.append((row.libvirt.attribute, str(_ADVISED)))
+        attributes.append((row.libvirt.attribute, str(roles.ADVISED_NUMBER)))
     return Node(row.libvirt.path.rpartition("/")[2], tuple(attributes))
 
 

@@ -28,7 +28,7 @@ def read_commandline(domain: Domain, element: Element) -> None:
     if element.namespace != NAMESPACE:
         domain.ignored.append(element)
         return
-    arguments = [child for child in element.below or () if child.local == "arg" and child.namespace == NAMESPACE]
+    arguments = arguments_of(element)
     position = 0
     for option in scan([argument.get(VALUE) or "" for argument in arguments]):
         position += len(option.words)
@@ -42,14 +42,22 @@ def read_commandline(domain: Domain, element: Element) -> None:
                 _take(domain, name, text, arguments[position - 1])
 
 
+def arguments_of(commandline: Element) -> list[Element]:
+    """The `<arg>` elements."""
+    return [child for child in commandline.below if child.local == "arg" and child.namespace == NAMESPACE]
+
+
 def _properties(value: str) -> Iterator[tuple[str, str]]:
     """The properties of a `-cpu`, as QEMU reads them (qemu:target/i386/cpu.c, x86_cpu_parse_featurestr())."""
-    for part in value.split(",")[1:]:
-        if part[:1] in ("+", "-"):
-            yield part[1:], "on" if part[0] == "+" else "off"
-        elif part:
-            name, equals, text = part.partition("=")
-            yield name.replace("_", "-"), text if equals else "on"
+    yield from (property_of(part) for part in value.split(",")[1:] if part)
+
+
+def property_of(part: str) -> tuple[str, str]:
+    """The name and the value that a part of a `-cpu` gives a property."""
+    if part[0] in ("+", "-"):
+        return part[1:], "on" if part[0] == "+" else "off"
+    name, equals, text = part.partition("=")
+    return name.replace("_", "-"), text if equals else "on"
 
 
 def _take(domain: Domain, name: str, text: str, argument: Element) -> None:

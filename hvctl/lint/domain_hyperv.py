@@ -8,7 +8,7 @@ from hvctl.catalog.types import Kind as RowKind
 from hvctl.formats.domain_reading import whole_number
 from hvctl.formats.profile_problems import quoted
 from hvctl.lint import roles
-from hvctl.lint.elements import attribute, local, named
+from hvctl.lint.elements import local, named
 from hvctl.lint.guest import Entry, Mistake
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from hvctl.model.profile import Value
 
 HOST_MODEL = "host-model"
+# Looked up once: an enumeration takes its time to find them.
+_NUMBER, _STRING = RowKind.NUMBER, RowKind.STRING
 _MODES = ("custom", *roles.MODES, HOST_MODEL)
 _STATES = {"on": True, "off": False}
 # What people write for on and off, and libvirt does not take.
@@ -30,7 +32,7 @@ _MEANT = {
 def read_hyperv(domain: Domain, element: Element) -> None:
     """Read a `<hyperv>` into a domain."""
     domain.hyperv.append(element)
-    mode = attribute(element, "mode")
+    mode = element.get("mode")
     if mode is not None and mode not in _MODES:
         words = " or ".join(f"'{word}'" for word in _MODES)
         domain.mistakes.append(
@@ -42,7 +44,7 @@ def read_hyperv(domain: Domain, element: Element) -> None:
         domain.written.pop(row.id, None)
         if mode == row.id:
             domain.written[row.id] = Entry(row, True, None, element, attribute="mode")
-    for child in element.below or ():
+    for child in element.below:
         _child(domain, child, local(child))
 
 
@@ -51,19 +53,23 @@ def _child(domain: Domain, element: Element, path: str) -> None:
     if row is None or row.libvirt is None:
         domain.mistakes.append(Mistake("unknown", "", element, "", name=path))
         return
-    on = _state(domain, element, row)
+    on = _STATES.get(element.written.values.get("state", ""))
     if on is None:
-        return
+        on = _meant(domain, element, row)
+        if on is None:
+            return
     name = row.libvirt.attribute
     if name:
         value = _value(domain, row, row.libvirt, element) if on else None
         # A number that is QEMU's default is what it has where nothing is said: off (hv-spinlocks=0xffffffff).
-        default = row.kind is RowKind.NUMBER and value == row.properties[0].default
-        entry = Entry(row, on and not default, value, element, attribute(element, name), False, name)
+        default = row.kind is _NUMBER and value == row.properties[0].default
+        entry = Entry(row, on and not default, value, element, element.get(name), False, name)
     else:
         entry = Entry(row, on, None, element)
+    if row.id in domain.written:
+        domain.repeated.append((domain.written[row.id], entry))
     domain.written[row.id] = entry
-    for child in element.below or ():
+    for child in element.below:
         below = f"{path}/{local(child)}"
         if on:
             _child(domain, child, below)
@@ -71,27 +77,24 @@ def _child(domain: Domain, element: Element, path: str) -> None:
             domain.unread.append((entry, child))
 
 
-def _state(domain: Domain, element: Element, row: Row) -> bool | None:
-    text = attribute(element, "state")
-    on = _STATES.get(text or "")
-    if on is None:
-        message = (
-            f"{named(element.tag)} has no state"
-            if text is None
-            else f"the state of {named(element.tag)} cannot be {quoted(text)}"
-        )
-        meant = _MEANT.get(text or "")
-        change = ("state", meant) if meant else None
-        instead = f"write state='{meant}'" if meant else "write state='on' or state='off'"
-        domain.mistakes.append(Mistake("value", message, element, instead, "state", change, row))
-        # The rest is judged as it is meant.
-        on = _STATES.get(meant or "")
-    return on
+def _meant(domain: Domain, element: Element, row: Row) -> bool | None:
+    """What a state that libvirt does not take is meant to be; it becomes a mistake."""
+    text = element.get("state")
+    message = (
+        f"{named(element.tag)} has no state"
+        if text is None
+        else f"the state of {named(element.tag)} cannot be {quoted(text)}"
+    )
+    meant = _MEANT.get(text or "")
+    change = ("state", meant) if meant else None
+    instead = f"write state='{meant}'" if meant else "write state='on' or state='off'"
+    domain.mistakes.append(Mistake("value", message, element, instead, "state", change, row))
+    return _STATES.get(meant or "")
 
 
 def _value(domain: Domain, row: Row, place: LibvirtPlace, element: Element) -> Value | None:
-    text = attribute(element, place.attribute)
-    if row.kind is RowKind.STRING:
+    text = element.get(place.attribute)
+    if row.kind is _STRING:
         if text is None:
             message = f"{named(element.tag)} has no {place.attribute}"
             instead = f"write {place.attribute}='...'"

@@ -39,6 +39,9 @@ NAMES = tuple(row for row in ROWS if row.kind is Kind.STRING)
 NUMBERS = tuple(row for row in ROWS if row.kind is Kind.NUMBER and not row.experimental)
 """Numbers that the guest reads."""
 
+ADVISED_NUMBER = 8191
+"""What RHEL, KubeVirt, oVirt and virt-install write for them (qemu:docs/system/i386/hyperv.rst:311-313 says 4095)."""
+
 EVERYTHING = tuple(row for row in ROWS if row.takes_all)
 """What turns on all that the host's KVM has."""
 

@@ -46,10 +46,10 @@ def unchecked_lines(unchecked: Sequence[Unchecked]) -> str:
     return "".join(f"{visible(one.path)}: not checked: {visible(one.reason)}\n" for one in unchecked)
 
 
-def summary(counts: dict[Severity, int], fixes: dict[Safety, int], files: int) -> str:
-    """One line that counts."""
+def summary(counts: dict[Severity, int], fixes: dict[Safety, int], files: int, unchecked: int) -> str:
+    """One line that counts: what is found, in how many files, and how many were not checked."""
     total = sum(counts.values())
-    where = _count(files, "file")
+    where = _count(files, "file") + (f", {unchecked} not checked" if unchecked else "")
     if not total:
         return f"{where}: nothing found\n"
     parts = ", ".join(_count(counts[one], one.value) for one in Severity if counts.get(one))

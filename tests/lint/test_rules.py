@@ -110,6 +110,24 @@ def test_a_rule_is_found_by_its_name() -> None:
     assert find_rule("nothing") is None
 
 
+def define(text: str, folder: Path) -> str:
+    """What the test driver of the installed libvirt makes of a domain: its XML, or the reason why not."""
+    text = text.replace("type='kvm'", "type='test'", 1).replace("<os>", "<memory>4096</memory><os>", 1)
+    path = folder / "domain.xml"
+    path.write_text(text)
+    virsh = ["virsh", "-q", "-c", "test:///default", f"define {path}; dumpxml windows"]
+    done = subprocess.run(virsh, capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout + done.stderr
+
+
+def test_libvirt_takes_the_last_of_what_is_repeated(tmp_path: Path) -> None:
+    path = FOLDER / "repeated-element" / "fires.xml"
+    assert "<vpindex state='on'/>" in define(path.read_text(), tmp_path)
+    one, two = "<stimer state='on'><direct state='on'/></stimer>", "<stimer state='on'/>"
+    said = define(path.read_text().replace("<vpindex state='off'/>", one + two), tmp_path)
+    assert "<direct state='on'/>" in said, "children of the one that does not count are read"
+
+
 @pytest.mark.parametrize("stem", ["quiet"])
 def test_what_the_pages_advise_is_a_domain_that_libvirt_takes(stem: str, tmp_path: Path) -> None:
     files = [file_of(rule, stem) for rule in all_rules()]

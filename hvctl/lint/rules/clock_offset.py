@@ -57,19 +57,19 @@ GROUP = Group.SLOW
 def check(context: Context) -> Iterator[Finding]:
     """UTC, written or by default."""
     guest = context.guest
-    if not guest.windows or guest.offset not in (None, "utc"):
+    if not guest.windows or guest.offset not in (None, "utc") or (guest.partial and not guest.offset):
         return
     profile = context.profile
     if profile is not None and profile.clock.offset == "utc":
         return
     where = guest.root if guest.offset_where is None else guest.offset_where
     message = "the clock of this Windows guest is in UTC" + ("" if guest.offset else ", which is the default")
-    if guest.kind is Kind.COMMAND_LINE:
-        yield context.finding(where, message, "write -rtc base=localtime")
-        return
-    yield context.finding(where, message, "write <clock offset='localtime'>", attribute="offset", fix=_fix(context))
+    command = guest.kind is Kind.COMMAND_LINE
+    instead = "write -rtc base=localtime" if command else "write <clock offset='localtime'>"
+    yield context.finding(where, message, instead, attribute="offset", fix=_fix(context))
 
 
-def _fix(context: Context) -> Fix:
-
-    return context.unsafe("write offset='localtime'", lambda changes: changes.set_offset("localtime"))
+def _fix(context: Context) -> Fix | None:
+    if not context.guest.can_set_offset():
+        return None
+    return context.unsafe("set the clock to local time", lambda changes: changes.set_offset("localtime"))

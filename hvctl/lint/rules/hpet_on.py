@@ -76,20 +76,17 @@ def check(context: Context) -> Iterator[Finding]:
     if not guest.concerned or guest.kvm is False:
         return
     timer = guest.timers.get("hpet")
-    if timer is not None and timer.present is False:
+    if timer.present is False if timer else guest.partial:
         return
     written = timer is not None and timer.present
     message = "the guest has an HPET" if written else "the guest has an HPET: QEMU gives one unless it is turned off"
-    if guest.kind is Kind.COMMAND_LINE:
-        where = timer.where if timer else guest.root
-        yield context.finding(where, message, "write -machine hpet=off")
-        return
+    command = guest.kind is Kind.COMMAND_LINE
+    instead = "write -machine hpet=off" if command else "write <timer name='hpet' present='no'/> in <clock>"
     where = timer.where if timer else guest.root
-    yield context.finding(
-        where, message, "write <timer name='hpet' present='no'/> in <clock>", attribute="present", fix=_fix(context)
-    )
+    yield context.finding(where, message, instead, attribute="present", fix=_fix(context))
 
 
-def _fix(context: Context) -> Fix:
-
+def _fix(context: Context) -> Fix | None:
+    if not context.guest.can_set_timer("hpet"):
+        return None
     return context.unsafe("turn it off", lambda changes: changes.set_timer("hpet", "present", "no"))

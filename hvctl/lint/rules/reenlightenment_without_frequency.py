@@ -54,7 +54,8 @@ ROWS = roles.TIED_TO_THE_TSC
 
 def check(context: Context) -> Iterator[Finding]:
     """What is on and needs the frequency."""
-    if context.guest.frequency:
+    # What turns on all that the host has is never migrated.
+    if context.guest.frequency or context.guest.has(roles.EVERYTHING):
         return
     for row in roles.TIED_TO_THE_TSC:
         entry = context.guest.on.get(row.id)

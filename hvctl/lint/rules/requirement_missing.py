@@ -27,8 +27,8 @@ QEMU refuses to start the guest: "Hyper-V ... requires Hyper-V ...". libvirt bef
 ```
 
 ## Fix safety
-Safe where the requirement is not mentioned: without it the guest does not start at all. Unsafe where it is written as
-off, since the author may have meant that one.
+Safe where the requirement is not mentioned: without it the guest does not start at all. Unsafe where it, or what it
+requires itself, is written as off, since the author may have meant that one.
 
 ## Sources
 - qemu:target/i386/kvm/kvm.c:1496-1526
@@ -73,6 +73,6 @@ def missing(context: Context, entry: Entry, needed: Row) -> Finding:
         entry.where,
         f"{guest.name_of(entry.row)} is on and needs {name}, which is {'off' if off else 'not there'}",
         f"write {guest.syntax(needed)}",
-        fix=context.turn_on((needed,), safe=off is None),
+        fix=context.turn_on((needed,), safe=off is None and guest.can_have(needed)),
         related=((f"{name} is off here", off.where),) if off else (),
     )

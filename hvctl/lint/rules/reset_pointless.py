@@ -53,7 +53,8 @@ ROWS = roles.POINTLESS
 
 def check(context: Context) -> Iterator[Finding]:
     """What is on and of no use."""
-    for row in roles.POINTLESS:
+    # Beside what turns on all that the host has, it is on with or without.
+    for row in () if context.guest.has(roles.EVERYTHING) else roles.POINTLESS:
         entry = context.guest.on.get(row.id)
         if entry is not None:
             message = f"{context.guest.name_of(row)} is on, and no guest gains from it"

@@ -77,5 +77,4 @@ def check(context: Context) -> Iterator[Finding]:
 
 
 def _fix(context: Context, entry: Entry, number: str) -> Fix:
-
     return context.unsafe(f"write {number}", lambda changes: changes.set(entry.where, entry.attribute, number))

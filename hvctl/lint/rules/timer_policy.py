@@ -1,8 +1,8 @@
 """The RTC or the PIT does with lost ticks what Windows does not expect.
 
 ## What it does
-Looks at the tick policies: the RTC's should be catchup (driftfix=slew), the PIT's delay or discard, which is QEMU's
-default.
+Looks at the tick policies: the RTC's should be catchup (driftfix=slew), the PIT's delay, which is QEMU's default, or
+discard.
 
 ## Why it matters
 Windows counts the ticks of the RTC: where those that came late are dropped, its clock loses time.
@@ -71,6 +71,8 @@ if TYPE_CHECKING:
 SEVERITY = Severity.WARNING
 GROUP = Group.SLOW
 
+_RTC = "write <timer name='rtc' tickpolicy='catchup'/> in <clock>"
+
 
 def check(context: Context) -> Iterator[Finding]:
     """Policies that are not Windows'; the RTC's default is none of its."""
@@ -78,8 +80,8 @@ def check(context: Context) -> Iterator[Finding]:
     if not guest.concerned or guest.kvm is False:
         return
     rtc, pit = guest.timers.get("rtc"), guest.timers.get("pit")
-    if rtc is None or rtc.policy != "catchup":
-        instead = "write -rtc driftfix=slew" if guest.kind is Kind.COMMAND_LINE else "write tickpolicy='catchup'"
+    if rtc.policy != "catchup" if rtc else not guest.partial:
+        instead = "write -rtc driftfix=slew" if guest.kind is Kind.COMMAND_LINE else _RTC
         where = rtc.where if rtc else guest.offset_where
         where = guest.root if where is None else where
         message = f"lost ticks of the RTC are {_done(rtc)}: Windows counts them"
@@ -95,7 +97,7 @@ def _done(rtc: Timer | None) -> str:
 
 
 def _fix(context: Context, name: str, policy: str) -> Fix | None:
-    if context.guest.kind is Kind.COMMAND_LINE:
+    if not context.guest.can_set_timer(name):
         return None
-
-    return context.unsafe(f"write tickpolicy='{policy}'", lambda changes: changes.set_timer(name, "tickpolicy", policy))
+    title = "let it catch up" if policy == "catchup" else f"make it {policy}"
+    return context.unsafe(title, lambda changes: changes.set_timer(name, "tickpolicy", policy))

@@ -100,6 +100,8 @@ def _renamed(context: Context, mistake: Mistake, row: Row) -> Fix | None:
     plain = not any(mark in path for mark in ":@/") and "/" not in mistake.name and not mistake.where.children
     if not plain or path in context.guest.elements() or not _right(row, mistake.where):
         return None
+    if context.guest.kvm is False:  # as a name that nobody knows it does as much
+        return None
     if not context.guest.can_have(row) or not everywhere(context, row):
         return None
     return context.safe(f"write <{path}>", lambda changes: changes.rename(mistake.where, path))

@@ -33,8 +33,8 @@ Hyper-V version and defaults change with it.
 ```
 
 ## Fix safety
-Unsafe: with hosts given, the newest type that all of them have is written, which may be another than the guest has
-now.
+Unsafe: with hosts given, the newest type of the same kind that all of them have is written, which may be another than
+the guest has now. Where no type is written there is none: what the guest has is libvirt's or QEMU's choice.
 
 ## Sources
 - qemu:hw/i386/pc.c:129, 199, 220 (what versions change about Hyper-V)
@@ -46,7 +46,7 @@ from typing import TYPE_CHECKING
 
 from hvctl.catalog import machines
 from hvctl.formats.profile_problems import quoted
-from hvctl.lint.rule import Group, Kind
+from hvctl.lint.rule import Group
 from hvctl.model.finding import Severity
 
 if TYPE_CHECKING:
@@ -58,28 +58,33 @@ if TYPE_CHECKING:
 SEVERITY = Severity.WARNING
 GROUP = Group.MIGRATE
 
+_NONE = "no machine type is written"
+# Of libvirt and of QEMU, for x86.
+_DEFAULT = "pc"
+
 
 def check(context: Context) -> Iterator[Finding]:
     """A type that is an alias, or that is left to QEMU."""
     guest = context.guest
-    if not guest.concerned:
+    if not guest.concerned or guest.kvm is False:
         return
     aliases = {kind.alias for host in context.hosts for qemu in host.qemu for kind in qemu.machines}
     if guest.machine and guest.machine not in (*machines.FAMILIES, *aliases):
         return
-    named = (
-        f"the machine type {quoted(guest.machine)} has no version" if guest.machine else "no machine type is written"
-    )
-    newest = _newest(context, guest.machine or "q35")
-    instead = f"write {newest}" if newest else "write one with a version that all hosts have, such as pc-q35-7.2"
+    if guest.partial and not guest.machine:
+        return
+    named = f"the machine type {quoted(guest.machine)} has no version" if guest.machine else _NONE
+    newest = _newest(context, guest.machine or "")
+    example = machines.FAMILIES.get(guest.machine or _DEFAULT)
+    such = f", such as {example}7.2" if example else ""
+    instead = f"write {newest}" if newest else f"write one with a version that all hosts have{such}"
     where = guest.machine_where if guest.machine_where is not None else guest.root
     yield context.finding(where, named, instead, attribute="machine", fix=_fix(context, newest))
 
 
-def _newest(context: Context, wanted: str) -> str | None:
+def _newest(context: Context, family: str) -> str | None:
     """The newest type of all hosts; None without hosts, or where they share none."""
-    family = wanted if wanted in machines.FAMILIES else ""
-    if not family or not context.hosts or not all(host.qemu for host in context.hosts):
+    if family not in machines.FAMILIES or not context.hosts or not all(host.qemu for host in context.hosts):
         return None
     from hvctl.model.plan import Machine
     from hvctl.plan.machine import choose
@@ -89,8 +94,6 @@ def _newest(context: Context, wanted: str) -> str | None:
 
 
 def _fix(context: Context, newest: str | None) -> Fix | None:
-    guest = context.guest
-    if newest is None or guest.kind is not Kind.DOMAIN or guest.machine_where is None:
+    if newest is None or not context.guest.can_set_machine():
         return None
-
-    return context.unsafe(f"write {newest}", lambda changes: changes.set(guest.machine_where, "machine", newest))
+    return context.unsafe(f"write {newest}", lambda changes: changes.set_machine(newest))

@@ -54,7 +54,7 @@ GROUP = Group.SLOW
 def check(context: Context) -> Iterator[Finding]:
     """Windows without Hyper-V."""
     guest = context.guest
-    if guest.windows and not guest.alive and guest.kvm is not False:
+    if guest.windows and not (guest.alive or guest.open) and guest.kvm is not False:
         message = "this Windows guest has no enlightenment"
         instead = "let `hvctl gen PROFILE` write those that your hosts can give"
         yield context.finding(guest.root, message, instead)

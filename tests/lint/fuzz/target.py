@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hvctl.formats.hostfile import read_host
 from hvctl.lint.context import Facts
-from hvctl.lint.engine import Job, choose, lint
+from hvctl.lint.engine import Job, Text, choose, lint, lint_all
 from hvctl.lint.fixes import mend
 from hvctl.lint.registry import all_rules
 from hvctl.lint.rule import Kind
@@ -14,6 +14,7 @@ from hvctl.model.finding import Finding, Safety
 from hvctl.report.lint_text import text
 
 HOST = read_host(str(Path(__file__).parents[2] / "hosts" / "debian-12.json"))
+OTHER = b"<domain type='kvm'><name>win11</name><features><hyperv><ipi state='on'/></hyperv></features></domain>"
 JOBS = [Job(choose(all_rules()), Facts(hosts), with_edits=True) for hosts in ((), (HOST,))]
 
 
@@ -24,12 +25,16 @@ def one_input(data: bytes) -> None:
     kind, job = (Kind.DOMAIN, Kind.COMMAND_LINE)[data[0] & 1], JOBS[data[0] >> 1 & 1]
     body = data[1:]
     result = lint(body, "x", kind, job)
+    among = [Text(OTHER, "y", Kind.DOMAIN), Text(body, "x", kind), Text(OTHER, "y", Kind.DOMAIN)]
+    assert lint_all(among, job)[1] == result, "other files change what is found in this one"
     for finding in result.findings:
         _sound(finding, body)
     assert text(result.findings, color=False).isprintable() or result.findings
     for allowed in ((Safety.SAFE,), tuple(Safety)):
         once = mend(body, "x", kind, job, allowed)
         assert mend(once.data, "x", kind, job, allowed).data == once.data, "a second time changes something"
+        left = [one.rule for one in once.result.findings if one.fix and one.fix.edits and one.fix.safety in allowed]
+        assert not left, "something that could be mended is left"
         if result.unchecked is None and not any(one.rule == "not-well-formed" for one in result.findings):
             assert not any(one.rule == "not-well-formed" for one in once.result.findings), "a fix broke the file"
 
