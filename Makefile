@@ -56,6 +56,7 @@ bench: ## the benchmarks
 	$(PYTHON) -m bench.edit
 	$(PYTHON) -m bench.show
 	$(PYTHON) -m bench.lint 3000
+	$(PYTHON) -m bench.verify
 
 clean: ## remove the environment, the caches and the unpacked Debian
 	rm -rf .venv .testbed .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

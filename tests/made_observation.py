@@ -15,12 +15,14 @@ from hvctl.model.observation import (
     Flushed,
     Message,
     MsrRun,
+    Nested,
     Observation,
     Sent,
     TscPage,
     Vcpu,
     Written,
 )
+from hvctl.plan.verify_functions import CRASH_PARAMETERS
 
 LEAVES = (*range(0x40000000, 0x4000000B), 0x40000080, 0x40000081, 0x40000082, 0x40000100, 0x40000101)
 TSC_HZ = 2_500_000_000
@@ -45,20 +47,22 @@ def made_observation(expected: Iterable[CpuidLeaf], *, vcpus: int = 2) -> Observ
         tsc_page=TscPage(1, 1 << 56, (1 << 64) - 5, 0, 0, 0),
         runtime=(100, 120),
         apic=Apic(1, 1, 1, 0),
-        message=Message(1, 500, 0x80000010, 0, 0),
-        direct=Direct(1, 700),
+        messages=tuple(Message(number, 1, 500 + number, 0x80000010, 0, 0) for number in range(vcpus)),
+        directs=tuple(Direct(number, 1, 700 + number) for number in range(vcpus)),
         sent=(Sent(0xB, 1, 0, vcpus, vcpus), Sent(0x15, 0, 0, vcpus, vcpus), Sent(0x15, 1, 0, vcpus, vcpus)),
         flushed=tuple(
             Flushed(code, fast, result, vcpus, vcpus, vcpus, vcpus)
             for code, fast, result in ((2, 1, 0), (2, 0, 0), (3, 0, 1 << 32), (0x13, 0, 0), (0x14, 0, 1 << 32))
         ),
+        nested=Nested(0x81, 0x81, 0x7C),
         reset=True,
+        crash=CRASH_PARAMETERS,
     )
 
 
 def printed(seen: Observation) -> bytes:
     """The report that a guest prints of an observation; `reset` is not in it."""
-    return sealed(["hvctl-probe 1", *_lines(seen)])
+    return sealed(["hvctl-probe 2", *_lines(seen)])
 
 
 def sealed(lines: Sequence[str]) -> bytes:
@@ -84,12 +88,13 @@ def _lines(seen: Observation) -> Iterator[str]:
         ("tscpage", seen.tsc_page),
         ("runtime", seen.runtime),
         ("apic", seen.apic),
-        ("message", seen.message),
-        ("direct", seen.direct),
+        ("nested", seen.nested),
     )
     for name, record in singles:
         if record is not None:
             yield _line(name, *record)
+    yield from (_line("message", *row) for row in seen.messages)
+    yield from (_line("direct", *row) for row in seen.directs)
     yield from (_line("sent", *row) for row in seen.sent)
     yield from (_line("flushed", *row) for row in seen.flushed)
 

@@ -35,6 +35,9 @@ HV_CPUID_SYNDBG_VENDOR_AND_MAX_FUNCTIONS = 0x40000080
 HV_CPUID_SYNDBG_INTERFACE = 0x40000081
 HV_CPUID_SYNDBG_PLATFORM_CAPABILITIES = 0x40000082
 
+# linux:arch/x86/include/asm/hyperv-tlfs.h (since 6.13 include/hyperv/hvgdk_mini.h)
+HV_X64_MSR_CRASH_CTL = 0x40000105
+
 # KVM's own leaves, moved up by 0x100 where Hyper-V's are present (qemu:target/i386/kvm/kvm.c, KVM_CPUID_SIGNATURE_NEXT)
 KVM_CPUID_SIGNATURE = 0x40000000
 KVM_CPUID_SIGNATURE_NEXT = 0x40000100

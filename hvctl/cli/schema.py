@@ -15,6 +15,8 @@ FILES = {
     "pool": "report/pool.schema.json",
     "check-migration": "report/moves.schema.json",
     "lint": "report/lint.schema.json",
+    "verify": "report/verify.schema.json",
+    "bench": "report/bench.schema.json",
 }
 NAMES = ("profile", *FILES)
 

@@ -12,7 +12,7 @@ import click
 from hvctl.cli.options import common, output_format, width
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from hvctl.cli.verify_subject import Subject
     from hvctl.guest.probe_run import Ran
@@ -40,24 +40,34 @@ class _Command(click.Command):
     metavar="FILE",
     help="A host file, or a folder of them: machines that the guest may move to; may be repeated.",
 )
+@click.option("--locked", metavar="FILE", help="Verify a plan of 'hvctl gen --lock' instead of a PROFILE's.")
+@click.option(
+    "--domain",
+    metavar="FILE|NAME",
+    help="Verify the domain XML in FILE; with --connect also the name or UUID of a domain that is defined there.",
+)
+@click.option("--connect", "uri", metavar="URI", help="Let the libvirt at URI, on this machine, start the probe guest.")
 @click.option("--qemu", metavar="BIN", help="The QEMU binary to start (default: the first one found).")
 @click.option(
-    "--vcpus", type=click.IntRange(1, 64), metavar="N", help="vCPUs of the probe guest (default: QEMU-ARGS', or 2)."
+    "--vcpus", type=click.IntRange(1, 64), metavar="N", help="vCPUs of the probe guest (default: as written, or 2)."
 )
-@click.option("--accel", type=click.Choice(["kvm", "tcg"]), help="QEMU's accelerator (default: QEMU-ARGS', or kvm).")
+@click.option("--accel", type=click.Choice(["kvm", "tcg"]), help="QEMU's accelerator (default: as written, or kvm).")
 @click.option(
     "--timeout",
     type=click.FloatRange(0.1, MOST_SECONDS),
     default=10.0,
     show_default=True,
     metavar="S",
-    help="Seconds that QEMU may take.",
+    help="Seconds that the guest may take.",
 )
 @output_format("text", "json")
 @common
 def command(
     profile: str | None,
     hosts: tuple[str, ...],
+    locked: str | None,
+    domain: str | None,
+    uri: str | None,
     qemu: str | None,
     vcpus: int | None,
     accel: str | None,
@@ -71,8 +81,11 @@ def command(
     announced works: hypercalls, clocks, timers, interrupts and TLB flushes. It has no disk, no network and no
     operating system, and takes a second.
 
-    With PROFILE, QEMU-ARGS are merged as launch merges them. Without, they are a guest's whole command line. Of both
-    only machine, accelerator, CPU, vCPUs and clock are used: no disk is opened, no device is made.
+    With PROFILE or --locked, QEMU-ARGS are merged as launch merges them. Alone, they are a guest's whole command line.
+    --domain is a guest's domain XML. Only machine, accelerator, CPU, vCPUs and clock are used of what is written: no
+    disk is opened, no device is made, and no guest that is there is touched.
+
+    With --connect libvirt starts the probe guest, as a transient domain of its own that is gone when hvctl is.
 
     \b
     Exit codes: 0 all agrees; 1 something is missing, does not work or came
@@ -84,27 +97,67 @@ def command(
       hvctl verify windows-11
       hvctl verify windows-11 --vcpus 8 -- -machine kernel-irqchip=split
       hvctl verify -- -accel kvm -cpu host,hv_relaxed=on,hv_time=on
+      hvctl verify --locked win11.plan.json
+      hvctl verify --domain win11.xml
+      hvctl verify --connect qemu:///system --domain win11
       hvctl verify windows-11 --accel tcg
     """
     from hvctl.cli.hosts import check_stdin
-    from hvctl.cli.verify_subject import planned, written
     from hvctl.errors import UsageError
 
     words: tuple[str, ...] = click.get_current_context().meta["hvctl.qemu-args"]
     if math.isnan(timeout):
         raise UsageError("--timeout is a number of seconds")
-    if profile is None and not words:
-        raise UsageError(
-            "a PROFILE is missing", "name one of `hvctl profile list`, a file, or QEMU's arguments after --"
-        )
-    if profile is None and hosts:
-        raise UsageError("--host goes with a PROFILE only: QEMU-ARGS are what they are")
-    check_stdin(profile or "", *hosts)
-    if profile is None:
-        subject = written(words, qemu, vcpus, accel)
+    _check_source(profile, locked, domain, words)
+    if hosts and not (profile or locked):
+        raise UsageError("--host goes with a PROFILE or --locked only: the others are what they are")
+    check_stdin(profile or locked or domain or "", *hosts)
+    if uri is not None:
+        _check_options(words, {"--qemu": qemu, "--accel": accel})
+        from hvctl.cli.verify_libvirt import Wanted, by_libvirt
+
+        with by_libvirt(uri, Wanted(profile, locked, domain, hosts, vcpus)) as subject:
+            return _verify(subject, timeout, output_format)
+    from hvctl.cli.verify_subject import planned, written
+
+    if profile or locked:
+        subject = planned(profile, locked, hosts, words, qemu, vcpus, accel or "kvm")
+    elif domain:
+        from hvctl.cli.verify_domain import described
+
+        subject = described(domain, qemu, vcpus, accel)
     else:
-        subject = planned(profile, hosts, words, qemu, vcpus, accel or "kvm")
+        subject = written(words, qemu, vcpus, accel)
     return _verify(subject, timeout, output_format)
+
+
+def _check_source(profile: str | None, locked: str | None, domain: str | None, words: Sequence[str]) -> None:
+    """Raise UsageError where not exactly one guest is named."""
+    from hvctl.errors import UsageError
+
+    named = [
+        *(["PROFILE"] if profile is not None else []),
+        *(["--locked"] if locked is not None else []),
+        *(["--domain"] if domain is not None else []),
+    ]
+    if len(named) > 1:
+        raise UsageError(f"{' and '.join(named)} do not go together: each names a guest")
+    if domain is not None and words:
+        raise UsageError("--domain and QEMU-ARGS do not go together: each is a whole guest")
+    if not named and not words:
+        raise UsageError(
+            "a PROFILE is missing",
+            "name one of `hvctl profile list`, a file, a guest by --locked or --domain, or QEMU's arguments after --",
+        )
+
+
+def _check_options(words: Sequence[str], own: Mapping[str, object]) -> None:
+    """Raise UsageError for what is of no use where libvirt starts QEMU."""
+    from hvctl.errors import UsageError
+
+    idle = [*(name for name, value in own.items() if value is not None), *(["QEMU-ARGS"] if words else [])]
+    if idle:
+        raise UsageError(f"{' and '.join(idle)}: not with --connect, where libvirt starts QEMU")
 
 
 def _verify(subject: Subject, timeout: float, form: str) -> int:
@@ -118,7 +171,8 @@ def _verify(subject: Subject, timeout: float, form: str) -> int:
     from hvctl.report.verify import Run, verify_json, verify_text
 
     result = verify(expected, subject.asked, observe(ran, timeout), refused=refused)
-    run = Run(subject.label, subject.argv, subject.accelerator, ran.seconds, tuple(dict.fromkeys(ran.stderr)))
+    warnings = tuple(dict.fromkeys(ran.stderr))
+    run = Run(subject.label, subject.argv, subject.accelerator, ran.seconds, warnings, subject.uri)
     if form == "json":
         click.echo(verify_json(result, run), nl=False)
     else:
@@ -133,12 +187,10 @@ def _run(subject: Subject, timeout: float) -> tuple[Ran, tuple[CpuidLeaf, ...], 
 
     TCG refuses what it would not ignore (hv-vpindex up to QEMU 7.2): then the guest runs without, and is told so.
     """
-    from hvctl.guest.probe_run import start
-
     refused: tuple[str, ...] = ()
     argv, expected, spent = subject.argv, None, 0.0
     while True:
-        with start(argv) as probe:
+        with subject.start(argv) as probe:
             if expected is None:
                 expected = _meanwhile(subject)
             ran = probe.finish(timeout - spent)

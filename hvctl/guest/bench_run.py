@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hvctl.errors import HostError
 from hvctl.guest.bench_report import read_boot
-from hvctl.guest.probe import BENCH, firmware
+from hvctl.guest.probe import BENCH, firmware, with_parameter
 from hvctl.guest.probe_outcome import finished
 from hvctl.guest.probe_run import start
 from hvctl.model.bench import Series
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from hvctl.model.bench import Boot
 
-# Where the guest looks for what it is to measure: the 4 bytes before the reset vector (probe/layout.h, PARAMETER).
-PARAMETER = slice(-20, -16)
 TIMEOUT = 120.0
 
 
@@ -44,9 +42,7 @@ def boot(setup: Setup) -> Boot:
         RefusedError: QEMU refuses the configuration.
         HostError: QEMU died, the guest hung or printed something else than a report, or a vCPU did not answer.
     """
-    image = bytearray(firmware(BENCH))
-    image[PARAMETER] = setup.mask.to_bytes(4, "little")
-    with start(setup.argv, bytes(image)) as guest:
+    with start(setup.argv, with_parameter(firmware(BENCH), setup.mask)) as guest:
         ran = guest.finish(TIMEOUT)
     found = finished(ran, TIMEOUT, read_boot)
     if found.vcpus < setup.vcpus or found.lost:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, TypeVar
 
 from hvctl.errors import HostError, RefusedError
-from hvctl.guest.ending import Ending, verdict
 from hvctl.guest.probe_report import ReportError, is_complete, read_report
 from hvctl.guest.probe_run import FINISHED
 from hvctl.guest.relay import harmless
@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 SHOWN_LINES = 6
 SHOWN_COLUMNS = 70
+# As qemu_system_guest_panicked words it (qemu:softmmu/runstate.c).
+_CRASH = re.compile(rb"HV crash parameters: \(((?:(?:0x)?[0-9a-f]{1,16} ?){5})\)")
 _UNPROVED = "so nothing can be said of what this guest would see"
 
 
@@ -31,7 +33,14 @@ def refused(ran: Ran) -> bool:
 
 def observe(ran: Ran, timeout: float) -> Observation:
     """The observation of a run of the probe guest that was given `timeout` seconds; raises as `finished`."""
-    return finished(ran, timeout, read_report)._replace(reset=ran.status == 0)
+    found = finished(ran, timeout, read_report)
+    return found._replace(reset=ran.status == 0, crash=None if ran.log is None else _crash(ran.log))
+
+
+def _crash(log: bytes) -> tuple[int, ...]:
+    """The parameters of the crash that QEMU noted; empty where it did not."""
+    match = _CRASH.search(log)
+    return tuple(int(word, 16) for word in match[1].split()) if match else ()
 
 
 def finished(ran: Ran, timeout: float, read: Callable[[bytes], T]) -> T:
@@ -83,5 +92,7 @@ def _said(ran: Ran) -> list[str]:
 
 
 def _ending(ran: Ran) -> tuple[str, ...]:
+    from hvctl.guest.ending import Ending, verdict
+
     assert ran.status is not None
     return verdict(Ending(ran.status, bool(ran.output), stderr=ran.stderr))

@@ -21,6 +21,7 @@ from hvctl.model.observation import (
     Flushed,
     Message,
     MsrRun,
+    Nested,
     Observation,
     Sent,
     TscPage,
@@ -29,11 +30,11 @@ from hvctl.model.observation import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 T = TypeVar("T")
 
-VERSION = "hvctl-probe 1"
+VERSION = "hvctl-probe 2"
 # Each line's fields: a number of 32 or of 64 bits (w, n), an answer of 64 bits (a).
 FIELDS = {
     "cpus": "ww",
@@ -48,14 +49,15 @@ FIELDS = {
     "tscpage": "wnnwnn",
     "runtime": "aa",
     "apic": "awww",
-    "message": "anwwn",
-    "direct": "an",
+    "message": "wanwwn",
+    "direct": "wan",
     "sent": "wwaww",
     "flushed": "wwawwww",
+    "nested": "nnn",
 }
 # What a guest says that cannot go on.
 TROUBLES = {"nolongmode": "", "died": "nnn"}
-REPEATED = ("cpu", "leaf", "same", "msr", "wrote", "call", "sent", "flushed")
+REPEATED = ("cpu", "leaf", "same", "msr", "wrote", "call", "message", "direct", "sent", "flushed")
 Fields = tuple[int | None, ...]
 
 _END = re.compile(rb"end ([1-9a-f][0-9a-f]{0,7}) (0|[1-9a-f][0-9a-f]{0,7})\n\Z")
@@ -165,15 +167,23 @@ def _observation(found: dict[str, list[Fields]]) -> Observation:
         _single(found, "tscpage", TscPage._make),
         _single(found, "runtime", lambda fields: (fields[0], fields[1])),
         _single(found, "apic", Apic._make),
-        _single(found, "message", Message._make),
-        _single(found, "direct", Direct._make),
+        _timers(found.get("message", []), vcpus, Message._make),
+        _timers(found.get("direct", []), vcpus, Direct._make),
         tuple(map(Sent._make, found.get("sent", []))),
         tuple(map(Flushed._make, found.get("flushed", []))),
+        _single(found, "nested", Nested._make),
     )
 
 
 def _single(found: dict[str, list[Fields]], name: str, make: Callable[[Fields], T]) -> T | None:
     return make(found[name][0]) if name in found else None
+
+
+def _timers(rows: list[Fields], vcpus: Sequence[Vcpu], make: Callable[[Fields], T]) -> tuple[T, ...]:
+    numbers = [row[0] or 0 for row in rows]
+    if len(set(numbers)) != len(numbers) or max(numbers, default=0) >= len(vcpus):
+        raise ReportError("tells of a timer twice, or of no vCPU's")
+    return tuple(map(make, rows))
 
 
 def _numbers(fields: Fields) -> tuple[int, ...]:

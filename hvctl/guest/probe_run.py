@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from hvctl.errors import HostError
-from hvctl.guest.probe import firmware
+from hvctl.guest.probe import MAY_CRASH, firmware, with_parameter
 from hvctl.guest.relay import MAX_KEPT, Relay
 from hvctl.model.observation import LARGEST
 from hvctl.probe.parent import die_with_parent
@@ -31,21 +31,24 @@ class Ran(NamedTuple):
     """What became of a probe guest.
 
     `output` is what it printed, `status` QEMU's exit status, negative for a signal, None where hvctl ended it since the
-    time was over or more was printed than a report has. `stderr` are QEMU's first lines, fit to be shown.
+    time was over or more was printed than a report has. `stderr` are QEMU's first lines, fit to be shown. `log` is what
+    it noted of the guest's end, None where the guest was not to crash.
     """
 
     output: bytes
     status: int | None
     stderr: tuple[str, ...]
     seconds: float
+    log: bytes | None = None
 
 
 class Probe:
     """A running QEMU; a context manager that ends it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], output: int, begin: float) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], output: int, log: int | None, begin: float) -> None:
         self._process = process
         self._output = output
+        self._log = log
         self._begin = begin
         self._relay = Relay(lambda _line: None)
         self._data = bytearray()
@@ -60,7 +63,9 @@ class Probe:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        os.close(self._output)
+        for end in (self._output, self._log):
+            if end is not None:
+                os.close(end)
         if self._process.stderr is not None:
             self._process.stderr.close()
 
@@ -71,7 +76,8 @@ class Probe:
         status = self._end(deadline) if len(self._data) <= LARGEST else None
         seconds = time.monotonic() - self._begin
         self._drain()
-        return Ran(bytes(self._data), status, tuple(self._relay.kept), seconds)
+        log = None if self._log is None else os.pread(self._log, _CHUNK, 0)
+        return Ran(bytes(self._data), status, tuple(self._relay.kept), seconds, log)
 
     def _end(self, deadline: float) -> int | None:
         """QEMU's exit status, None where it goes on; it is left to be waited for."""
@@ -119,39 +125,43 @@ class Probe:
         self._relay.end()
 
 
-def start(argv: Sequence[str], image: bytes | None = None) -> Probe:
+def start(argv: Sequence[str], image: bytes | None = None, *, crash: bool = False) -> Probe:
     """Start the probe guest.
 
     Args:
         argv: QEMU's path, and the arguments of machine, accelerator, CPU and vCPUs.
         image: other firmware than the probe guest.
+        crash: whether the probe guest is to report a crash at its end, if it can.
 
     Raises:
         HostError: QEMU cannot be started.
     """
-    # A file without a name: nothing is left behind, however this ends. QEMU opens both by their descriptors.
+    # Files without names: nothing is left behind, however this ends. QEMU opens all by their descriptors.
     file = os.memfd_create(CHARDEV)
+    log = os.memfd_create(f"{CHARDEV}-log") if crash else None
     ours, theirs = os.pipe()
     try:
-        os.write(file, image or firmware())
+        os.write(file, image or (with_parameter(firmware(), MAY_CRASH) if crash else firmware()))
         begin = time.monotonic()
         process = subprocess.Popen(
-            [*argv, *_words(file, theirs)],
+            [*argv, *_words(file, theirs), *(() if log is None else _crash_words(log))],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            pass_fds=(file, theirs),
+            pass_fds=(file, theirs) if log is None else (file, theirs, log),
             start_new_session=True,
             preexec_fn=die_with_parent(),
         )
     except OSError as error:
         os.close(ours)
+        if log is not None:
+            os.close(log)
         reason = error.strerror or str(error)
         raise HostError(f"{argv[0]} cannot be started: {reason}", "name another QEMU with --qemu") from error
     finally:
         os.close(theirs)
         os.close(file)
-    return Probe(process, ours, begin)
+    return Probe(process, ours, log, begin)
 
 
 def _words(file: int, output: int) -> tuple[str, ...]:
@@ -162,6 +172,11 @@ def _words(file: int, output: int) -> tuple[str, ...]:
         *("-device", f"isa-debugcon,iobase=0x402,chardev={CHARDEV}"),
         *("-device", "isa-debug-exit,iobase=0xf4,iosize=0x1"),
     )
+
+
+def _crash_words(log: int) -> tuple[str, ...]:
+    """A guest that has crashed goes on, and its crash is noted: qemu:softmmu/runstate.c, qemu_system_guest_panicked."""
+    return ("-action", "panic=none", "-d", "guest_errors", "-D", f"/proc/self/fd/{log}")
 
 
 def _read(end: int) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from hvctl.catalog import BY_ID
-from hvctl.formats.qemu_args import parameters, scan
+from hvctl.formats.qemu_args import global_property, parameters, scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,6 +20,7 @@ SILENT = frozenset({"nodefaults", "no-reboot"})
 # Values that name something else on the command line (qemu:hw/core/machine.c, hw/i386/pc_sysfw.c).
 REFERENCES = ("memory-backend", "memory-encryption", "confidential-guest-support", "pflash0", "pflash1")
 CPU_DRIVER, PIT = "-cpu", "kvm-pit"
+ALL_DEVICES = ("device", "object")
 DEFAULT_VCPUS = 2
 
 
@@ -63,7 +64,7 @@ def with_accelerator(words: Sequence[str], name: str) -> tuple[str, ...]:
         elif name == "tcg" and option.name == "cpu" and option.value is not None:
             model, comma, rest = option.value.partition(",")
             kept += [option.words[0], ("max" if model == "host" else model) + comma + rest]
-        elif not (name == "tcg" and option.name == "global" and (option.value or "").startswith(PIT)):
+        elif not (name == "tcg" and option.name == "global" and _driver(option.value or "") == PIT):
             kept += option.words
     return tuple(kept)
 
@@ -114,6 +115,16 @@ def _without(option: Option, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _is_cpu(value: str) -> bool:
-    """Whether a -global is about the CPU or KVM's timer: those of devices would have nothing to work on."""
-    driver = value.partition("=")[0].partition(".")[0]
-    return driver.endswith(CPU_DRIVER) or driver == PIT
+    """Whether a -global is about the CPU or KVM's timer: those of devices would have nothing to work on.
+
+    It is for every object of a class or one derived from it (qemu:qom/object.c, object_apply_global_props): the model's
+    own class, max's for host, x86_64-cpu, cpu, and what all devices are. What QEMU refuses is left to it.
+    """
+    driver = _driver(value)
+    return driver is None or f"-{driver}".endswith(CPU_DRIVER) or driver in (PIT, *ALL_DEVICES)
+
+
+def _driver(value: str) -> str | None:
+    """The class that a -global is about; None where it is about none."""
+    found = global_property(value)
+    return found[0] if found else None

@@ -107,11 +107,12 @@ class Apic(NamedTuple):
 
 
 class Message(NamedTuple):
-    """A timer's message: whether it could be armed (None: no) and came, how late (100 ns), and what stood in it.
+    """A timer's message to a vCPU: whether it could be armed (None: no) and came, how late (100 ns), what stood in it.
 
     `off` is how far the message's expiration time is from the one that was asked for, modulo 2**64.
     """
 
+    vcpu: int
     arrived: int | None
     late: int
     type: int
@@ -122,15 +123,29 @@ class Message(NamedTuple):
 class Direct(NamedTuple):
     """A timer that raises an interrupt itself: as in Message."""
 
+    vcpu: int
     arrived: int | None
     late: int
+
+
+class Nested(NamedTuple):
+    """Why a guest of the guest's own ended, by SVM's exit codes, in three runs.
+
+    In the first one the MSR that it reads is not intercepted; then it is, in a bitmap that is said to be `unchanged`,
+    and in the same one when it is said to have `changed`.
+    """
+
+    first: int
+    unchanged: int
+    changed: int
 
 
 class Observation(NamedTuple):
     """One report. What the guest does not try, since its CPUID does not announce it, is None or missing.
 
     `wanted` vCPUs were configured. `page` are the first 8 bytes of the hypercall page. `runtime` is the VP run time
-    (100 ns) at two moments. `reset` is whether the reset MSR ended the guest, None where that was not tried.
+    (100 ns) at two moments. `reset` is whether the reset MSR ended the guest, None where that was not tried. `crash`
+    are the parameters of the crash that QEMU told of, none where it told of none; None where that was not tried.
     """
 
     wanted: int
@@ -143,11 +158,13 @@ class Observation(NamedTuple):
     tsc_page: TscPage | None = None
     runtime: tuple[int | None, int | None] | None = None
     apic: Apic | None = None
-    message: Message | None = None
-    direct: Direct | None = None
+    messages: tuple[Message, ...] = ()
+    directs: tuple[Direct, ...] = ()
     sent: tuple[Sent, ...] = ()
     flushed: tuple[Flushed, ...] = ()
+    nested: Nested | None = None
     reset: bool | None = None
+    crash: tuple[int, ...] | None = None
 
     def run(self, msr: int) -> MsrRun | None:
         """The answer of an MSR at the start; None where it was not tried."""

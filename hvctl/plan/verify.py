@@ -137,7 +137,7 @@ class _Judge:
         if found:
             return _sum_up(found)
         if row.nested_only:
-            return Verdict.UNCHECKED, "only a hypervisor inside the guest can use it"
+            return Verdict.UNCHECKED, "not checked here: only a hypervisor inside the guest uses it"
         return Verdict.THERE, "told to the guest; there is nothing to try"
 
     def of_others(self, row: Row) -> tuple[Verdict, str]:

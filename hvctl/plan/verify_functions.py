@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hvctl.catalog import kvm
 from hvctl.model.verification import Evidence
 from hvctl.plan.verify_calls import calls, count, ranges, registers, shown
 
@@ -20,14 +21,18 @@ if TYPE_CHECKING:
 # A write is all that the end-of-interrupt MSR is for: KVM refuses to read it (linux:arch/x86/kvm/lapic.c,
 # kvm_lapic_reg_read).
 WRITE_ONLY = (0x40000070,)
-TSC_FREQUENCY, APIC_FREQUENCY, CRASH_CONTROL = 0x40000022, 0x40000023, 0x40000105
+TSC_FREQUENCY, APIC_FREQUENCY = 0x40000022, 0x40000023
 CRASH_NOTIFY = 1 << 63
+# What the guest writes before it reports a crash (probe/small.c, CRASH_VALUE).
+CRASH_PARAMETERS = tuple(0xC0DE0000 + msr for msr in range(0x40000100, 0x40000105))
 TIMER_EXPIRED = 0x80000010  # TLFS, HvMessageTimerExpired
 # By how much the page may differ from the counter: what KVM's own selftest allows, in 100 ns
 # (linux:tools/testing/selftests/kvm/x86/hyperv_clock.c).
 MOST_DRIFT = 100_000
 # What a clock that is corrected over the network may run faster or slower than the TSC is well below this.
 MOST_DEVIATION = 0.01
+# AMD64 Architecture Programmer's Manual, volume 2, appendix C.
+SVM_EXIT_MSR, SVM_EXIT_VMMCALL = 0x7C, 0x81
 TICKS = 10_000  # of 100 ns in a millisecond
 _NO_TIMER = Evidence(None, "no timer could be tried, since the SynIC could not be set up")
 
@@ -136,25 +141,39 @@ def _reset(seen: Observation) -> Evidence:
 
 
 def _message(seen: Observation) -> Evidence:
-    message = seen.message
-    if message is None or not message.arrived:
-        return _no_timer(message, "message")
-    if (message.type, message.timer, message.off) != (TIMER_EXPIRED, 0, 0):
-        return Evidence(False, f"a timer's message is of type {message.type:#x} and from timer {message.timer:#x}")
-    return Evidence(True, f"a message came {_late(message.late)}")
+    for message in seen.messages:
+        if message.arrived and (message.type, message.timer, message.off) != (TIMER_EXPIRED, 0, 0):
+            told = f"a timer's message is of type {message.type:#x} and from timer {message.timer:#x}"
+            return Evidence(False, f"{told}{_on(message, seen)}")
+    return _fired(seen.messages, "message", seen)
 
 
 def _direct(seen: Observation) -> Evidence:
-    direct = seen.direct
-    if direct is None or not direct.arrived:
-        return _no_timer(direct, "interrupt")
-    return Evidence(True, f"an interrupt came {_late(direct.late)}")
+    return _fired(seen.directs, "interrupt", seen)
 
 
-def _no_timer(tried: Message | Direct | None, what: str) -> Evidence:
-    if tried is None:
+def _fired(timers: Sequence[Message | Direct], what: str, seen: Observation) -> Evidence:
+    """Whether every vCPU had its own."""
+    if not timers:
         return _NO_TIMER
-    return Evidence(False, "a timer cannot be armed" if tried.arrived is None else f"a timer's {what} did not come")
+    for timer in timers:
+        if not timer.arrived:
+            told = "a timer cannot be armed" if timer.arrived is None else f"a timer's {what} did not come"
+            return Evidence(False, f"{told}{_on(timer, seen)}")
+    if len(timers) < len(seen.vcpus):
+        return Evidence(False, f"only {len(timers)} of {count(len(seen.vcpus), 'vCPU')} could try a timer")
+    late = f"{max(timer.late for timer in timers) / TICKS:.1f} ms late"
+    if len(timers) == 1:
+        return Evidence(True, f"{_article(what)} came {late}")
+    return Evidence(True, f"{_article(what)} on {count(len(timers), 'vCPU')}, at most {late}")
+
+
+def _on(timer: Message | Direct, seen: Observation) -> str:
+    return f" on vCPU {timer.vcpu}" if len(seen.vcpus) > 1 else ""
+
+
+def _article(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def _frequencies(seen: Observation) -> Evidence | None:
@@ -173,10 +192,29 @@ def _frequencies(seen: Observation) -> Evidence | None:
 
 
 def _crash(seen: Observation) -> Evidence:
-    control = _value(CRASH_CONTROL, seen)
+    control = _value(kvm.HV_X64_MSR_CRASH_CTL, seen)
     if control is None or not control & CRASH_NOTIFY:
         return Evidence(False, f"the crash control MSR gives {shown(control)}")
-    return Evidence(True, "ready to report, which was not tried")
+    if seen.crash is None:
+        return Evidence(True, "ready to report, which was not tried")
+    if seen.crash != CRASH_PARAMETERS:
+        told = f"with other parameters: {', '.join(map(hex, seen.crash))}" if seen.crash else "was not reported to QEMU"
+        return Evidence(False, f"a crash {told}")
+    return Evidence(True, "a crash was reported to QEMU, with its parameters")
+
+
+def _msr_bitmap(seen: Observation) -> Evidence:
+    """The enlightened MSR bitmap of a hypervisor inside the guest."""
+    nested = seen.nested
+    if nested is None:
+        return Evidence(None, "not checked here: the guest has no SVM to run a guest of its own")
+    if nested.first != SVM_EXIT_VMMCALL:
+        return Evidence(None, f"not checked here: a guest of the guest's own ended with {nested.first:#x}")
+    if nested.unchanged != SVM_EXIT_VMMCALL:
+        return Evidence(False, "an MSR bitmap that is said to be unchanged is looked at all the same")
+    if nested.changed != SVM_EXIT_MSR:
+        return Evidence(False, "an MSR bitmap that is said to have changed is not looked at")
+    return Evidence(True, "an MSR bitmap is looked at when it is said to have changed, and only then")
 
 
 CHECKS: dict[str, Callable[[Observation], Evidence | None]] = {
@@ -191,9 +229,6 @@ CHECKS: dict[str, Callable[[Observation], Evidence | None]] = {
     "HV_FREQUENCY_MSRS_AVAILABLE": _frequencies,
     "HV_GUEST_CRASH_MSR_AVAILABLE": _crash,
     "HV_EXT_GVA_RANGES_FLUSH_AVAILABLE": ranges,
+    "HV_NESTED_MSR_BITMAP": _msr_bitmap,
     "HV_HYPERCALL_XMM_INPUT_AVAILABLE": registers,
 }
-
-
-def _late(ticks: int) -> str:
-    return f"{ticks / TICKS:.1f} ms late"

@@ -31,7 +31,7 @@ _ID_COLUMN, _VERDICT_COLUMN = 24, 11
 class Run(NamedTuple):
     """What was run: how messages call the guest, QEMU's path and arguments, the accelerator, and the seconds it took.
 
-    `warnings` are lines that QEMU wrote.
+    `warnings` are lines that QEMU wrote. `uri` is the libvirt that ran it; QEMU's arguments are not known then.
     """
 
     label: str
@@ -39,6 +39,7 @@ class Run(NamedTuple):
     accelerator: str
     seconds: float
     warnings: tuple[str, ...] = ()
+    uri: str | None = None
 
 
 def verify_text(result: Verification, run: Run, *, width: int = 80, color: bool = False) -> str:
@@ -78,7 +79,8 @@ def headline(result: Verification) -> str:
 def _what_ran(result: Verification, run: Run) -> str:
     vcpus = "1 vCPU" if result.vcpus == 1 else f"{result.vcpus} vCPUs"
     of = f" of {result.wanted}" if result.wanted != result.vcpus else ""
-    return f"{run.argv[0]} with {run.accelerator.upper()}, {vcpus}{of}, {run.seconds:.1f} s"
+    by = run.argv[0] if run.argv else f"libvirt at {run.uri}"
+    return f"{by} with {run.accelerator.upper()}, {vcpus}{of}, {run.seconds:.1f} s"
 
 
 def _leaves(result: Verification) -> list[str]:
@@ -123,6 +125,7 @@ def verify_json(result: Verification, run: Run) -> str:
         "format_version": FORMAT_VERSION,
         "agrees": result.agrees,
         "guest": run.label,
+        "connect": run.uri,
         "argv": list(run.argv),
         "accelerator": run.accelerator,
         "seconds": round(run.seconds, 3),

@@ -16,7 +16,9 @@ from tests.cli.test_verify import kvm_without_hyperv
     [
         (("nosuch",), "nosuch"),
         (("--only", "clocks"), "did you mean 'clock' for 'clocks'?"),
+        (("--only", "spin"), "they are clock, apic, tlbflush, ipi, timer, exit"),
         (("--only", ","), "--only names nothing"),
+        (("-o", "/nonexistent/page.html"), "cannot be written: there is no folder /nonexistent"),
         (("--runs", "0"), "not in the range"),
         (("--runs", "101"), "not in the range"),
         (("--vcpus", "65"), "not in the range"),

@@ -23,6 +23,10 @@ def kvm_without_hyperv() -> bool:
         return False
 
 
+def folded(text: str) -> str:
+    return " ".join(text.split())
+
+
 def verdicts(text: str) -> dict[str, str]:
     return {entry["id"]: entry["verdict"] for entry in json.loads(text)["enlightenments"]}
 
@@ -112,10 +116,21 @@ def test_a_guest_that_takes_too_long(tmp_path: Path) -> None:
         (("windows-11", "--vcpus", "65"), "not in the range"),
         (("windows-11", "--timeout", "0"), "not in the range"),
         (("windows-11", "--timeout", "nan"), "--timeout"),
-        (("--host", str(HOSTS / "debian-12.json"), "--", "-cpu", "max"), "--host goes with a PROFILE only"),
+        (("--host", str(HOSTS / "debian-12.json"), "--", "-cpu", "max"), "--host goes with a PROFILE or --locked only"),
         (("windows-11", "--accel", "tcg", "--", "-cpu", "max"), "-cpu is what hvctl writes"),
         (("-", "--host", "-"), "stdin can be read once"),
         (("--", "-accel", "tcg", "-cpu", "max,hv-spinlocks=many"), "hv-spinlocks"),
+        (("minimal", "--locked", "x.json"), "PROFILE and --locked do not go together"),
+        (("--locked", "x.json", "--domain", "x.xml"), "--locked and --domain do not go together"),
+        (("--domain", "x.xml", "--", "-cpu", "max"), "--domain and QEMU-ARGS do not go together"),
+        (("--domain", "x.xml", "--host", str(HOSTS / "debian-12.json")), "--host goes with a PROFILE or --locked only"),
+        (("--locked", "-", "--host", "-"), "stdin can be read once"),
+        (("--locked", "/nonexistent.json", "--accel", "tcg"), "/nonexistent.json: the locked plan cannot be read"),
+        (("--locked", str(HOSTS / "debian-12.json"), "--accel", "tcg"), "debian-12.json"),
+        (("--domain", "/nonexistent.xml"), "/nonexistent.xml cannot be read"),
+        (("--domain", str(HOSTS / "debian-12.json")), "debian-12.json:1:1"),
+        (("--connect", "test:///default", "minimal", "--", "-cpu", "max"), "QEMU-ARGS: not with --connect"),
+        (("--connect", "test:///default", "minimal", "--qemu", QEMU, "--accel", "tcg"), "--qemu and --accel: not with"),
         (("--", "-M", "pc,kernel_irqchip=off", "-cpu", "max,hv-ipi"), "kernel-irqchip=off cannot go with ipi"),
         (("--", "-accel", "kvm,kernel-irqchip=off", "-cpu", "max,hv-passthrough"), "cannot go with passthrough"),
     ],
@@ -132,3 +147,60 @@ def test_there_is_no_qemu_of_that_name() -> None:
         done = hvctl("verify", "--qemu", "/nonexistent/qemu", *words, code=3)
         assert "/nonexistent/qemu" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+DOMAIN = """\
+<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+  <name>mine</name>
+  <memory unit='GiB'>8</memory>
+  <vcpu current='3'>4</vcpu>
+  <os firmware='efi'><type arch='x86_64' machine='q35'>hvm</type></os>
+  <features><hyperv><relaxed state='on'/><spinlocks state='on' retries='8191'/></hyperv></features>
+  <cpu mode='maximum'/>
+  <devices><disk type='file'><source file='/nonexistent'/><target dev='vda'/></disk><panic model='hyperv'/></devices>
+  <qemu:commandline><qemu:arg value='-global'/><qemu:arg value='cpu.hv-time=on'/></qemu:commandline>
+</domain>
+"""
+
+
+def test_a_domain_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.xml"
+    path.write_text(DOMAIN)
+    found = hvctl("verify", "--domain", str(path), "--format", "json", code=1).stdout
+    document = json.loads(found)
+    assert (document["guest"], document["accelerator"]) == ("mine", "tcg")
+    assert document["vcpus"] == {"wanted": 3, "seen": 3}
+    assert "-cpu max,hv_relaxed=on,hv_spinlocks=0x1fff,hv_crash=on,hv_time=on" in " ".join(document["argv"])
+    asked = {entry["id"]: entry["verdict"] for entry in document["enlightenments"] if entry["asked"]}
+    assert asked == {"relaxed": "missing", "spinlocks": "missing", "time": "missing", "crash": "missing"}
+    one = hvctl("verify", "--domain", str(path), "--format", "json", "--vcpus", "1", code=1).stdout
+    assert json.loads(one)["vcpus"] == {"wanted": 1, "seen": 1}
+
+
+def test_a_domain_names_its_qemu(tmp_path: Path) -> None:
+    path = tmp_path / "mine.xml"
+    path.write_text(DOMAIN.replace("<devices>", f"<devices><emulator>{tmp_path}/qemu</emulator>"))
+    assert "is not on this machine" in folded(hvctl("verify", "--domain", str(path), code=3).stderr)
+    (tmp_path / "qemu").symlink_to(QEMU)
+    told = hvctl("verify", "--domain", str(path), "--format", "json", code=1)
+    assert json.loads(told.stdout)["argv"][0] == f"{tmp_path}/qemu"
+
+
+def test_a_locked_plan(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    hvctl("gen", "minimal", "--host", str(HOSTS / "debian-12.json"), "--lock", str(path))
+    done = hvctl("verify", "--locked", str(path), "--accel", "tcg", "--format", "json", code=1)
+    document = json.loads(done.stdout)
+    assert document["guest"] == "minimal"
+    assert {entry["verdict"] for entry in document["enlightenments"] if entry["asked"]} <= {"missing", "refused"}
+    hvctl("gen", "minimal", "--host", str(HOSTS / "debian-12.json"), "--libvirt", "--lock", str(path))
+    refused = hvctl("verify", "--locked", str(path), "--accel", "tcg", code=2).stderr
+    assert "was not locked for qemu" in folded(refused)
+
+
+def test_a_libvirt_elsewhere_or_without_qemu() -> None:
+    far = hvctl("verify", "minimal", "--connect", "qemu+ssh://nowhere/system", code=3).stderr
+    assert "qemu+ssh://nowhere/system is another machine" in folded(far)
+    assert "run hvctl verify there" in far
+    pytest.importorskip("libvirt")
+    assert "has no QEMU" in hvctl("verify", "minimal", "--connect", "test:///default", code=3).stderr

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hvctl.errors import InputError
 from hvctl.formats.bench_file import load_bench
-from hvctl.model.bench import HostState
+from hvctl.model.bench import Bench, HostState
+from hvctl.plan.bench import Gain
+from hvctl.plan.bench_tables import GROUPS
 from hvctl.report.bench_json import bench_json
 from tests.made_bench import made_bench
 
+SCHEMA = Path(__file__).parents[2] / "hvctl" / "report" / "bench.schema.json"
 TEXT = bench_json(made_bench())
 
 
@@ -57,3 +62,21 @@ def test_mistakes_are_told(before: str, after: str, says: str) -> None:
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(InputError):
         load_bench(text, "a.json")
+
+
+@pytest.mark.parametrize("runs", [1, 7])
+def test_all_of_it_is_as_the_schema_says(runs: int) -> None:
+    schema = json.loads(SCHEMA.read_text())
+    validator = jsonschema.Draft7Validator(schema)
+    unknown = Bench("minimal", ("clock",), runs, None, HostState(1), (), (0x14,))
+    for bench, before in (
+        (made_bench(runs=runs), None),
+        (made_bench(runs=runs), made_bench(factor=2)),
+        (unknown, unknown),
+    ):
+        document = json.loads(bench_json(bench, before))
+        validator.validate(document)
+        # Nothing is in it that the schema does not tell of.
+        assert set(document) == set(schema["properties"])
+    assert schema["definitions"]["group"]["enum"] == list(GROUPS)
+    assert schema["definitions"]["gain"]["enum"] == [str(gain) for gain in Gain]

@@ -36,6 +36,28 @@ def test_a_machine_that_was_only_references_is_gone() -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ("host-x86_64-cpu.hv-time=on", True),
+        ("x86_64-cpu.hv-time=on", True),
+        ("cpu.hv-time=on", True),
+        ("device.hv-time=on", True),
+        ("driver=cpu,property=hv-time,value=on", True),
+        ("kvm-pit.lost_tick_policy=delay", True),
+        ("cpu-hotplug.a=b", False),
+        ("ICH9-LPC.disable_s3=1", False),
+        ("driver=ICH9-LPC,property=disable_s3,value=1", False),
+    ],
+)
+def test_globals_that_reach_the_cpu(value: str, kept: bool) -> None:
+    assert essential(("-global", value)).words == (("-global", value) if kept else ())
+
+
+def test_a_global_that_qemu_refuses_is_left_to_it() -> None:
+    assert essential(("-global", "nothing")).words == ("-global", "nothing")
+
+
+@pytest.mark.parametrize(
     ("before", "number", "after"),
     [
         ("-cpu max", None, "-cpu max -smp 2"),
@@ -57,6 +79,8 @@ def test_vcpus(before: str, number: int | None, after: str) -> None:
         ("-machine q35,accel=kvm:tcg,smm=off", "tcg", "-accel tcg -machine type=q35,smm=off"),
         ("-machine accel=kvm -rtc base=utc", "tcg", "-accel tcg -rtc base=utc"),
         ("-global kvm-pit.lost_tick_policy=delay", "tcg", "-accel tcg"),
+        ("-global driver=kvm-pit,property=lost_tick_policy,value=delay", "tcg", "-accel tcg"),
+        ("-global nothing", "tcg", "-accel tcg -global nothing"),
         ("-accel tcg -cpu host -global kvm-pit.lost_tick_policy=delay", "kvm", None),
     ],
 )

@@ -70,7 +70,6 @@ def test_all_that_there_is_agrees(vcpus: int) -> None:
     assert wrong(result) == set()
     assert {finding.id for finding in result.findings if finding.verdict is Verdict.UNCHECKED} == {
         "evmcs",
-        "emsr-bitmap",
         "tlbflush-direct",
         # All MSRs are announced: none is left to be refused.
         "enforce-cpuid",

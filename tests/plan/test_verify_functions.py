@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from hvctl.catalog import BY_ID
-from hvctl.model.observation import Call, Flushed, MsrRun, Observation, Sent, Written
+from hvctl.model.observation import Call, Flushed, MsrRun, Nested, Observation, Sent, Written
 from hvctl.model.verification import Verdict, Verification
 from hvctl.plan.verify import verify
 from tests.made_observation import made_observation
@@ -45,6 +46,17 @@ def replaced(name: str, **fields: int | None) -> Callable[[Observation], Observa
     return lambda seen: seen._replace(**{name: getattr(seen, name)._replace(**fields)})
 
 
+def on_the_last(name: str, **fields: int | None) -> Callable[[Observation], Observation]:
+    """The timer of the last vCPU with other fields."""
+
+    def change(seen: Observation) -> Observation:
+        *others, last = getattr(seen, name)
+        changed: dict[str, Any] = {name: (*others, last._replace(**fields))}
+        return seen._replace(**changed)
+
+    return change
+
+
 BROKEN: dict[str, tuple[Callable[[Observation], Observation], dict[str, str]]] = {
     "runtime faults": (answer(0x40000010, None), {"runtime": "MSR 0x40000010 cannot be read"}),
     "runtime goes back": (lambda seen: seen._replace(runtime=(9, 8)), {"runtime": "went from 0x9 to 0x8"}),
@@ -69,12 +81,18 @@ BROKEN: dict[str, tuple[Callable[[Observation], Observation], dict[str, str]]] =
         lambda seen: seen._replace(written=(*seen.written, Written(0x40000083, 1, None))),
         {"synic": "MSR 0x40000083 was set to 0x1 and gave an exception"},
     ),
-    "timer unarmed": (replaced("message", arrived=None), {"stimer": "cannot be armed"}),
-    "message lost": (replaced("message", arrived=0), {"stimer": "message did not come"}),
-    "message of another": (replaced("message", type=1), {"stimer": "type 0x1"}),
-    "message of another time": (replaced("message", off=1), {"stimer": "message is of type"}),
-    "direct unarmed": (replaced("direct", arrived=None), {"stimer-direct": "cannot be armed"}),
-    "direct lost": (replaced("direct", arrived=0), {"stimer-direct": "interrupt did not come"}),
+    "timer unarmed": (on_the_last("messages", arrived=None), {"stimer": "cannot be armed on vCPU 1"}),
+    "message lost": (on_the_last("messages", arrived=0), {"stimer": "message did not come on vCPU 1"}),
+    "message of another": (on_the_last("messages", type=1), {"stimer": "type 0x1"}),
+    "message of another time": (on_the_last("messages", off=1), {"stimer": "message is of type"}),
+    "direct unarmed": (on_the_last("directs", arrived=None), {"stimer-direct": "cannot be armed"}),
+    "direct lost": (on_the_last("directs", arrived=0), {"stimer-direct": "interrupt did not come"}),
+    "one vCPU's timers alone": (
+        lambda seen: seen._replace(messages=seen.messages[:1]),
+        {"stimer": "only 1 of 2 vCPUs could try a timer"},
+    ),
+    "crash untold": (lambda seen: seen._replace(crash=()), {"crash": "was not reported to QEMU"}),
+    "another crash": (lambda seen: seen._replace(crash=(1, 2, 3, 4, 5)), {"crash": "other parameters: 0x1, 0x2"}),
     "no frequency": (answer(0x40000022, 0), {"frequencies": "a frequency is 0"}),
     "no bus frequency": (answer(0x40000023, None), {"frequencies": "MSR 0x40000023 cannot be read"}),
     "kHz": (answer(0x40000022, 2_500_000), {"frequencies": "said to run at 2 MHz, and runs at 2500 MHz"}),
@@ -103,6 +121,8 @@ BROKEN: dict[str, tuple[Callable[[Observation], Observation], dict[str, str]]] =
         lambda seen: seen._replace(flushed=tuple(call._replace(second=1) for call in seen.flushed)),
         {"tlbflush-ext": "hypercall 0x3 did not flush the second page"},
     ),
+    "bitmap always read": (replaced("nested", unchanged=0x7C), {"emsr-bitmap": "unchanged is looked at all the same"}),
+    "bitmap never read": (replaced("nested", changed=0x81), {"emsr-bitmap": "have changed is not looked at"}),
     "reenlightenment": (answer(0x40000106, None), {"reenlightenment": "MSR 0x40000106 cannot be read"}),
     "debugger": (answer(0x400000F1, None), {"syndbg": "MSR 0x400000f1 cannot be read"}),
 }
@@ -149,6 +169,16 @@ def test_a_tsc_page_that_is_not_valid_works_and_is_told() -> None:
     finding = found(everything(replaced("tsc_page", sequence=0)), "time")
     assert finding.verdict is Verdict.WORKS
     assert "not valid on this host" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("nested", "text"),
+    [(None, "not checked here: the guest has no SVM"), (Nested(0xFFFFFFFFFFFFFFFF, 0x81, 0x7C), "ended with 0xffff")],
+)
+def test_an_msr_bitmap_that_could_not_be_tried(nested: Nested | None, text: str) -> None:
+    finding = found(everything(lambda seen: seen._replace(nested=nested)), "emsr-bitmap")
+    assert finding.verdict is Verdict.UNCHECKED
+    assert text in finding.text
 
 
 def test_a_call_that_is_closed_to_the_guest_tells_nothing_of_its_input() -> None:

@@ -18,7 +18,7 @@ from hvctl.plan.support import State, support
 from hvctl.render.qemu import hv_flags
 from tests.realkvm.real import qemu_refusal, this_host
 
-SECONDS = 45.0
+SECONDS = 35.0
 # passthrough checks nothing and takes the others' place; it is compared by the leaves that it gives.
 CANDIDATES = [row.id for row in ROWS if not row.experimental and not row.takes_all]
 # Up to 3.0, SynIC does not ask for the VP index; newer QEMUs lack some of the old ones.

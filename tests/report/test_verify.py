@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +21,7 @@ from hvctl.model.observation import (
     Flushed,
     Message,
     MsrRun,
+    Nested,
     Observation,
     Sent,
     TscPage,
@@ -26,12 +29,13 @@ from hvctl.model.observation import (
     Written,
 )
 from hvctl.model.profile import Value
-from hvctl.model.verification import Verification
+from hvctl.model.verification import Verdict, Verification
 from hvctl.plan.verify import verify
 from hvctl.report.verify import Run, headline, verify_json, verify_text
 from tests.made_observation import made_observation
 from tests.plan.test_verify import EVERYTHING, leaves_of
 
+SCHEMA = Path(__file__).parents[2] / "hvctl" / "report" / "verify.schema.json"
 ARGV = ("/usr/bin/qemu-system-x86_64", "-accel", "kvm")
 RUN = Run("windows-11", ARGV, "kvm", 1.25, ("qemu: warning: about something",))
 ASKED = {"relaxed": None, "vapic": None, "spinlocks": 8191, "emsr-bitmap": None}
@@ -40,7 +44,8 @@ ASKED = {"relaxed": None, "vapic": None, "spinlocks": 8191, "emsr-bitmap": None}
 def result(*, got: Mapping[str, Value | None] | None = None, vcpus: int = 2) -> Verification:
     leaves = leaves_of(ASKED)
     seen = leaves if got is None else leaves_of(got)
-    return verify(leaves, ASKED, made_observation((*seen, CpuidLeaf(0x40000101, 0x1007AFB)), vcpus=vcpus))
+    made = made_observation((*seen, CpuidLeaf(0x40000101, 0x1007AFB)), vcpus=vcpus)
+    return verify(leaves, ASKED, made._replace(nested=None))
 
 
 AGREES = """\
@@ -55,7 +60,8 @@ windows-11: all 4 enlightenments asked for are there, and work where that could
 relaxed                 there      told to the guest; there is nothing to try
 vapic                   works      4 MSRs; TPR, ICR and EOI
 spinlocks               works      1 hypercall
-emsr-bitmap             unchecked  only a hypervisor inside the guest can use it
+emsr-bitmap             unchecked  not checked here: the guest has no SVM to run
+                                   a guest of its own
 """
 
 DIFFERS = """\
@@ -75,7 +81,8 @@ vapic                   missing    dropped without a word:
                                    HV_APIC_ACCESS_AVAILABLE
 spinlocks               missing    hv-spinlocks is 0xffffffff, expected 0x1fff
 vpindex                 extra      announced, though not asked for
-emsr-bitmap             unchecked  only a hypervisor inside the guest can use it
+emsr-bitmap             unchecked  not checked here: the guest has no SVM to run
+                                   a guest of its own
 """
 
 
@@ -131,6 +138,7 @@ def test_json_has_all_of_it() -> None:
         "format_version",
         "agrees",
         "guest",
+        "connect",
         "argv",
         "accelerator",
         "seconds",
@@ -145,9 +153,31 @@ def test_json_has_all_of_it() -> None:
     ]
     assert document["agrees"] is True
     assert document["argv"] == list(ARGV)
+    assert document["connect"] is None
     assert document["kvm_features"]["eax"] == "0x01007afb"
     assert {"id": "spinlocks", "asked": True, "verdict": "works", "text": "1 hypercall"} in document["enlightenments"]
     assert {"id": "time", "asked": False, "verdict": "off", "text": ""} in document["enlightenments"]
+
+
+def test_all_of_it_is_as_the_schema_says() -> None:
+    schema = json.loads(SCHEMA.read_text())
+    validator = jsonschema.Draft7Validator(schema)
+    for found in (result(), result(got={"relaxed": None}), result(got={"spinlocks": 3}, vcpus=1), result(got={})):
+        for run in (RUN, RUN._replace(argv=(), uri="qemu:///system")):
+            document = json.loads(verify_json(found, run))
+            validator.validate(document)
+            # Nothing is in it that the schema does not tell of.
+            assert set(document) == set(schema["properties"])
+    verdicts = schema["definitions"]["enlightenment"]["properties"]["verdict"]["enum"]
+    assert verdicts == [str(verdict) for verdict in Verdict]
+
+
+def test_what_libvirt_ran() -> None:
+    """Of which QEMU's arguments are not known."""
+    ran = RUN._replace(argv=(), uri="qemu:///system")
+    assert "  libvirt at qemu:///system with KVM, " in verify_text(result(), ran)
+    document = json.loads(verify_json(result(), ran))
+    assert (document["connect"], document["argv"]) == ("qemu:///system", [])
 
 
 def test_json_of_a_difference() -> None:
@@ -188,11 +218,13 @@ def test_whatever_a_guest_says_can_be_told(data: st.DataObject) -> None:
         data.draw(st.builds(TscPage, SMALL, NUMBER, NUMBER, SMALL, NUMBER, NUMBER)),
         data.draw(st.tuples(ANSWER, ANSWER)),
         data.draw(st.builds(Apic, ANSWER, SMALL, SMALL, SMALL)),
-        data.draw(st.builds(Message, ANSWER, NUMBER, SMALL, SMALL, NUMBER)),
-        data.draw(st.builds(Direct, ANSWER, NUMBER)),
+        data.draw(st.lists(st.builds(Message, SMALL, ANSWER, NUMBER, SMALL, SMALL, NUMBER)).map(tuple)),
+        data.draw(st.lists(st.builds(Direct, SMALL, ANSWER, NUMBER)).map(tuple)),
         data.draw(st.lists(st.builds(Sent, CODE, SMALL, ANSWER, SMALL, SMALL)).map(tuple)),
         data.draw(st.lists(st.builds(Flushed, CODE, SMALL, ANSWER, SMALL, SMALL, SMALL, SMALL)).map(tuple)),
+        data.draw(st.one_of(st.none(), st.builds(Nested, NUMBER, NUMBER, NUMBER))),
         data.draw(st.one_of(st.none(), st.booleans())),
+        data.draw(st.one_of(st.none(), st.lists(NUMBER, max_size=5).map(tuple))),
     )
     told = verify(leaves, EVERYTHING, lies)
     assert verify_text(told, RUN).isascii()

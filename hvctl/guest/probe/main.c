@@ -2,7 +2,7 @@
 
 #include "probe.h"
 
-#define VERSION "hvctl-probe 1"
+#define VERSION "hvctl-probe 2"
 
 static u32 wait_for_others(u32 wanted)
 {
@@ -18,8 +18,17 @@ void other_main(u32 number)
     here()->number = number;
     start_interrupts();
     look_around(here());
-    for (;;)
-        __asm__ volatile("hlt");
+    for (;;) {
+        /* An interrupt that comes between the look and the halt ends the halt. */
+        __asm__ volatile("cli" ::: "memory");
+        if (__atomic_load_n(&here()->task, __ATOMIC_SEQ_CST)) {
+            __asm__ volatile("sti" ::: "memory");
+            try_timers();
+            __atomic_store_n(&here()->task, 0, __ATOMIC_SEQ_CST);
+            continue;
+        }
+        __asm__ volatile("sti; hlt" ::: "memory");
+    }
 }
 
 void first_main(void)
@@ -43,10 +52,12 @@ void first_main(void)
     check_calls();
     check_clocks();
     check_small();
-    check_timers();
+    check_timers(count);
     check_interrupts(count);
     check_flushes(count);
+    check_nested();
     end_report();
+    try_crash();
     try_reset();
     leave();
 }

@@ -17,6 +17,13 @@ enum { FIRST_VECTOR = 32, VECTOR_CALL = 32, VECTOR_LOOK, VECTOR_MESSAGE, VECTOR_
 enum { LEAVES = 16 };
 enum { EAX, EBX, ECX, EDX };
 
+/* A synthetic timer that was armed: by a message, or by an interrupt of its own. */
+struct fired {
+    u32 tried, armed, came;
+    u32 type, timer; /* of the message */
+    u64 late, off;   /* in 100 ns: after its time, and from that to the one that the message says */
+};
+
 struct cpu {
     u32 number;
     u32 apic_id;
@@ -26,6 +33,8 @@ struct cpu {
     u32 leaves[LEAVES][4];
     u32 arrived[VECTORS];
     u64 looked[2]; /* what it has read through the two pages of the window */
+    u32 task;      /* what it is to try; 0 again when it has */
+    struct fired message, direct;
 };
 
 _Static_assert(sizeof(struct cpu) <= CPU_SIZE / 2, "no room for the stack");
@@ -80,15 +89,18 @@ void report_cpus(void);
 void report_msrs(void);
 int write_and_tell(u32 msr, u64 value);
 
-/* clock.c, timers.c, calls.c, flush.c, small.c: each prints what it finds of the enlightenments that are advertised */
+/* clock.c, timers.c, calls.c, flush.c, small.c, nested.c: each prints what it finds of what is advertised */
 u64 reference_time(void);
 void check_clocks(void);
-void check_timers(void);
+void try_timers(void);
+void check_timers(u32 count);
 void check_calls(void);
 void check_interrupts(u32 count);
 void look(struct cpu *cpu, u32 vector);
 void check_flushes(u32 count);
 void check_small(void);
+void check_nested(void);
+void try_crash(void);
 void try_reset(void);
 
 static inline void out8(u16 port, u8 value) { __asm__ volatile("outb %0, %1" ::"a"(value), "Nd"(port)); }

@@ -9,12 +9,17 @@
 #define MSR_VP_ASSIST_PAGE 0x40000073
 #define MSR_CRASH_P0 0x40000100
 #define MSR_CRASH_P4 0x40000104
+#define MSR_CRASH_CONTROL 0x40000105
 #define MSR_REENLIGHTENMENT_CONTROL 0x40000106
 #define MSR_TSC_EMULATION_CONTROL 0x40000107
 #define HAS_APIC_ACCESS (1u << 4) /* 0x40000003.EAX */
 #define HAS_RESET (1u << 7)
 #define HAS_REENLIGHTENMENT (1u << 13)
 #define HAS_CRASH (1u << 10)      /* 0x40000003.EDX */
+#define CRASH_VALUE(msr) (0xC0DE0000ULL + (msr))
+#define CRASH_NOTIFY (1ULL << 63)
+#define MAY_CRASH 1              /* in the parameter: whoever started the guest looks for it */
+#define PAGE_2M_RW 0x83
 #define TO_SELF 0x44000           /* ICR: fixed, assert, to self */
 #define PRIORITY 0x10             /* lower than all vectors that are used */
 
@@ -57,11 +62,11 @@ static void check_apic(void)
     msr_write(MSR_VP_ASSIST_PAGE, 0);
 }
 
-/* Nothing is reported to the host: that takes a write of the control MSR. */
+/* Nothing is reported to the host: that takes a write of the control MSR, see below. */
 static void check_crash(void)
 {
     for (u32 msr = MSR_CRASH_P0; msr <= MSR_CRASH_P4; msr++) {
-        write_and_tell(msr, 0xC0DE0000 + msr);
+        write_and_tell(msr, CRASH_VALUE(msr));
         msr_write(msr, 0);
     }
 }
@@ -80,6 +85,20 @@ void check_small(void)
         msr_write(MSR_REENLIGHTENMENT_CONTROL, 0);
         write_and_tell(MSR_TSC_EMULATION_CONTROL, 0);
     }
+}
+
+/* After the report, and where that is asked for: what it does to the guest is the hypervisor's choice. */
+void try_crash(void)
+{
+    if (!(advertised(0x40000003, EDX) & HAS_CRASH))
+        return;
+    /* The firmware's own end, where its parameter is. */
+    high_directory[511] = (ROM & ~0x1FFFFFULL) | PAGE_2M_RW;
+    if (!(*(volatile u32 *)PARAMETER & MAY_CRASH))
+        return;
+    for (u32 msr = MSR_CRASH_P0; msr <= MSR_CRASH_P4; msr++)
+        msr_write(msr, CRASH_VALUE(msr));
+    msr_write(MSR_CRASH_CONTROL, CRASH_NOTIFY);
 }
 
 /* After the report: with -no-reboot QEMU then ends with status 0. */
