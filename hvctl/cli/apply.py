@@ -9,11 +9,12 @@ import click
 
 from hvctl.cli.definition import definition, replace, say_when, show
 from hvctl.cli.libvirt_options import connect
-from hvctl.cli.options import common, say
+from hvctl.cli.options import common, say, say_sentence
 from hvctl.errors import HostError, RefusedError, UsageError
 from hvctl.probe.libvirt_connect import DEFAULT_URI
 
 if TYPE_CHECKING:
+    from hvctl.cli.apply_state import Kept
     from hvctl.cli.gen_domain import Edited
     from hvctl.model.profile import Profile
     from hvctl.probe.libvirt_connect import Connection, Domain
@@ -40,7 +41,7 @@ class How(NamedTuple):
 @click.option("--dry-run", is_flag=True, help="Print what would change; exit code 1 if anything would.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--undo", is_flag=True, help="Put back the definition that the last apply replaced.")
-@click.option("--keep-others", is_flag=True, help="Leave enlightenments that the plan does not mention.")
+@click.option("--keep-others", is_flag=True, help="Leave enlightenments that the profile does not mention.")
 @click.option("--qemu-commandline", is_flag=True, help="Pass to QEMU what libvirt has no element for.")
 @click.option("--metadata", is_flag=True, help="Put the plan's name, digest and list into the domain's <metadata>.")
 @click.option("--force", is_flag=True, help="Change a domain that is not of type kvm, too.")
@@ -150,12 +151,22 @@ def _define(connection: Connection, domain: Domain, edited: Edited) -> int:
         raise
     except HostError as error:
         raise HostError(error.message, f"{kept.before} has the definition of {domain.name} as it was") from error
-    apply_state.write(kept.after, definition(connection, connection.domain(domain.name)))
+    _remember(connection, domain, kept)
     place = () if connection.uri == DEFAULT_URI else ("--connect", connection.uri)
-    say(f"{domain.name} is defined anew; {kept.before} has the old definition")
+    say_sentence(f"{domain.name} is defined anew; {kept.before} has the old definition")
     say(f"to go back: {shlex.join(('hvctl', 'apply', '--undo', domain.name, *place))}")
     say_when(connection, domain)
     return 0
+
+
+def _remember(connection: Connection, domain: Domain, kept: Kept) -> None:
+    """Keep what libvirt has made of the new definition; without it --undo asks for --yes."""
+    from hvctl.cli import apply_state
+
+    try:
+        apply_state.write(kept.after, definition(connection, connection.domain(domain.name)))
+    except HostError as error:
+        say_sentence(f"note: what libvirt has made of it is not kept, so that --undo will need --yes: {error.message}")
 
 
 def _undo(connection: Connection, name: str, how: How) -> int:
@@ -181,7 +192,7 @@ def _undo(connection: Connection, name: str, how: How) -> int:
     if how.dry_run:
         return 1
     if not ours:
-        say(f"{kept.overwritten(now)} has the definition that is overwritten")
+        say_sentence(f"{kept.overwritten(now)} has the definition that is overwritten")
     # Not validated against the schema: libvirt has taken it before.
     replace(connection, domain, now, before, validate=False)
     kept.drop()

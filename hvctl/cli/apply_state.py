@@ -33,6 +33,8 @@ class Kept(NamedTuple):
     def overwritten(self, now: bytes) -> Path:
         """Keep what someone else has made of the domain since, and its file's name."""
         path = self.before.with_name(self.before.name.replace("before", "overwritten"))
+        if path.exists():  # of an undo that libvirt refused, or that was interrupted
+            path = _next(path.parent, "overwritten")
         write(path, now)
         return path
 
@@ -55,10 +57,9 @@ def keep(uri: str, uuid: str, before: bytes) -> Kept:
     Raises:
         HostError: it cannot be written.
     """
-    folder = _folder(uri, uuid)
-    kept = _kept(folder, max(_numbers(folder), default=0) + 1)
-    write(kept.before, before)
-    return kept
+    path = _next(_folder(uri, uuid), "before")
+    write(path, before)
+    return Kept(path, path.with_name(path.name.replace("before", "after")))
 
 
 def write(path: Path, data: bytes) -> None:
@@ -72,7 +73,7 @@ def write(path: Path, data: bytes) -> None:
             os.fsync(stream.fileno())
     except OSError as error:
         raise HostError(
-            f"the old definition cannot be kept in {path.parent}: {error.strerror}",
+            f"the definition cannot be kept in {path.parent}: {error.strerror}",
             "nothing was changed; XDG_STATE_HOME names another place",
         ) from error
 
@@ -101,6 +102,10 @@ def _numbers(folder: Path) -> list[int]:
     except OSError as error:
         raise HostError(f"the old definitions in {folder} cannot be read: {error.strerror}") from error
     return sorted({int(match[1]) for match in found if match})
+
+
+def _next(folder: Path, what: str) -> Path:
+    return folder / f"{max(_numbers(folder), default=0) + 1:04}-{what}.xml"
 
 
 def _kept(folder: Path, number: int) -> Kept:

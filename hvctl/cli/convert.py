@@ -29,12 +29,12 @@ def command(guest: str, form: str | None, strict: bool, output: str | None) -> i
     """Translate a guest's CPU and enlightenments from one form to another.
 
     IN is a domain XML, a QEMU command line or a -cpu value (in a file, on stdin as `-`, or as it stands), the
-    /proc/PID/cmdline of a running QEMU, a locked plan, or a profile. Switches, `+` and `-`, -global, and which of
-    several wins are understood as QEMU does.
+    /proc/PID/cmdline or process id of a running QEMU, a locked plan, or a profile. Switches, `+` and `-`, -global, and
+    which of several wins are understood as QEMU does.
 
     Nothing is resolved: no host is asked, no requirement added, nothing refused; `prefer` counts as on. What the other
     form has no place for is named on stderr. Carried over are the machine type (not into `-cpu`), the CPU model, its
-    features, kvm=off, tsc-frequency and the enlightenments.
+    features, kvm=off, enforce, tsc-frequency and the enlightenments.
 
     \b
     Examples:
@@ -43,16 +43,16 @@ def command(guest: str, form: str | None, strict: bool, output: str | None) -> i
       hvctl convert /proc/4711/cmdline --to profile -o mine.yaml
     """
     from hvctl.cli.files import write_result
-    from hvctl.cli.options import say
+    from hvctl.cli.options import say_sentence
 
     named = _find(guest)
     source, lost = _guest(named)
     text, more = _written(source, named.profile, form or ("libvirt" if _from_qemu(named) else "qemu"))
     write_result(text, output)
     for sentence in (*source.doubts, *lost, *more):
-        say(f"not carried over: {sentence}")
+        say_sentence(f"not carried over: {sentence}")
     if source.accelerator not in (None, "kvm"):
-        say(f"note: the guest runs by {source.accelerator}, not by KVM: enlightenments do nothing there")
+        say_sentence(f"note: the guest runs by {source.accelerator}, not by KVM: enlightenments do nothing there")
     return int(strict and bool(source.doubts or lost or more))
 
 
@@ -80,7 +80,8 @@ def _from_qemu(named: Named) -> bool:
 
 def _guest(named: Named) -> tuple[Guest, tuple[str, ...]]:
     if named.guest:
-        return named.guest, ()
+        running = named.guest.seen is not None
+        return named.guest, ("a running QEMU does not tell which CPU features it was asked for",) if running else ()
     from hvctl.plan.guest import guest_of_profile
 
     assert named.profile is not None
@@ -88,6 +89,8 @@ def _guest(named: Named) -> tuple[Guest, tuple[str, ...]]:
 
 
 def _written(guest: Guest, profile: Profile | None, form: str) -> tuple[str, tuple[str, ...]]:
+    from hvctl.render import convert
+
     if form == "profile":
         from hvctl.formats.profile_text import to_yaml
         from hvctl.plan.guest import profile_of_guest
@@ -95,9 +98,7 @@ def _written(guest: Guest, profile: Profile | None, form: str) -> tuple[str, tup
         if profile is not None:
             return to_yaml(profile), ()
         found, lost = profile_of_guest(guest)
-        return to_yaml(found), lost
-    from hvctl.render import convert
-
+        return to_yaml(found), (*lost, *convert.lost_in_profile(guest))
     if form == "json":
         from hvctl.report.plan import dump
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hvctl.cli.options import say
+from hvctl.cli.options import say_sentence
 from hvctl.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -62,9 +62,13 @@ def replace(connection: Connection, domain: Domain, before: bytes, after: bytes,
 def say_when(connection: Connection, domain: Domain) -> None:
     """Say when the guest gets a new definition, where that is not at once."""
     if domain.running:
-        say(f"{domain.name} is running: it has this when it is next started; a reboot inside of it is not enough")
+        say_sentence(
+            f"{domain.name} is running: it has this when it is next started; a reboot inside of it is not enough"
+        )
     if is_saved(connection, domain):
-        say(f"{domain.name} has a saved state, which the next start restores as it was (see virsh managedsave-remove)")
+        say_sentence(
+            f"{domain.name} has a saved state, which the next start restores as it was (see virsh managedsave-remove)"
+        )
 
 
 def is_saved(connection: Connection, domain: Domain) -> bool:

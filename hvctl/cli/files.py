@@ -11,19 +11,26 @@ if TYPE_CHECKING:
 
 
 def write_result(text: str | bytes, path: str | None) -> None:
-    """Write to stdout (`path` None or `-`), or replace a file; raises UsageError where it cannot be written."""
+    """Write to stdout (`path` None or `-`), or replace a file.
+
+    Raises:
+        HostError: there is no room for it.
+        UsageError: it cannot be written for another reason.
+    """
     if path is None or path == "-":
         click.echo(text, nl=False)
         return
     # Most results go to stdout; tempfile alone costs 7 ms of imports.
     from pathlib import Path
 
-    from hvctl.errors import UsageError
+    from hvctl.cli import NO_ROOM
+    from hvctl.errors import HostError, UsageError
 
     try:
         replace(Path(path), text.encode() if isinstance(text, str) else text)
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+        kind = HostError if error.errno in NO_ROOM else UsageError
+        raise kind(f"{path} cannot be written: {error.strerror}") from error
 
 
 def replace(path: Path, content: bytes) -> None:

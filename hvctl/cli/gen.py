@@ -46,7 +46,9 @@ MOST_MEMORY_MIB = 16 << 20  # 16 TiB
 @click.option("--domain", metavar="FILE", help="Put the plan into this domain XML; nothing else in it changes.")
 @click.option("--in-place", is_flag=True, help="With --domain: replace FILE.")
 @click.option("--diff", is_flag=True, help="With --domain: print what would change; exit code 1 if anything would.")
-@click.option("--keep-others", is_flag=True, help="With --domain: leave enlightenments that the plan does not mention.")
+@click.option(
+    "--keep-others", is_flag=True, help="With --domain: leave enlightenments that the profile does not mention."
+)
 @click.option("--qemu-commandline", is_flag=True, help="With --domain: pass to QEMU what libvirt has no element for.")
 @click.option("--force", is_flag=True, help="With --domain: edit a domain that is not of type kvm, too.")
 @click.option("--fragment", is_flag=True, help="Print only the XML elements that the profile decides.")
@@ -86,7 +88,9 @@ def command(
     asked what it can give.
 
     With --domain the plan goes into a domain that is there: its hyperv block becomes the plan's, the clock's offset and
-    timers, the panic device, and of its CPU what the profile says. Every other byte stays.
+    timers, the panic device, and of its CPU what the profile says. Enlightenments that the plan does not have are taken
+    out; with --keep-others only those that the profile says `off` of, or prefers and cannot have, and the hyperv mode.
+    Every other byte stays.
 
     A guest that was given a plan should keep it: --lock writes the plan to a file, and --locked writes the same bytes
     again, on any later day and host, or says what the host lacks.

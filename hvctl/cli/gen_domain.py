@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from hvctl.cli.options import say
-from hvctl.errors import UsageError
+from hvctl.catalog import BY_ID
+from hvctl.cli.options import say_sentence
+from hvctl.errors import RefusedError, UsageError
+from hvctl.model.plan import Outcome
 
 if TYPE_CHECKING:
     from hvctl.formats.xml_source import Document
@@ -47,7 +49,6 @@ def check_target(target: Target) -> None:
 
 def open_domain(path: str, name: str, profile: Profile) -> Document:
     """Read a domain file; what is in its `<devices>` only where the profile may have something to add there."""
-    from hvctl.catalog import BY_ID
     from hvctl.formats.xml_source import parse, read
     from hvctl.model.profile import Ask
 
@@ -65,15 +66,40 @@ def edit(profile: Profile, pool: tuple[Host, ...], document: Document, options: 
     """
     from hvctl.cli.talk import refuse
     from hvctl.formats.domain import guest_of_document
-    from hvctl.plan.domain_profile import for_domain
+    from hvctl.plan.domain_profile import for_domain, keeps_model
     from hvctl.plan.resolve import resolve
     from hvctl.render.domain_edit import edit_domain
 
     guest = guest_of_document(document)
     plan = resolve(for_domain(profile, guest), pool, libvirt=True, commandline=options.commandline)
-    refuse(plan)
+    try:
+        refuse(plan)
+    except RefusedError as error:
+        if not options.commandline and any(one.id in BY_ID and not BY_ID[one.id].libvirt for one in plan.refusals):
+            error.hint = "--qemu-commandline passes to QEMU what libvirt has no element for"
+        raise
+    options = options._replace(keep_model=keeps_model(profile, guest))
     _say(guest, document, plan, options)
-    return Edited(document.data, edit_domain(document, plan, options), plan)
+    edited = Edited(document.data, edit_domain(document, plan, options), plan)
+    _say_left(edited, document, options)
+    return edited
+
+
+def _say_left(edited: Edited, document: Document, options: Options) -> None:
+    """Name what stays on by `-global` or `-cpu` in `<qemu:commandline>`: what stands there is not hvctl's to remove."""
+    from hvctl.formats.domain import find_domain, read_domain
+    from hvctl.formats.domain_commandline import NAMESPACE
+
+    if all(child.namespace != NAMESPACE for child in find_domain(document).children):
+        return
+    on = read_domain(edited.after, document.path).enabled()
+    left = [
+        one.id
+        for one in edited.plan.decisions
+        if one.state is not Outcome.ON and one.id in on and (one.asked or not options.keep_others)
+    ]
+    if left:
+        say_sentence(f"note: {', '.join(left)} stays on by <qemu:commandline>, of which hvctl takes nothing out")
 
 
 def _say(guest: Guest, document: Document, plan: Plan, options: Options) -> None:
@@ -82,12 +108,14 @@ def _say(guest: Guest, document: Document, plan: Plan, options: Options) -> None
     from hvctl.render.domain_edit import decisions_without_element
 
     for doubt in guest.doubts:
-        say(f"note: {doubt}")
+        say_sentence(f"note: {doubt}")
     if plan.cpu.model == PLAIN and not find_domain(document).named("cpu"):
-        say(f"note: the domain names no CPU, so the guest has QEMU's {PLAIN}; `cpu: host` in a profile would change it")
+        say_sentence(
+            f"note: the domain names no CPU, so the guest has QEMU's {PLAIN}; `cpu: host` in a profile would change it"
+        )
     through = [decision.id for decision in decisions_without_element(plan)] if options.commandline else []
     if through:
-        say(
+        say_sentence(
             f"note: {', '.join(through)} through <qemu:commandline>: libvirt marks the domain as tainted, "
             "and its check of the ABI before a migration does not look at it"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from hvctl.model.profile import Profile
 
 MOST_BYTES = 16 << 20
+_CMDLINE = re.compile(r"/proc/([0-9]+)/cmdline", re.ASCII)
 # `ld.so --library-path FOLDERS qemu-system-x86_64`
 _FOREMOST = 4
 
@@ -31,7 +33,8 @@ def find_guest(word: str) -> Named:
     """What a GUEST on the command line means.
 
     Args:
-        word: `URI#DOMAIN`, a process id, `-`, the path of a QMP socket or of a file, or a shipped profile's name.
+        word: `URI#DOMAIN`, a process id or its /proc/PID/cmdline, `-`, the path of a QMP socket or of a file, or a
+            shipped profile's name.
 
     Raises:
         UsageError: it is none of these.
@@ -43,6 +46,8 @@ def find_guest(word: str) -> Named:
         return Named(_domain(uri, name))
     if word.isascii() and word.isdecimal():
         return Named(_process(word))
+    if match := _CMDLINE.fullmatch(word):
+        return Named(_process(match[1]))
     mode = None if word == "-" else _mode(word)
     if word != "-" and mode is None:
         return _shipped(word)
@@ -119,6 +124,8 @@ def _file(path: str) -> Named:
 
     data = read(path)
     name = "<stdin>" if path == "-" else path
+    if not data.strip():
+        raise InputError([Problem(f"{name} is empty", None, "give a domain XML, a QEMU command line or a profile")])
     match description(data):
         case Description.DOMAIN:
             from hvctl.formats.domain import read_domain

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hvctl.model.host import Host, Qemu
     from hvctl.model.plan import Plan
 
-    _PlanFor = Callable[[tuple[Host, ...]], tuple[Plan, tuple[str, ...]]]
+    PlanFor = Callable[[tuple[Host, ...]], tuple[Plan, tuple[str, ...]]]
     """What gives the plan that holds on some hosts, and QEMU's arguments for it; raises RefusedError."""
 
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @connect("Start a domain of the libvirt at URI instead of a QEMU of hvctl's own.")
 @click.option("--domain", metavar="FILE|NAME", help="With --connect: a domain XML, or the name of a defined domain.")
 @click.option(
-    "--keep-others", is_flag=True, help="With --connect: leave enlightenments that the plan does not mention."
+    "--keep-others", is_flag=True, help="With --connect: leave enlightenments that the profile does not mention."
 )
 @click.option("--qemu-commandline", is_flag=True, help="With --connect: pass to QEMU what libvirt has no element for.")
 @click.option("--qemu", metavar="BIN", help="The QEMU binary to start (default: the first one found).")
@@ -92,7 +92,7 @@ def command(
     check_name(name)
     profile, qemu_args = _profile(words, locked)
     check_stdin(profile or locked or "", *hosts)
-    plan_for = _resolver(profile) if profile else _unlocker(locked or "")
+    plan_for = resolver(profile) if profile else unlocker(locked or "")
     here = this_host([qemu] if qemu else None, libvirt=False)
     plan, generated = plan_for((*read_hosts(hosts).representatives(), here))
     say_plan(plan, explain=bool(click.get_current_context().meta.get("hvctl.verbose")))
@@ -153,7 +153,7 @@ def _profile(words: tuple[str, ...], locked: str | None) -> tuple[str | None, tu
     return (named[0] if named else None), words[len(named) :]
 
 
-def _resolver(profile: str) -> _PlanFor:
+def resolver(profile: str) -> PlanFor:
     """Resolves a profile, which is read before the machine is asked: mistakes in it are told first."""
     from hvctl.formats.profile import load_profile
 
@@ -171,7 +171,7 @@ def _resolver(profile: str) -> _PlanFor:
     return plan_for
 
 
-def _unlocker(path: str) -> _PlanFor:
+def unlocker(path: str) -> PlanFor:
     """Takes the plan and the arguments of a lock."""
     from hvctl.cli.locked import locked_plan, open_lock
 

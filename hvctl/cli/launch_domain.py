@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -48,9 +49,23 @@ def launch(profile: str, wanted: Wanted) -> int:
     if not wanted.dry_run:
         start_loop()
     with connected(wanted.uri, write=True, seconds=wanted.timeout or SECONDS) as connection:
-        if wanted.domain == "-" or os.path.isfile(wanted.domain):
+        # libvirt takes no name with a slash in it: that is a file, be it there or not.
+        if wanted.domain == "-" or "/" in wanted.domain or os.path.isfile(wanted.domain):
             return _file(connection, loaded, wanted)
         return _defined(connection, loaded, wanted)
+
+
+def _check_type(document: Document) -> None:
+    """Raise InputError for a domain that is no KVM guest, which launch has no option to start all the same."""
+    from hvctl.errors import InputError
+    from hvctl.formats.domain import find_domain
+    from hvctl.model.span import Problem
+
+    domain = find_domain(document)
+    kind = domain.get("type")
+    if kind != "kvm":
+        what = f"the domain is of {f'type {kind}' if kind else 'no type'}, not kvm: enlightenments do nothing there"
+        raise InputError([Problem(what, domain.attribute_span("type"), "write type='kvm'")])
 
 
 def _edited(connection: Connection, profile: Profile, wanted: Wanted, document: Document) -> Edited:
@@ -58,6 +73,7 @@ def _edited(connection: Connection, profile: Profile, wanted: Wanted, document: 
     from hvctl.cli.libvirt_options import pool_of
     from hvctl.cli.talk import say_plan
 
+    _check_type(document)
     edited = edit(profile, pool_of(wanted.hosts, connection), document, wanted.options)
     say_plan(edited.plan, explain=bool(click.get_current_context().meta.get("hvctl.verbose")))
     return edited
@@ -93,7 +109,8 @@ def _defined(connection: Connection, profile: Profile, wanted: Wanted) -> int:
         return 0
     if edited.before != edited.after:
         what = f"{domain.name} is not what profile {profile.name} makes of it"
-        raise RefusedError(what, f"see and change that with hvctl apply PROFILE {domain.name} --connect {wanted.uri}")
+        words = ("hvctl", "apply", profile.name, domain.name, "--connect", wanted.uri)
+        raise RefusedError(what, f"see and change that, with the same options, by {shlex.join(words)}")
     if domain.running:
         raise RefusedError(f"{domain.name} is running already")
     if is_saved(connection, domain):

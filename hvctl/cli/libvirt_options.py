@@ -34,10 +34,17 @@ def connect(help_text: str, *, default: str | None = None) -> Callable[[F], F]:
             metavar="URI",
             default=default,
             envvar="LIBVIRT_DEFAULT_URI" if default else None,
+            callback=_not_empty,
             help=help_text,
         )(function)
 
     return add
+
+
+def _not_empty(_context: click.Context, _option: click.Parameter, uri: str | None) -> str | None:
+    if uri is not None and not uri.strip():
+        raise UsageError("--connect is empty", "write a URI as virsh takes it, as qemu:///system")
+    return uri
 
 
 def only_with_connect(**options: object) -> None:

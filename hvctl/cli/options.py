@@ -92,3 +92,10 @@ def say(message: str, *, level: int = 0) -> None:
     if meta.get("hvctl.quiet") or level > meta.get("hvctl.verbose", 0):
         return
     click.echo(message, err=True)
+
+
+def say_sentence(sentence: str) -> None:
+    """Talk on stderr, in lines of 80 columns."""
+    from hvctl.report.wrap import paragraph
+
+    say(paragraph(sentence))

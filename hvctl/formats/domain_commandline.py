@@ -107,6 +107,11 @@ def _with_properties(guest: Guest, properties: Mapping[str, Written], reading: R
     found = settings(properties, guest.machine or "")
     for problem in found.problems:
         reading.problems.add(problem.message, problem.span, problem.hint)
+    for name, written in properties.items():
+        right = name.replace("_", "-")
+        if right != name and right.startswith(PREFIXES):
+            hint = "`_` is `-` in name=value behind -cpu only"
+            reading.problems.add(f"QEMU knows no property {quoted(name)}: write {right}", written.span, hint)
     for name in found.unknown:
         reading.doubt(f"hvctl does not know the QEMU property {quoted(name)}")
     switches = {name: boolean(written.value) for name, written in properties.items() if not name.startswith(PREFIXES)}

@@ -17,8 +17,8 @@ class Description(StrEnum):
 
 
 _OPTION = re.compile(r"(?:^|[\s\0'\"])--?(?:cpu|machine|M|accel|enable-kvm|global)(?:[\s\0'\"]|$)")
-# A model and at least one property, and nothing else.
-_CPU = re.compile(r"\s*[A-Za-z0-9._-]+(?:,[^\s,]+(?: [^\s,]+)*)+\s*")
+# A model and at least one property, and nothing else. QEMU passes over a comma too many, as strtok() does.
+_CPU = re.compile(r"\s*[A-Za-z0-9._-]+(?:,+[^\s,]+(?: [^\s,]+)*)+,*\s*")
 # The first key of a mapping, behind comments: a profile may speak of options.
 _KEY = re.compile(r"(?:\s|#[^\n]*\n)*(?:---\s|%YAML|[\"']?[A-Za-z][\w-]*[\"']?[ \t]*:(?:\s|$))")
 # A UTF-16 file says so by its first bytes, or by `<` in two of them.
@@ -36,6 +36,8 @@ def description(data: bytes) -> Description:
     if start == "{":
         # What is no locked plan, but another file of hvctl's, is told so by the reader of locked plans.
         return Description.LOCK if '"format_version"' in text else Description.PROFILE
+    if "\0" in text:
+        return Description.COMMAND_LINE  # of a process, as /proc has it
     if _KEY.match(text):
         return Description.PROFILE
     if _OPTION.search(text):

@@ -9,12 +9,18 @@ if TYPE_CHECKING:
     from hvctl.model.profile import Profile
 
 
+def keeps_model(profile: Profile, guest: Guest) -> bool:
+    """Whether the domain's CPU model stays though it is not known: libvirt chooses it when the guest starts."""
+    return guest.cpu is None and all(path != "cpu.model" for path, _ in profile.spans)
+
+
 def for_domain(profile: Profile, guest: Guest) -> Profile:
     """The profile with the domain's machine type, and with its CPU as far as the profile does not say one.
 
     Args:
         profile: its `spans` tell what is written in it and what is a default.
-        guest: the domain as it is. Where its CPU model is not known (host-model), the profile's is kept.
+        guest: the domain as it is. Where its CPU model is not known (host-model), the plan is made for the profile's;
+            see `keeps_model`.
     """
     written = {path for path, _ in profile.spans}
     cpu = profile.cpu

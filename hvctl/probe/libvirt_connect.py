@@ -7,8 +7,10 @@ when nothing is heard in time: it stays behind in C, without Python's lock, and 
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from functools import partial
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -22,6 +24,7 @@ T = TypeVar("T")
 DEFAULT_URI = "qemu:///system"
 SECONDS = 10.0
 _GOOD_BYE = 0.5
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class Domain(NamedTuple):
@@ -142,14 +145,21 @@ class Connection:
         )
 
     def domain(self, name: str) -> Domain:
-        """The domain of a name.
+        """The domain of a name, or of a UUID.
 
         Raises:
             HostError: there is none.
         """
-        found = self.ask(f"the domain {name}", lambda _: _found(lambda: _domain(self.handle.lookupByName(name))))
+
+        def look(_step: Callable[[], None]) -> Domain | None:
+            named = _found(lambda: _domain(self.handle.lookupByName(name)))
+            if named or not _UUID.fullmatch(name):
+                return named
+            return _found(lambda: _domain(self.handle.lookupByUUIDString(name)))
+
+        found = self.ask(f"the domain {name}", look)
         if found is None:
-            raise HostError(f"{self.uri} has no domain {name}", f"list them: hvctl show --connect {self.uri}")
+            raise HostError(f"{self.uri} has no domain {name}", f"list them: hvctl show --connect {quote(self.uri)}")
         return found
 
     def domains(self) -> list[Domain]:

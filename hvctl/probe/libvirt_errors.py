@@ -43,7 +43,15 @@ def not_opened(uri: str, error: Any) -> HostError:
     by_ssh = "denied (" in said or "Host key verification failed" in said
     if by_ssh or is_refusal(error) or (system and error.get_int1() in _DENIED):
         return HostError(f"{uri}: access was refused: {said}", _WHO)
-    return HostError(f"{uri}: libvirt cannot be reached: {said}", "is libvirtd or virtqemud running there?")
+    hint = "write a URI as virsh takes it, as qemu:///system" if _is_wrong(error) else ""
+    return HostError(f"{uri}: libvirt cannot be reached: {said}", hint or "is libvirtd or virtqemud running there?")
+
+
+def _is_wrong(error: Any) -> bool:
+    """Whether libvirt makes nothing of the URI: it cannot be parsed, or names no driver or transport."""
+    libvirt = load()
+    codes = (libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_INVALID_ARG)
+    return error.get_error_code() in codes or error.get_error_domain() == libvirt.VIR_FROM_URI
 
 
 def failed(uri: str, what: str, error: Any, refusal: str) -> HostError | RefusedError:
@@ -67,7 +75,10 @@ def is_refusal(error: Any) -> bool:
 
 def late(uri: str, what: str, seconds: float) -> HostError:
     """The error of a call that was given up."""
-    return HostError(f"{uri}: no answer within {seconds:g} s: {what}", "give it more time with --timeout SECONDS")
+    return HostError(
+        f"{uri}: no answer within {seconds:g} s: {what}",
+        "if it is only slow, give it more time: apply, check-host, launch and show have --timeout SECONDS",
+    )
 
 
 def lost(uri: str, said: str) -> HostError:

@@ -8,6 +8,7 @@ from lxml import etree
 
 from hvctl.catalog import BY_ID
 from hvctl.catalog.types import Kind
+from hvctl.formats.cpu_properties import PREFIXES
 from hvctl.model.guest import HOST_MODELS
 from hvctl.plan.guest import plan_of
 from hvctl.render.domain_edit_cpu import new_cpu
@@ -38,7 +39,15 @@ def to_qemu(guest: Guest) -> Converted:
     parts = [cpu(plan_of(guest)), *(_off(BY_ID[one.id]) for one in guest.settings if not one.on)]
     if guest.cpu in HOST_MODELS and not guest.migratable:
         parts.append("migratable=off")
+    if guest.enforce:
+        parts.append("enforce=on")
+    parts += [f"{name}={value}" for name, value in others(guest)]
     return Converted(",".join(parts), tuple(lost))
+
+
+def others(guest: Guest) -> list[tuple[str, str]]:
+    """The CPU's properties with values, without enlightenments that the catalog does not know: doubts name those."""
+    return [(name, value) for name, value in guest.properties if not name.startswith(PREFIXES)]
 
 
 def _off(row: Row) -> str:
@@ -49,7 +58,7 @@ def _off(row: Row) -> str:
 
 def to_libvirt(guest: Guest) -> Converted:
     """The elements of a domain that hold what the guest has; ends in a newline."""
-    lost: list[str] = []
+    lost = [f"{name}={value}: libvirt has no such property of a CPU" for name, value in others(guest)]
     root = etree.Element("domain", type="kvm")
     for node in _domain(guest, lost):
         append(root, node)
@@ -69,7 +78,7 @@ def _domain(guest: Guest, lost: list[str]) -> Iterator[Node]:
     if guest.cpu is None:
         yield Node("cpu", (("mode", "host-model"),))
     else:
-        yield new_cpu(plan_of(guest), migratable=guest.migratable)
+        yield _cpu(guest)
     timers = tuple(
         Node("timer", (("name", name), ("present", "yes" if setting.on else "no")))
         for name, setting in _at(settings, "timer:")
@@ -81,6 +90,15 @@ def _domain(guest: Guest, lost: list[str]) -> Iterator[Node]:
     panics = tuple(Node("panic", (("model", name),)) for name, setting in _at(settings, "panic:") if setting.on)
     if panics:
         yield Node("devices", (), panics)
+
+
+def _cpu(guest: Guest) -> Node:
+    node = new_cpu(plan_of(guest), migratable=guest.migratable)
+    if not guest.enforce:
+        return node
+    # Libvirt's own way not to start a guest that lacks a CPU feature.
+    attributes = tuple((name, "full" if name == "check" else said) for name, said in node.attributes)
+    return node._replace(attributes=attributes)
 
 
 def _has_place(setting: Setting, guest: Guest, lost: list[str]) -> bool:
@@ -97,6 +115,7 @@ def _has_place(setting: Setting, guest: Guest, lost: list[str]) -> bool:
             return False
     if place.minimum is not None and isinstance(setting.value, int) and setting.value < place.minimum:
         lost.append(f"{setting.id}: libvirt refuses a value below {place.minimum}")
+        return False
     return True
 
 
@@ -129,6 +148,12 @@ def _nodes(settings: list[Setting], parent: str) -> tuple[Node, ...]:
     return tuple(found)
 
 
+def lost_in_profile(guest: Guest) -> tuple[str, ...]:
+    """What of a guest's CPU no profile has a key for."""
+    said = [*(["enforce=on"] if guest.enforce else []), *(f"{name}={value}" for name, value in others(guest))]
+    return tuple(f"{one}: a profile has no key for it" for one in said)
+
+
 def to_json(guest: Guest) -> dict[str, Any]:
     """The object that `convert --to json` prints."""
     return {
@@ -141,6 +166,7 @@ def to_json(guest: Guest) -> dict[str, Any]:
             "hidden": guest.hidden,
             "features": dict(guest.features),
             "tsc_frequency": guest.tsc_frequency,
+            "properties": dict(guest.properties),
         },
         "accelerator": guest.accelerator,
         "enlightenments": [{"id": one.id, "on": one.on, "value": one.value} for one in guest.settings],

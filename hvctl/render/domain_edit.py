@@ -20,13 +20,23 @@ from hvctl.render.libvirt import metadata_node, qemu_arguments
 from hvctl.render.xml_edit import Node
 
 if TYPE_CHECKING:
+    from hvctl.catalog.types import Row
     from hvctl.formats.xml_source import Document, Element
     from hvctl.model.plan import Decision, Plan
 
 QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
-_ONCE = ("features", "cpu", "clock", "devices", "metadata", "hyperv", "kvm")
+_ONCE = frozenset(("features", "cpu", "clock", "devices", "metadata", "hyperv", "kvm"))
 # What stands beside another offset and means nothing beside the plan's (libvirt:docs/formatdomain.rst, "Time keeping").
 _OTHER_OFFSETS = ("adjustment", "basis", "timezone", "start")
+
+
+def _placed(kind: str) -> tuple[tuple[Row, str], ...]:
+    """The rows that are such elements, with their names or models."""
+    paths = [(row, row.libvirt.path) for row in ROWS if row.libvirt]
+    return tuple((row, path.removeprefix(kind)) for row, path in paths if path.startswith(kind))
+
+
+_TIMERS, _PANICS = _placed("timer:"), _placed("panic:")
 
 
 def edit_domain(document: Document, plan: Plan, options: Options = Options()) -> bytes:  # noqa: B008 - immutable
@@ -49,16 +59,19 @@ def check_editable(domain: Element, *, force: bool) -> None:
     """Raise InputError for a domain that cannot be edited, with everything that is in the way."""
     problems = []
     if domain.get("type") != "kvm" and not force:
+        kind = f"type {domain.get('type')}" if domain.get("type") else "no type"
         problems.append(
             Problem(
-                f"the domain is of type {domain.get('type') or 'none'}, not kvm: enlightenments do nothing there",
+                f"the domain is of {kind}, not kvm: enlightenments do nothing there",
                 domain.attribute_span("type"),
                 "write type='kvm', or use --force to edit it all the same",
             )
         )
-    for parent in (domain, *(child for child in domain.below or () if child.tag == "features")):
+    for parent in (domain, *[child for child in domain.below if child.tag == "features"]):
+        if len({child.tag for child in parent.below}) == len(parent.below):
+            continue
         first: dict[str, Element] = {}
-        for child in parent.below or ():
+        for child in parent.below:
             if child.tag in _ONCE and first.setdefault(child.tag, child) is not child:
                 before = (("the first is here", first[child.tag].span),)
                 problems.append(
@@ -74,7 +87,7 @@ class _Edit(Edit):
             self.metadata()
         edit_hyperv(self)
         edit_hidden(self.editor, self.domain, self.plan)
-        edit_cpu(self.editor, self.domain, self.plan)
+        edit_cpu(self.editor, self.domain, self.plan, keep_model=self.options.keep_model)
         self.clock()
         self.panic()
         if self.options.commandline:
@@ -95,7 +108,7 @@ class _Edit(Edit):
             self.editor.set(clock, "offset", self.plan.clock.offset)
             for name in _OTHER_OFFSETS:
                 self.editor.drop(clock, name)
-        last = clock.children[-1] if clock.children else None
+        last = clock.below[-1] if clock.below else None
         there: dict[str | None, list[Element]] = {}
         for timer in clock.named("timer"):
             there.setdefault(timer.get("name"), []).append(timer)
@@ -105,7 +118,8 @@ class _Edit(Edit):
                 if not attributes:
                     self.editor.remove(timer)
                 for attribute, value in attributes:
-                    self.editor.set(timer, attribute, value)
+                    if timer.get(attribute) != value:
+                        self.editor.set(timer, attribute, value)
             if not found and attributes:
                 self.editor.insert(clock, Node("timer", (("name", name), *attributes)), last)
 
@@ -117,23 +131,18 @@ class _Edit(Edit):
             "pit": (("tickpolicy", clock.pit),),
             "hpet": (("present", "yes" if clock.hpet else "no"),),
         }
-        for row in ROWS:
-            if row.libvirt and row.libvirt.path.startswith("timer:"):
-                name = row.libvirt.path.removeprefix("timer:")
-                if row.id in self.enabled:
-                    found[name] = (("present", "yes"),)
-                elif self.goes(row.id):
-                    found[name] = ()
+        for row, name in _TIMERS:
+            if row.id in self.enabled:
+                found[name] = (("present", "yes"),)
+            elif self.goes(row.id):
+                found[name] = ()
         if self.plan.cpu.tsc_frequency is not None:
             found["tsc"] = (("frequency", str(self.plan.cpu.tsc_frequency)),)
         return found
 
     def panic(self) -> None:
         devices = only(self.domain, "devices")
-        for row in ROWS:
-            if row.libvirt is None or not row.libvirt.path.startswith("panic:"):
-                continue
-            model = row.libvirt.path.removeprefix("panic:")
+        for row, model in _PANICS:
             found = [one for one in devices.named("panic") if one.get("model") == model] if devices else []
             if row.id in self.enabled and not found:
                 node = Node("panic", (("model", model),))

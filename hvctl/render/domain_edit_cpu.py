@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 _MODES = {"host": "host-passthrough", "max": "maximum"}
 
 
-def edit_cpu(editor: Editor, domain: Element, plan: Plan) -> None:
-    """Give the domain the plan's CPU model and features; what else its `<cpu>` says (topology, NUMA) stays."""
+def edit_cpu(editor: Editor, domain: Element, plan: Plan, *, keep_model: bool = False) -> None:
+    """Give the domain the plan's CPU model and features; what else its `<cpu>` says (topology, NUMA) stays.
+
+    `keep_model`: the features alone.
+    """
     element = only(domain, "cpu")
     if element is None and plan.cpu.model == PLAIN and not plan.cpu.features:
         return
@@ -30,10 +33,12 @@ def edit_cpu(editor: Editor, domain: Element, plan: Plan) -> None:
         editor.insert(domain, node, last_before(domain, "cpu"))
         return
     has = read_cpu(domain, None, Reading())
-    if has.model != plan.cpu.model:
+    if has.model != plan.cpu.model and not keep_model:
         _set_model(editor, element, plan)
     elif plan.cpu.model in HOST_MODELS and plan.migration is Migration.REQUIRED and not has.migratable:
         editor.set(element, "migratable", "on")
+    if not plan.cpu.features:
+        return
     features = {feature.get("name"): feature for feature in element.named("feature")}
     known = dict(has.features)
     for name, on in plan.cpu.features:

@@ -15,15 +15,17 @@ if TYPE_CHECKING:
 class Options(NamedTuple):
     """How to edit.
 
-    `keep_others`: enlightenments that the plan does not mention stay as they are. `commandline`: what libvirt has no
-    element for goes into `<qemu:commandline>`. `metadata`: the plan's identity goes into `<metadata>`. `force`: edit
-    a domain that is not of type kvm.
+    `keep_others`: enlightenments that the profile does not mention stay as they are. `commandline`: what libvirt has
+    no element for goes into `<qemu:commandline>`. `metadata`: the plan's identity goes into `<metadata>`. `force`: edit
+    a domain that is not of type kvm. `keep_model`: the CPU model is libvirt's to choose when the guest starts, and
+    stays so.
     """
 
     keep_others: bool = False
     commandline: bool = False
     metadata: bool = False
     force: bool = False
+    keep_model: bool = False
 
 
 class Edit:
@@ -34,12 +36,11 @@ class Edit:
         self.plan = plan
         self.options = options
         self.editor = Editor(document)
-        self.enabled = {decision.id: decision for decision in plan.enabled()}
+        on = Outcome.ON  # looked up once: an enumeration takes its time to find it
+        self.enabled = {one.id: one for one in plan.decisions if one.state is on}
 
     def goes(self, row_id: str) -> bool:
-        """Whether what the file has of a row that is not on is taken away."""
+        """Whether what the file has of a row that is not on is taken away: `off`, and `prefer` that cannot be had."""
         if row_id in self.enabled:
             return False
-        return not self.options.keep_others or any(
-            one.id == row_id and one.state is Outcome.OFF and one.asked == "off" for one in self.plan.decisions
-        )
+        return not self.options.keep_others or any(one.id == row_id and one.asked for one in self.plan.decisions)

@@ -7,6 +7,7 @@ import re
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import libvirt
 import pytest
@@ -188,6 +189,51 @@ def test_a_change_between_reading_and_defining_is_noticed(
     assert files(state) == kept
 
 
+def test_an_undo_that_did_not_come_through_can_be_tried_again(
+    hvctl: Hvctl, driver: libvirt.virConnect, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it would have overwritten was kept then, under the name that it would have now."""
+    before = xml(driver)
+    hvctl("apply", "windows-10", "test", *WITH, "--yes")
+    change(driver)
+    real = definition.replace
+
+    def late(*words: Any, **options: Any) -> None:
+        change(driver, "<description>and once more</description>")
+        real(*words, **options)
+
+    monkeypatch.setattr(apply, "replace", late)
+    hvctl(*UNDO, "--yes", code=1)
+    monkeypatch.setattr(apply, "replace", real)
+    overwritten = xml(driver)
+    hvctl(*UNDO, "--yes")
+    assert xml(driver) == before
+    assert files(state) == ["0001-overwritten.xml", "0002-overwritten.xml"]
+    (kept,) = state.rglob("0002-overwritten.xml")
+    assert kept.read_text() == overwritten
+
+
+def test_what_libvirt_made_of_it_cannot_be_kept(
+    hvctl: Hvctl, driver: libvirt.virConnect, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is defined all the same, and that is what is said."""
+    before = xml(driver)
+    real = definition.replace
+
+    def full(*words: Any, **options: Any) -> None:
+        real(*words, **options)
+        (folder,) = (path.parent for path in state.rglob("0001-before.xml"))
+        (folder / "0001-after.xml").mkdir()
+
+    monkeypatch.setattr(apply, "replace", full)
+    done = hvctl("apply", "windows-10", "test", *WITH, "--yes")
+    said = " ".join(done.err.split())
+    assert "note: what libvirt has made of it is not kept, so that --undo will need --yes" in said
+    assert "test is defined anew" in said
+    assert "nothing was changed" not in said
+    assert xml(driver) != before
+
+
 def test_the_terminal_is_asked(hvctl: Hvctl, driver: libvirt.virConnect, terminal: Callable[[str], None]) -> None:
     before = xml(driver)
     for answer in ("n\n", "\n"):
@@ -271,7 +317,7 @@ def test_where_the_old_definition_cannot_be_kept_nothing_is_changed(
     (tmp_path / "state").unlink()
     (tmp_path / "state").symlink_to("/proc")
     done = hvctl("apply", "windows-10", "test", *WITH, "--yes", code=3)
-    assert "the old definition cannot be kept" in done.err
+    assert "the definition cannot be kept" in done.err
     assert xml(driver) == before
 
 

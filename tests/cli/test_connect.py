@@ -37,6 +37,10 @@ def hvctl(capsys: pytest.CaptureFixture[str]) -> Hvctl:
         (("launch", "--connect", TEST, "--domain", "a", "--locked", "l"), "--locked: not with --connect"),
         (("launch", "-", "--connect", TEST, "--domain", "-"), "stdin can be read once only"),
         (("check-host", "--connect", TEST, "--timeout", "0"), "not in the range"),
+        (("check-host", "--connect", ""), "--connect is empty"),
+        (("show", "--connect", " "), "--connect is empty"),
+        (("launch", "minimal", "--connect", TEST, "--domain", "./none.xml"), "./none.xml cannot be read"),
+        (("launch", "minimal", "--connect", TEST, "--domain", "/"), "/ cannot be read: it is a directory"),
     ],
 )
 def test_what_does_not_go_together(hvctl: Hvctl, words: tuple[str, ...], message: str) -> None:
@@ -78,7 +82,9 @@ def test_the_default_uri_is_the_users(hvctl: Hvctl, monkeypatch: pytest.MonkeyPa
 
 def test_launch_refuses_a_domain_that_is_no_kvm_guest(hvctl: Hvctl) -> None:
     words = ("launch", "minimal", "--connect", TEST, "--domain", "test", "--host", "tests/hosts/debian-12.json")
-    assert "of type test, not kvm" in hvctl(*words, code=2).err
+    err = hvctl(*words, code=2).err
+    assert "of type test, not kvm" in err
+    assert "--force" not in err  # launch has no such option
     assert "has no domain nosuch" in hvctl(*words[:-3], "nosuch", *words[-2:], code=3).err
 
 

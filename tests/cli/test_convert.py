@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -146,6 +147,13 @@ def test_the_command_line_of_a_running_process(tmp_path: Path) -> None:
     assert 'value="a b"' in hvctl("convert", str(path)).stdout
 
 
+def test_a_process_that_is_no_qemu(tmp_path: Path) -> None:
+    path = tmp_path / "cmdline"
+    path.write_bytes(b"sleep\0999\0")
+    said = " ".join(hvctl("convert", str(path), code=2).stderr.split())
+    assert said == f"error: {path}: this is no QEMU command line: it has no option"
+
+
 def test_strict_makes_a_loss_exit_code_1() -> None:
     words = ("convert", "host,hv_relaxed,hv_enforce_cpuid", "--to", "libvirt")
     assert "not carried over: enforce-cpuid: libvirt has no element for it" in hvctl(*words).stderr
@@ -182,3 +190,45 @@ def test_wrong_input_is_exit_code_2(word: str) -> None:
     done = hvctl("convert", word, code=2)
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
+
+
+def test_enforce_goes_with_it() -> None:
+    words = ("convert", "host,enforce,hv_relaxed", "--strict", "--to")
+    assert "enforce=on" in hvctl(*words, "qemu").stdout
+    done = hvctl(*words, "libvirt")
+    assert read_domain(done.stdout.encode(), "x").enforce
+    assert "enforce=on: a profile has no key for it" in hvctl(*words, "profile", code=1).stderr
+
+
+def test_a_property_with_a_value_is_carried_over_or_named() -> None:
+    words = ("convert", "host,phys-bits=40,hv_relaxed", "--strict", "--to")
+    assert "phys-bits=40" in hvctl(*words, "qemu").stdout
+    assert json.loads(hvctl(*words, "json").stdout)["cpu"]["properties"] == {"phys-bits": "40"}
+    assert "phys-bits=40: libvirt has no such property" in hvctl(*words, "libvirt", code=1).stderr
+    assert "phys-bits=40: a profile has no key for it" in hvctl(*words, "profile", code=1).stderr
+
+
+def test_a_value_that_libvirt_refuses_is_not_written() -> None:
+    converted = to_libvirt(read_cpu("host,hv_relaxed,hv_spinlocks=100", "x"))
+    assert converted.lost == ("spinlocks: libvirt refuses a value below 4095",)
+    assert list(read_domain(converted.text.encode(), "x").enabled()) == ["relaxed"]
+
+
+def test_a_process_is_the_same_by_its_number_and_by_its_file() -> None:
+    for word in (str(os.getpid()), f"/proc/{os.getpid()}/cmdline"):
+        assert f"process {os.getpid()} is python" in hvctl("convert", word, code=2).stderr
+    gone = 4194305  # above the largest number that Linux gives
+    assert hvctl("convert", f"/proc/{gone}/cmdline", code=3).stderr == f"error: there is no process {gone}\n"
+
+
+@pytest.mark.parametrize("word", ["host,,hv_relaxed", "host,hv_relaxed,", "host,hv_relaxed,,"])
+def test_a_comma_too_many_is_passed_over_as_by_qemu(word: str) -> None:
+    assert list(read_domain(hvctl("convert", word).stdout.encode(), "x").enabled()) == ["relaxed"]
+
+
+def test_an_empty_file_is_said_to_be_empty(tmp_path: Path) -> None:
+    path = tmp_path / "empty"
+    path.write_text(" \n")
+    said = " ".join(hvctl("convert", str(path), code=2).stderr.split())
+    assert said.startswith(f"error: {path} is empty")
+    assert "give a domain XML, a QEMU command line or a profile" in said

@@ -49,6 +49,14 @@ def test_keep_others(domain: Path) -> None:
     assert "<reset state='on'/>" in hvctl("gen", "minimal", "--domain", str(domain), "--keep-others", *HOST).stdout
 
 
+def test_a_cpu_that_libvirt_chooses_stays(domain: Path, tmp_path: Path) -> None:
+    domain.write_text(DOMAIN.replace("host-passthrough", "host-model"))
+    assert "<cpu mode='host-model'/>" in hvctl("gen", "windows-11", "--domain", str(domain), *HOST).stdout
+    profile = tmp_path / "host.yaml"
+    profile.write_text("version: 1\nname: mine\nextends: windows-11\ncpu: host\n")
+    assert "<cpu mode='host-passthrough'/>" in hvctl("gen", str(profile), "--domain", str(domain), *HOST).stdout
+
+
 def test_in_place_keeps_the_mode_and_does_nothing_twice(domain: Path) -> None:
     assert hvctl("gen", "windows-11", "--domain", str(domain), "--in-place", *HOST, "-q").stdout == ""
     once = domain.read_text()
@@ -79,7 +87,7 @@ def test_a_full_disk_leaves_the_old_file_whole(domain: Path) -> None:
     command = [sys.executable, "-m", "hvctl", "gen", "windows-11", "--domain", str(domain), "--in-place", *HOST]
     limited = f"trap '' XFSZ; ulimit -f 0; exec {' '.join(command)}"
     done = subprocess.run(["sh", "-c", limited], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 2
+    assert done.returncode == 3
     assert f"{domain} cannot be written: File too large" in " ".join(done.stderr.split())
     assert domain.read_text() == DOMAIN
     assert os.listdir(domain.parent) == ["win.xml"]
@@ -138,3 +146,49 @@ def test_the_command_line_is_named_with_its_consequences(domain: Path, tmp_path:
     done = hvctl("gen", str(profile), "--domain", str(domain), "--qemu-commandline", *HOST)
     assert "x86_64-cpu.hv-enforce-cpuid=on" in done.stdout
     assert "libvirt marks the domain as tainted" in " ".join(done.stderr.split())
+
+
+SYNDBG = "version: 1\nname: mine\nmigration: none\nenlightenments: {relaxed: on, syndbg: %s}\n"
+ARGUMENTS = """\
+  <qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+    <qemu:arg value='-global'/>
+    <qemu:arg value='x86_64-cpu.hv%ssyndbg=on'/>
+  </qemu:commandline>
+</domain>
+"""
+
+
+def test_what_stays_on_by_the_command_line_is_named(domain: Path, tmp_path: Path) -> None:
+    profile = tmp_path / "mine.yaml"
+    profile.write_text(SYNDBG % "off")
+    domain.write_text(DOMAIN.replace("</domain>\n", ARGUMENTS % "-"))
+    words = ("gen", str(profile), "--domain", str(domain), *HOST)
+    done = hvctl(*words)
+    assert "hv-syndbg=on" in done.stdout
+    left = "note: syndbg stays on by <qemu:commandline>, of which hvctl takes nothing out"
+    assert left in " ".join(done.stderr.split())
+    profile.write_text("version: 1\nname: mine\nenlightenments: {relaxed: on}\n")
+    assert left in " ".join(hvctl(*words).stderr.split())
+    assert "syndbg" not in hvctl(*words, "--keep-others").stderr  # it is one of the others
+
+
+def test_a_refusal_names_the_option_that_would_help(domain: Path, tmp_path: Path) -> None:
+    profile = tmp_path / "mine.yaml"
+    profile.write_text(SYNDBG % "on")
+    said = hvctl("gen", str(profile), "--domain", str(domain), *HOST, code=1).stderr
+    assert "hint: --qemu-commandline passes to QEMU what libvirt has no element for" in " ".join(said.split())
+    assert "hint" not in hvctl("gen", str(profile), "--domain", str(domain), *HOST, "--qemu-commandline").stderr
+
+
+def test_a_property_that_qemu_does_not_know_by_that_name(domain: Path) -> None:
+    domain.write_text(DOMAIN.replace("</domain>\n", ARGUMENTS % "_"))
+    said = hvctl("gen", "minimal", "--domain", str(domain), *HOST, code=2).stderr
+    assert "QEMU knows no property 'hv_syndbg': write hv-syndbg" in said
+    assert f"{domain}:14:" in said
+
+
+def test_notes_fit_into_80_columns(domain: Path) -> None:
+    domain.write_text(DOMAIN.replace("  <cpu mode='host-passthrough'/>\n", ""))
+    said = hvctl("gen", "minimal", "--domain", str(domain), *HOST).stderr
+    assert "the domain names no CPU" in said
+    assert max(map(len, said.splitlines())) <= 80

@@ -1,9 +1,10 @@
 """The ways in which /dev/kvm cannot be used, each with its own sentence: on real files."""
 
 import grp
+import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,16 +22,26 @@ def refusal(path: Path) -> HostError:
     return raised.value
 
 
-@contextmanager
-def without_privilege() -> Iterator[None]:
-    """As nobody, where the tests run as root: root may open everything."""
-    before = os.geteuid()
-    if before == 0:
-        os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(before)
+# A user id belongs to a process with all its threads, and those of pytest look after the testbed meanwhile.
+AS_NOBODY = """\
+import grp, json, os, sys  # grp, since nobody may not read this Python's folders
+from hvctl.errors import HostError
+from hvctl.probe.kvm_device import LinuxKvm, opened
+if os.geteuid() == 0:
+    os.seteuid(int(sys.argv[2]))
+try:
+    with opened(LinuxKvm(sys.argv[1])):
+        pass
+except HostError as error:
+    json.dump([error.message, error.hint], sys.stdout)
+"""
+
+
+def refusal_to_nobody(path: Path) -> HostError:
+    """The same as nobody, where the tests run as root: root may open everything."""
+    command = [sys.executable, "-c", AS_NOBODY, str(path), str(NOBODY)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return HostError(*json.loads(done.stdout))
 
 
 def test_missing(tmp_path: Path) -> None:
@@ -73,16 +84,14 @@ def test_no_permission_names_the_group_and_how_to_join_it(forbidden: Path) -> No
     group = grp.getgrgid(1 if os.geteuid() == 0 else os.getegid())
     os.chown(forbidden, -1, group.gr_gid)
     forbidden.chmod(0o060)
-    with without_privilege():
-        error = refusal(forbidden)
+    error = refusal_to_nobody(forbidden)
     assert error.message == f"no permission to use {forbidden}: it belongs to the group '{group.gr_name}'"
     assert f"'sudo usermod -aG {group.gr_name} \"$USER\"'" in error.hint
 
 
 def test_no_permission_where_the_group_has_none(forbidden: Path) -> None:
     forbidden.chmod(0)
-    with without_privilege():
-        error = refusal(forbidden)
+    error = refusal_to_nobody(forbidden)
     assert error.message.startswith(f"no permission to use {forbidden}: its owner alone may")
     assert "mode 0000" in error.message
     assert f"'sudo setfacl -m \"u:$USER:rw\" {forbidden}'" in error.hint
@@ -90,8 +99,7 @@ def test_no_permission_where_the_group_has_none(forbidden: Path) -> None:
 
 def test_no_permission_for_a_folder_above(forbidden: Path) -> None:
     forbidden.parent.chmod(0)
-    with without_privilege():
-        error = refusal(forbidden)
+    error = refusal_to_nobody(forbidden)
     forbidden.parent.chmod(0o755)
     assert error.message == f"no permission to use {forbidden}"
     assert "folder above" in error.hint

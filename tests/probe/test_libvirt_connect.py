@@ -55,6 +55,13 @@ def test_no_daemon(tmp_path: Path) -> None:
     assert "libvirtd or virtqemud" in error.hint
 
 
+@pytest.mark.parametrize("uri", ["bogus", "/x", "qemu+bogus://x/system", "qemu+ssh://[::1/system"])
+def test_a_uri_that_is_none(uri: str) -> None:
+    with pytest.raises(HostError, match=r"libvirt cannot be reached: ") as caught, connected(uri):
+        pass
+    assert caught.value.hint == "write a URI as virsh takes it, as qemu:///system"
+
+
 def test_a_socket_that_nobody_listens_on(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(tmp_path / "sock"))
@@ -210,6 +217,16 @@ def test_domains_of_the_test_driver() -> None:
         assert "<name>test</name>" in connection.xml(domain)
         assert connection.xmls([domain]) == [connection.xml(domain)]
         assert " id='1'" not in connection.xml(domain, definition=True)
+
+
+def test_a_domain_by_its_uuid() -> None:
+    with connected(TEST) as connection:
+        (known,) = connection.domains()
+        assert connection.domain(known.uuid).name == known.name
+        assert connection.domain(known.uuid.upper()).uuid == known.uuid
+        other = f"{'0' * 8}{known.uuid[8:]}"
+        with pytest.raises(HostError, match=f"{TEST} has no domain {other}"):
+            connection.domain(other)
 
 
 def test_a_domain_that_goes_meanwhile_is_left_out() -> None:

@@ -16,7 +16,7 @@ from hvctl.formats.profile import load_profile, profile_from_text
 from hvctl.formats.shipped import names
 from hvctl.formats.xml_source import Document, Element, parse
 from hvctl.model.plan import Plan
-from hvctl.plan.domain_profile import for_domain
+from hvctl.plan.domain_profile import for_domain, keeps_model
 from hvctl.plan.guest import guest_of
 from hvctl.plan.resolve import resolve
 from hvctl.render.domain_edit import edit_domain
@@ -110,9 +110,20 @@ def test_encoding_and_line_ends_stay(data: bytes, plan: Plan) -> None:
 def test_with_keep_others_nothing_is_lost(data: bytes, plan: Plan) -> None:
     before = read_domain(data, "x").enabled()
     after = read_domain(edited(data, plan, Options(keep_others=True)), "x").enabled()
-    off = {one.id for one in plan.decisions if one.asked == "off"}
-    assert before.keys() - off <= after.keys()
+    mentioned = {one.id for one in plan.decisions if one.asked}
+    assert before.keys() - mentioned <= after.keys()
+    assert after.keys() - before.keys() <= plan_ids(plan)
     assert plan_ids(plan) <= after.keys()
+
+
+def test_with_keep_others_what_cannot_be_had_goes() -> None:
+    """The profile mentions it, and the guest would not start with it."""
+    plan = resolve(load_profile("windows-11"), (read_host(str(HOSTS / "debian-12.json")),), libvirt=True)
+    inside = b"<reset state='on'/><tlbflush state='on'><direct state='on'/></tlbflush>"
+    data = b"<domain type='kvm'><features><hyperv>" + inside + b"</hyperv></features></domain>"
+    after = read_domain(edited(data, plan, Options(keep_others=True)), "x").enabled()
+    assert {"reset", "tlbflush"} <= after.keys()
+    assert "tlbflush-direct" not in after
 
 
 def plan_ids(plan: Plan) -> set[str]:
@@ -248,3 +259,10 @@ def test_the_domain_decides_what_the_profile_leaves_open() -> None:
     assert (open_profile.cpu.model, open_profile.machine) == ("EPYC", "pc-q35-7.2")
     said = for_domain(profile_from_text("version: 1\ncpu: host\n"), guest)
     assert said.cpu.model == "host"
+
+
+@pytest.mark.parametrize(("text", "stays"), [("version: 1\n", True), ("version: 1\ncpu: host\n", False)])
+def test_a_model_that_libvirt_chooses_stays_unless_the_profile_names_one(text: str, stays: bool) -> None:
+    guest = read_domain(b"<domain type='kvm'><cpu mode='host-model'/></domain>", "x")
+    assert keeps_model(profile_from_text(text), guest) is stays
+    assert not keeps_model(profile_from_text(text), guest._replace(cpu="EPYC"))
