@@ -214,7 +214,7 @@ class Fields:
 class Absent(Fields):
     """An object that is not there, which was said once: `_get` is asked as for any other and has nothing to give."""
 
-    def _get(self, key: str, kind: type, *, optional: bool = False, needed: bool = True) -> Any:  # noqa: ARG002
+    def _get(self, key: str, kind: type, *, optional: bool = False, needed: bool = True) -> Any:  # noqa: ARG002 - Fields'
         return None
 
 
