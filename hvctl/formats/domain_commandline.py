@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hvctl.catalog import BY_ID
+from hvctl.catalog.cpu_features import qemu_name
 from hvctl.formats.c_numbers import whole_number
 from hvctl.formats.cpu_line import SUFFIX, TSC_FREQUENCY, assignments, drivers
 from hvctl.formats.cpu_properties import PREFIXES, Written, boolean, settings
@@ -121,7 +122,7 @@ def _with_properties(guest: Guest, properties: Mapping[str, Written], reading: R
         if on is None and name != TSC_FREQUENCY:
             reading.doubt(f"the CPU property {quoted(name)} was not read")
         elif on is not None and name not in _OWN:
-            features[name] = on
+            features[qemu_name(name)] = on
     return guest._replace(
         migratable=_first(switches.get("migratable"), guest.migratable),
         enforce=_first(switches.get("enforce"), guest.enforce),

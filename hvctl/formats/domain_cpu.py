@@ -6,6 +6,8 @@ the first `<cpu>` and the first `<model>` count; with `match='minimum'` the mode
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from hvctl.catalog.cpu_features import called_otherwise, qemu_name, unknown_to_libvirt
+from hvctl.formats.cpu_properties import PREFIXES
 from hvctl.formats.profile_problems import quoted
 from hvctl.model.guest import HOST_MODELS
 
@@ -91,6 +93,16 @@ def _migratable(element: "Element", mode: str | None, reading: "Reading") -> boo
     return word != "off"
 
 
+def _not_libvirts(name: str) -> str | None:
+    """What else there is to say of a name that libvirt takes for no feature; None where it may."""
+    if name.replace("_", "-").startswith(PREFIXES):
+        return ""
+    if right := called_otherwise(name):
+        return f": it is called {right}"
+    why = unknown_to_libvirt(name)
+    return why and f": {why}"
+
+
 def _features(element: "Element", reading: "Reading") -> tuple[tuple[str, bool], ...]:
     found: dict[str, bool | None] = {}
     for feature in element.named("feature"):
@@ -98,13 +110,13 @@ def _features(element: "Element", reading: "Reading") -> tuple[tuple[str, bool],
         name = feature.get("name")
         if not name:
             reading.problems.add("<feature> has no name", feature.span, "write name='...'")
-        elif name in found:
+        elif qemu_name(name) in found:
             message = f"CPU feature {quoted(name)} stands here twice"
             reading.problems.add(message, feature.value_span("name"), "libvirt refuses that; leave one out")
-        elif name.startswith("hv-"):
-            reading.doubt(f"libvirt knows no CPU feature {quoted(name)}, and will not start the guest")
+        elif (instead := _not_libvirts(name)) is not None:
+            reading.doubt(f"libvirt knows no CPU feature {quoted(name)}, and will not start the guest{instead}")
         else:
-            found[name] = _POLICIES[policy or "require"]
+            found[qemu_name(name)] = _POLICIES[policy or "require"]
     for name in [name for name, on in found.items() if on is None]:
         reading.doubt(f"CPU feature {quoted(name)} is optional: libvirt decides when the guest starts")
     return tuple((name, on) for name, on in found.items() if on is not None)

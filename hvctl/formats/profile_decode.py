@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 
+from hvctl.catalog.cpu_features import qemu_name
 from hvctl.formats.profile_keys import (
     FEATURE,
     LONGEST_FEATURE,
@@ -115,9 +116,9 @@ class _Decoder:
         mapping = self.mapping(node, path)
         seen: dict[str, Entry] = {}
         for entry in mapping.entries if mapping else ():
-            name = entry.key.text.replace("_", "-")
             if not self.feature_name(entry.key, path):
                 continue
+            name = qemu_name(entry.key.text)
             if name in seen:
                 first = ("first here", seen[name].key.span)
                 message = f"{quoted(entry.key.text)} is {quoted(seen[name].key.text)} once more"
@@ -126,7 +127,7 @@ class _Decoder:
             seen[name] = entry
             on = read_switch(Switch(""), entry.value, f"{path}.{entry.key.text}", self.problems)
             if on is not None:
-                self.settings[f"{path}.{name}"] = Setting((entry.key.text, on), entry.span)
+                self.settings[f"{path}.{name}"] = Setting((name, on), entry.span)
 
     def feature_name(self, key: Scalar, path: str) -> bool:
         name = key.text.replace("_", "-")

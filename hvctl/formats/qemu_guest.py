@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hvctl.catalog.cpu_features import qemu_name
 from hvctl.errors import InputError
 from hvctl.formats.c_numbers import whole_number
 from hvctl.formats.cpu_line import TSC_FREQUENCY, assignments, drivers
@@ -81,7 +82,7 @@ class _Reader:
             migratable=_switch(others, _MIGRATABLE, default=True),
             enforce=_switch(others, "enforce", default=False),
             hidden=not _switch(others, "kvm", default=True),
-            features=tuple(_switches(others)),
+            features=tuple(dict(_switches(others)).items()),
             properties=(*_values(others), *((name, properties[name].value) for name in found.unknown)),
             tsc_frequency=_frequency(others),
             settings=found.settings,
@@ -202,7 +203,7 @@ def _switches(properties: dict[str, Written]) -> Iterator[tuple[str, bool]]:
     for name, written in properties.items():
         value = boolean(written.value)
         if value is not None and name not in _OWN:
-            yield name, value
+            yield qemu_name(name), value
 
 
 def _values(properties: dict[str, Written]) -> Iterator[tuple[str, str]]:

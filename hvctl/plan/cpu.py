@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hvctl.catalog.cpu_features import unknown_to_libvirt
 from hvctl.catalog.cpu_models import NESTED_FEATURE, ON_REQUEST, PLAIN, PROPOSED, VENDOR_NAMES
 from hvctl.catalog.kvm import TSC_TOLERANCE_PPM
 from hvctl.catalog.windows import USES
@@ -19,12 +20,16 @@ if TYPE_CHECKING:
 Features = tuple[tuple[str, bool], ...]
 
 
-def choose_cpu(profile: Profile, pool: Sequence[Host]) -> tuple[CpuPlan, tuple[Decision, ...]]:
-    """The CPU for a pool, and what refuses it."""
+def choose_cpu(
+    profile: Profile, pool: Sequence[Host], *, libvirt: bool = False
+) -> tuple[CpuPlan, tuple[Decision, ...]]:
+    """The CPU for a pool, and what refuses it; with `libvirt` also what a domain XML cannot say of it."""
     frequency, tsc = _tsc_frequency(profile, pool)
     features, nested = _nested_features(profile, pool)
     plan = CpuPlan(profile.cpu.model, profile.cpu.hidden, features, frequency)
     refusals = [*_unknown_features(features, pool), *nested, *tsc]
+    if libvirt:
+        refusals += _not_libvirts(features)
     moves = len(pool) > 1 and profile.migration is Migration.REQUIRED
     if moves and frequency is None:
         refusals += apart(pool)
@@ -143,6 +148,15 @@ def _unknown_features(features: Features, pool: Sequence[Host]) -> list[Decision
                 reason = f"its KVM cannot give CPU feature {name}"
                 found.append(refusal("cpu.features", reason, Layer.HARDWARE, host.label, "leave it out"))
     return found
+
+
+def _not_libvirts(features: Features) -> list[Decision]:
+    """Switches of QEMU's -cpu that libvirt takes for no `<feature>`: it would not start the guest."""
+    return [
+        refusal("cpu.features", f"{name}: {why}", Layer.LIBVIRT, None, "leave it out")
+        for name, _ in features
+        if (why := unknown_to_libvirt(name))
+    ]
 
 
 def cannot(host: Host, feature: str) -> bool:

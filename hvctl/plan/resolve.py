@@ -56,7 +56,7 @@ def resolve(
     if nothing:
         return _no_plan(profile, nothing)
     chosen = choose(machine or profile.machine, pool)
-    cpu, refusals = choose_cpu(profile, pool)
+    cpu, refusals = choose_cpu(profile, pool, libvirt=libvirt)
     if isinstance(chosen, NoMachine):
         refusals = (
             refusal("machine", chosen.reason, Layer.QEMU, chosen.host, chosen.remedy),

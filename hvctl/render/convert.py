@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lxml import etree
 
 from hvctl.catalog import BY_ID
+from hvctl.catalog.cpu_features import unknown_to_libvirt
 from hvctl.catalog.types import Kind
 from hvctl.formats.cpu_properties import PREFIXES
 from hvctl.model.guest import HOST_MODELS
 from hvctl.plan.guest import plan_of
-from hvctl.render.domain_edit_cpu import new_cpu
+from hvctl.render.domain_edit_cpu import feature_nodes, new_cpu
 from hvctl.render.libvirt import append
 from hvctl.render.qemu import cpu, flags
 from hvctl.render.xml_edit import Node
@@ -58,7 +59,13 @@ def _off(row: Row) -> str:
 
 def to_libvirt(guest: Guest) -> Converted:
     """The elements of a domain that hold what the guest has; ends in a newline."""
-    lost = [f"{name}={value}: libvirt has no such property of a CPU" for name, value in others(guest)]
+    lost = [
+        f"{name}={value}: {unknown_to_libvirt(name) or 'libvirt has no such property of a CPU'}"
+        for name, value in others(guest)
+    ]
+    unknown = {name: why for name, _ in guest.features if (why := unknown_to_libvirt(name))}
+    lost += [f"{name}={'on' if on else 'off'}: {unknown[name]}" for name, on in guest.features if name in unknown]
+    guest = guest._replace(features=tuple(one for one in guest.features if one[0] not in unknown))
     root = etree.Element("domain", type="kvm")
     for node in _domain(guest, lost):
         append(root, node)
@@ -76,7 +83,7 @@ def _domain(guest: Guest, lost: list[str]) -> Iterator[Node]:
     if hyperv or hidden:
         yield Node("features", (), (*hyperv, *hidden))
     if guest.cpu is None:
-        yield Node("cpu", (("mode", "host-model"),))
+        yield Node("cpu", (("mode", "host-model"),), feature_nodes(guest.features))
     else:
         yield _cpu(guest)
     timers = tuple(

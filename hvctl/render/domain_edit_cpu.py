@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hvctl.catalog.cpu_features import libvirt_name, qemu_name
 from hvctl.catalog.cpu_models import PLAIN
 from hvctl.formats.domain_cpu import read_cpu, read_hidden
 from hvctl.formats.domain_reading import Reading
@@ -13,6 +14,8 @@ from hvctl.render.domain_order import child_of, last_before, only
 from hvctl.render.xml_edit import Node
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from hvctl.formats.xml_source import Element
     from hvctl.model.plan import Plan
     from hvctl.render.xml_edit import Editor
@@ -39,12 +42,13 @@ def edit_cpu(editor: Editor, domain: Element, plan: Plan, *, keep_model: bool = 
         editor.set(element, "migratable", "on")
     if not plan.cpu.features:
         return
-    features = {feature.get("name"): feature for feature in element.named("feature")}
+    features = {qemu_name(feature.get("name") or ""): feature for feature in element.named("feature")}
     known = dict(has.features)
     for name, on in plan.cpu.features:
         if known.get(name) is on:
             continue
         if name in features:
+            editor.set(features[name], "name", libvirt_name(name))
             editor.set(features[name], "policy", _policy(on=on))
         else:
             behind = next((child for child in reversed(element.children) if child.tag not in ("numa",)), None)
@@ -91,7 +95,7 @@ def _set_model(editor: Editor, element: Element, plan: Plan) -> None:
 
 def new_cpu(plan: Plan, *, migratable: bool | None) -> Node:
     """A `<cpu>` for a plan; `migratable` is None where libvirt's default will do."""
-    features = tuple(_feature(name, on=on) for name, on in plan.cpu.features)
+    features = feature_nodes(plan.cpu.features)
     mode = _MODES.get(plan.cpu.model)
     if mode is None:
         model = Node("model", (("fallback", "forbid"),), (), plan.cpu.model)
@@ -100,8 +104,13 @@ def new_cpu(plan: Plan, *, migratable: bool | None) -> Node:
     return Node("cpu", (("mode", mode), ("check", "none"), *said), features)
 
 
+def feature_nodes(features: Iterable[tuple[str, bool]]) -> tuple[Node, ...]:
+    """The `<feature>`s of a `<cpu>`."""
+    return tuple(_feature(name, on=on) for name, on in features)
+
+
 def _feature(name: str, *, on: bool) -> Node:
-    return Node("feature", (("policy", _policy(on=on)), ("name", name)))
+    return Node("feature", (("policy", _policy(on=on)), ("name", libvirt_name(name))))
 
 
 def _policy(*, on: bool) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from hvctl.catalog import BY_ID
+from hvctl.catalog.cpu_features import libvirt_name
 from hvctl.formats.domain_identity import NAMESPACE
 from hvctl.model.profile import Migration
 from hvctl.render.xml_edit import Node
@@ -135,7 +136,7 @@ def _cpu(root: etree._Element, plan: Plan) -> None:
         cpu = etree.SubElement(root, "cpu", mode="custom", match="exact", check="none")
         etree.SubElement(cpu, "model", fallback="forbid").text = plan.cpu.model
     for name, on in plan.cpu.features:
-        etree.SubElement(cpu, "feature", policy="require" if on else "disable", name=name)
+        etree.SubElement(cpu, "feature", policy="require" if on else "disable", name=libvirt_name(name))
 
 
 def _clock(root: etree._Element, plan: Plan) -> None:

@@ -9,8 +9,12 @@ from typing import Any
 from lxml import etree
 
 from hvctl.catalog import ROWS
+from hvctl.catalog.cpu_features import called_otherwise, libvirt_name, qemu_name, unknown_to_libvirt
 
 SCHEMA = "/usr/share/libvirt/schemas/domaincommon.rng"
+FEATURES = "/usr/share/libvirt/cpu_map/x86_features.xml"
+# Of the CPU's other switches those that a domain has elsewhere.
+OTHERS = {"check", "enforce", "kvm", "migratable"}
 RNG = "{http://relaxng.org/ns/structure/1.0}"
 
 
@@ -58,3 +62,28 @@ def test_libvirt_has_no_hyperv_element_that_the_catalog_lacks_and_the_order_is_i
     ours = [path for path in paths if "/" not in path and ":" not in path and path in elements]
     theirs = [name for name in elements if name in ours]
     assert ours == theirs
+
+
+def test_every_switch_of_qemus_cpu_is_a_feature_of_libvirts_or_known_to_be_none() -> None:
+    (listed, _) = qmp({"execute": "device-list-properties", "arguments": {"typename": "max-x86_64-cpu"}})
+    switches = {entry["name"] for entry in listed if entry["type"] == "bool" and "hv-" not in entry["name"]} - OTHERS
+    known = {one.get("name") for one in etree.parse(FEATURES).iter("feature")}
+    assert len(switches) > 200
+    assert len(known) > 200
+    features = {name for name in switches if unknown_to_libvirt(name) is None}
+    # Of these libvirt 9.0 knows none, and its successors all.
+    assert {name for name in map(libvirt_name, features) if not name.startswith("vmx-")} <= known
+    assert known.isdisjoint(switches - features)
+
+
+def test_the_names_of_cpu_features_are_those_of_libvirts_map() -> None:
+    count = 0
+    for feature in etree.parse(FEATURES).iter("feature"):
+        name = str(feature.get("name"))
+        assert called_otherwise(name) is None
+        assert libvirt_name(qemu_name(name)) == name
+        for alias in [str(one.get("name")) for one in feature.iter("alias")]:
+            count += 1
+            assert called_otherwise(alias) == name
+            assert qemu_name(alias) == qemu_name(name)
+    assert count > 20

@@ -204,7 +204,7 @@ def test_a_property_with_a_value_is_carried_over_or_named() -> None:
     words = ("convert", "host,phys-bits=40,hv_relaxed", "--strict", "--to")
     assert "phys-bits=40" in hvctl(*words, "qemu").stdout
     assert json.loads(hvctl(*words, "json").stdout)["cpu"]["properties"] == {"phys-bits": "40"}
-    assert "phys-bits=40: libvirt has no such property" in hvctl(*words, "libvirt", code=1).stderr
+    assert "phys-bits=40: libvirt has <maxphysaddr> in <cpu> for it" in hvctl(*words, "libvirt", code=1).stderr
     assert "phys-bits=40: a profile has no key for it" in hvctl(*words, "profile", code=1).stderr
 
 
@@ -232,3 +232,29 @@ def test_an_empty_file_is_said_to_be_empty(tmp_path: Path) -> None:
     said = " ".join(hvctl("convert", str(path), code=2).stderr.split())
     assert said.startswith(f"error: {path} is empty")
     assert "give a domain XML, a QEMU command line or a profile" in said
+
+
+def test_features_have_the_names_of_the_form(tmp_path: Path) -> None:
+    words = ["convert", "EPYC,+lahf-lm,pclmulqdq=off,pmu=off,phys-bits=40,kvm_steal_time=on", "--to", "libvirt"]
+    done = hvctl(*words)
+    assert '<feature policy="require" name="lahf_lm"/>' in done.stdout
+    assert '<feature policy="disable" name="pclmuldq"/>' in done.stdout
+    assert done.stdout.count("<feature ") == 2
+    assert "not carried over: pmu=off: libvirt has <pmu> in <features> for it" in done.stderr
+    assert "not carried over: phys-bits=40: libvirt has <maxphysaddr> in <cpu> for it" in done.stderr
+    assert "not carried over: kvm-steal-time=on: libvirt has no such feature of a CPU" in done.stderr
+    (tmp_path / "domain.xml").write_text(done.stdout)
+    assert hvctl("convert", str(tmp_path / "domain.xml")).stdout == "-cpu EPYC,pclmulqdq=off,lahf-lm=on\n"
+
+
+def test_of_a_features_names_the_last_one_counts() -> None:
+    assert "lm=off,sse4.1=on" in hvctl("convert", "EPYC,i64=on,lm=off,+sse4_1", "--to", "qemu").stdout
+
+
+def test_features_of_a_model_that_libvirt_chooses(tmp_path: Path) -> None:
+    features = "<feature name='lahf_lm'/><feature policy='disable' name='vmx'/><feature name='hv_relaxed'/>"
+    (tmp_path / "a.xml").write_text(f"<domain type='kvm'><cpu mode='host-model'>{features}</cpu></domain>")
+    done = hvctl("convert", str(tmp_path / "a.xml"), "--to", "libvirt")
+    assert done.stdout.count("<feature ") == 2
+    assert '<feature policy="require" name="lahf_lm"/>' in done.stdout
+    assert "libvirt knows no CPU feature 'hv_relaxed'" in done.stderr

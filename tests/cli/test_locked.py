@@ -74,6 +74,15 @@ def test_every_shipped_profile_comes_back(form: str, tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.b"))) > 5
 
 
+def test_a_feature_may_have_any_of_its_names(tmp_path: Path) -> None:
+    path, lock = tmp_path / "mine.yaml", str(tmp_path / "lock")
+    path.write_text("version: 1\nextends: windows-11\ncpu: {features: {sse3: on, sse4_1: on, i64: on, lahf_lm: on}}\n")
+    first = hvctl("gen", str(path), "--host", DEBIAN_12, "--both", "--lock", lock).stdout
+    assert "pni=on,sse4.1=on,lm=on,lahf-lm=on" in first
+    assert 'name="lahf_lm"' in first
+    assert hvctl("gen", "--locked", lock, "--host", DEBIAN_12, "--both").stdout == first
+
+
 def test_a_lock_is_written_the_same_twice_and_says_what_it_is(both: tuple[str, str], tmp_path: Path) -> None:
     again = tmp_path / "again.json"
     hvctl("gen", "windows-11", "--host", DEBIAN_12, "--both", "--name", "a & b", "--lock", str(again))

@@ -351,6 +351,8 @@ PLAIN = Guest("test", "q35", "qemu64", libvirt=True)
          {"cpu": "max", "features": (("a", True), ("b", False))}),
         ("<cpu mode='maximum'><feature policy='disable' name='c'/></cpu>",
          {"cpu": "max", "features": (("c", False),)}),
+        ("<cpu mode='maximum'><feature name='pclmuldq'/><feature name='sse4.1'/></cpu>",
+         {"cpu": "max", "features": (("pclmulqdq", True), ("sse4.1", True))}),
     ],
 )  # fmt: skip
 def test_the_cpu(cpu: str, changes: dict[str, object]) -> None:
@@ -368,6 +370,10 @@ def test_the_cpu(cpu: str, changes: dict[str, object]) -> None:
          "CPU feature 'svm' is optional: libvirt decides when the guest starts"),
         ("<cpu mode='host-passthrough'><feature name='hv-relaxed'/></cpu>", "host",
          "libvirt knows no CPU feature 'hv-relaxed', and will not start the guest"),
+        ("<cpu mode='host-passthrough'><feature name='lahf-lm'/></cpu>", "host",
+         "libvirt knows no CPU feature 'lahf-lm', and will not start the guest: it is called lahf_lm"),
+        ("<cpu mode='host-passthrough'><feature name='pmu'/></cpu>", "host",
+         "libvirt knows no CPU feature 'pmu', and will not start the guest: libvirt has <pmu> in <features> for it"),
     ],
 )  # fmt: skip
 def test_doubts_about_the_cpu(cpu: str, model: str | None, doubt: str) -> None:

@@ -60,7 +60,7 @@ clock: {offset: utc, timers: {hpet: on, rtc: delay, pit: discard}}
         uses=("vbs", "gpu-passthrough"),
         migration=Migration.NONE,
         machine="pc-q35-9.1",
-        cpu=CpuChoice("EPYC-Milan", True, (("svm", True), ("sse4_2", False))),
+        cpu=CpuChoice("EPYC-Milan", True, (("svm", True), ("sse4.2", False))),
         tsc_frequency=2_400_000_000,
         pinned=True,
         clock=ClockChoice("utc", True, "delay", "discard"),

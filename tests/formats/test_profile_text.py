@@ -44,7 +44,7 @@ VENDOR_IDS = st.text(
             CpuChoice,
             model=NAMES,
             hidden=st.booleans(),
-            features=st.sampled_from([(), (("aes", False), ("sse4_1", True), ("3dnow", True))]),
+            features=st.sampled_from([(), (("aes", False), ("sse4.1", True), ("3dnow", True))]),
         ),
         tsc_frequency=st.sampled_from([None, "auto", 2_400_000_000]),
         pinned=st.booleans(),

@@ -391,6 +391,17 @@ class TestCpuHost:
         assert [one.id for one in found] == (["cpu.features"] if said else [])
         assert all(said in one.reason for one in found)
 
+    def test_libvirt_takes_no_switch_of_qemus_for_a_feature(self) -> None:
+        wanted = profile(cpu=CpuChoice("EPYC", features=(("pmu", False), ("lahf-lm", True))))
+        host = made_amd_host(qemu=(made_qemu()._replace(expansion=None),))
+        assert not resolve(wanted, (host,)).refusals
+        (found,) = resolve(wanted, (host,), libvirt=True).refusals
+        assert (found.id, found.layer, found.reason) == (
+            "cpu.features",
+            Layer.LIBVIRT,
+            "pmu: libvirt has <pmu> in <features> for it",
+        )
+
     def test_every_host_must_give_a_named_model(self) -> None:
         poor = made_amd_host("poor", qemu=(made_qemu()._replace(models=("qemu64",)),))
         found = resolve(profile(cpu=CpuChoice("EPYC")), (made_amd_host(), poor)).refusals

@@ -16,7 +16,7 @@ from hvctl.catalog import BY_ID
 from hvctl.formats.profile import load_profile
 from hvctl.formats.shipped import names
 from hvctl.model.plan import Plan
-from hvctl.model.profile import Ask, Migration, Profile, Wish
+from hvctl.model.profile import Ask, CpuChoice, Migration, Profile, Wish
 from hvctl.plan.resolve import resolve
 from hvctl.render.libvirt import domain
 from hvctl.render.qemu import arguments, cpu
@@ -80,6 +80,19 @@ def native_flags(uri: str, folder: Path, plans: Iterable[Plan]) -> list[set[str]
         lines += [f"undefine plan-{number}"]
     native = [shlex.split(line) for line in virsh(uri, *lines).splitlines() if " -cpu " in line]
     return [flags(words[words.index("-cpu") + 1]) for words in native]
+
+
+def test_libvirt_knows_the_features_by_the_names_that_it_is_given(uri: str, tmp_path: Path) -> None:
+    wanted = (("lahf-lm", False), ("pclmulqdq", False), ("sse4.1", False), ("tsc-adjust", False), ("sse3", False))
+    profile = Profile("features", cpu=CpuChoice("host", features=wanted), migration=Migration.NONE)
+    plan = resolve(profile, (this_host(),), libvirt=True)
+    assert not plan.refusals
+    path = tmp_path / "features.xml"
+    path.write_text(domain(plan))
+    (line,) = [line for line in virsh(uri, f"domxml-to-native qemu-argv --xml {path}").splitlines() if " -cpu " in line]
+    words = shlex.split(line)
+    switches = words[words.index("-cpu") + 1].split(",")
+    assert {"lahf-lm=off", "pclmulqdq=off", "sse4.1=off", "tsc-adjust=off", "pni=off"} <= set(switches)
 
 
 def random_plan(dice: random.Random) -> Plan:

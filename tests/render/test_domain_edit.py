@@ -192,6 +192,23 @@ def test_a_file_is_edited_as_a_person_would() -> None:
     assert edited(FILE, plan).decode() == EDITED.decode()
 
 
+@pytest.mark.parametrize("there", ["lahf_lm", "lahf-lm"])
+@pytest.mark.parametrize("wanted", ["lahf_lm", "lahf-lm"])
+def test_features_have_libvirts_names(there: str, wanted: str) -> None:
+    features = f"{{{wanted}: off, pclmulqdq: on, sse3: on, vmx: off}}"
+    text = f"version: 1\ncpu: {{model: host, features: {features}}}\nmigration: none\n"
+    plan = resolve(profile_from_text(text), (HOST._replace(qemu=(HOST.qemu[0]._replace(expansion=None),)),))
+    written = (
+        f"    <feature policy='require' name='{there}'/>\n    <feature policy='disable' name='pni'/>\n    <topology"
+    )
+    once = edited(FILE.replace(b"    <topology", written.encode()), plan)
+    assert b"<feature policy='disable' name='lahf_lm'/>" in once
+    assert b"<feature policy='require' name='pclmuldq'/>" in once
+    assert b"<feature policy='require' name='pni'/>" in once
+    assert once.count(b"<feature ") == 4
+    assert edited(once, plan) == once
+
+
 def test_libvirt_takes_the_edited_file(tmp_path: Path) -> None:
     older = read_host(str(HOSTS / "debian-12.json"))  # as the libvirt of Debian 12
     for number, name in enumerate(names()):
