@@ -1,7 +1,7 @@
 """The tree of an XML file that is known to be well-formed, from one pass over its tags.
 
-Where expat has accepted a file, each `<` outside of comments, CDATA sections and instructions begins a tag, so that a
-regular expression finds them all. A call back for each costs three times as much.
+In such a file each `<` outside of comments, CDATA sections and instructions begins a tag, so that a
+regular expression finds them all. A call back of expat's for each costs three times as much.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from hvctl.formats.xml_check import DEEPEST
 from hvctl.formats.xml_problems import half_a_character, too_deep, too_many
 from hvctl.formats.xml_tree import END, START, Element, Tag
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from hvctl.formats.xml_document import Document
 
-DEEPEST = 200
 T = TypeVar("T")
 
 # The rest of a tag behind its `<`. Quotes are taken whole: a value may hold a `>`. The possessive `*+` keeps no place
@@ -27,8 +27,9 @@ _HIDDEN = re.compile(r"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>", re.DOTALL)
 _OPEN, _CLOSE, _PANIC = b"<devices>", b"</devices>", b"<panic"
 # Not a character of XML: it makes up for the second half of those that are two units of UTF-16.
 _FILLER = "\uffff"
-_TWO_UNITS = re.compile("[\U00010000-\U0010ffff]")
-_HALF = re.compile("[\ud800-\udfff]")
+# Of UTF-16, which few files are in, and so not compiled before.
+_TWO_UNITS = "[\U00010000-\U0010ffff]"
+_HALF = "[\ud800-\udfff]"
 # Most tags stand in many files, and more than once in one: by what follows their `<`, up to their end, and up to the
 # next one where that is but space.
 _TAGS: dict[str, Tag] = {}
@@ -142,10 +143,10 @@ def _view(document: Document) -> tuple[str, int]:
     text = document.text(0, len(data))
     if not codec.startswith("utf-16"):
         return text, 1
-    if half := _HALF.search(text):
+    if half := re.search(_HALF, text):
         # expat takes it, and what follows it, for a character.
         raise half_a_character(document, document.width(text[: half.start()]))
-    return _TWO_UNITS.sub(rf"\g<0>{_FILLER}", text), 2
+    return re.sub(_TWO_UNITS, rf"\g<0>{_FILLER}", text), 2
 
 
 def _without_hidden(document: Document, view: str, unit: int, mark: str) -> tuple[str, list[tuple[str, int]]]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hvctl.errors import InputError
     from hvctl.formats.xml_source import Document
 
-MOST_ELEMENTS = 200_000
+MOST_ELEMENTS = 100_000
 MARK = "hvctl:"
 
 
@@ -29,6 +29,6 @@ def read_xml(data: bytes, path: str) -> Document:
     return parse(data, path, shallow=True, most=MOST_ELEMENTS, mark=MARK)
 
 
-def read_all(files: Iterable[tuple[bytes, str]]) -> list[Document | InputError]:
-    """The same of several files; what is wrong with one stands in its place."""
-    return parse_all(files, shallow=True, most=MOST_ELEMENTS, mark=MARK)
+def read_all(files: Iterable[tuple[bytes, str]], *, many: bool) -> list[Document | InputError]:
+    """The same of several files; what is wrong with one stands in its place. `many` as in `xml_source.parse_all`."""
+    return parse_all(files, many=many, shallow=True, most=MOST_ELEMENTS, mark=MARK)

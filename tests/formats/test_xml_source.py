@@ -348,6 +348,16 @@ FILES = st.tuples(st.sampled_from(["", "<!-- é -->\n", "\r\n\t"]), trees(), st.
 FORMS = st.sampled_from(ENCODINGS)
 
 
+@given(st.lists(st.text("aé€\U0001f600\n", max_size=3), min_size=1, max_size=4), st.integers(0, 5000), FORMS)
+def test_columns_of_long_lines_are_code_points(texts: list[str], count: int, encoding: str) -> None:
+    """Whatever is counted in steps, and wherever a step ends."""
+    before = "".join(text * count for text in texts)
+    document = parse(f"<a>{before}<b/></a>".encode(encoding), "f.xml")
+    span = first(document).span
+    lines = f"<a>{before}".split("\n")
+    assert (span.line, span.column, span.end_column) == (len(lines), len(lines[-1]) + 1, len(lines[-1]) + 5)
+
+
 @given(FILES, FORMS)
 @example(("", "<a>/></a>", ""), "utf-8")
 @example(("", "<b><b/></b>", ""), "utf-16")
