@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hvctl.cli.files import write_result
 from hvctl.cli.options import common, output_format
 
 if TYPE_CHECKING:
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
 
     from hvctl.cli.lint_files import File, Unreadable
 
+STDIN_NAME = "<stdin>"
 FORMATS = ("text", "concise", "json", "sarif", "github", "junit")
+# All processes are made at once.
+MOST_JOBS = 256
 FAIL_ON = ("error", "warning", "info", "never")
 
 
@@ -25,7 +29,7 @@ FAIL_ON = ("error", "warning", "info", "never")
 @click.option("--ignore", multiple=True, metavar="RULE", help="Do not ask these rules or groups.")
 @click.option("--fix", is_flag=True, help="Mend what can be mended and leaves the guest what it was meant to be.")
 @click.option("--unsafe-fixes", is_flag=True, help="Mend also by what makes the guest see another machine.")
-@click.option("--diff", is_flag=True, help="Show what would be mended, and write nothing.")
+@click.option("--diff", is_flag=True, help="Show what would be mended, as a patch, and write nothing.")
 @output_format(*FORMATS)
 @click.option(
     "--fail-on",
@@ -36,8 +40,10 @@ FAIL_ON = ("error", "warning", "info", "never")
 )
 @click.option("--connect", metavar="URI", help="Look at the domains of a libvirt instead of files.")
 @click.option("--qemu-args", is_flag=True, help="Take every file that is named for a QEMU command line.")
-@click.option("--stdin-filename", metavar="NAME", default="<stdin>", help="What stdin is called in messages.")
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Processes for many files (default: the CPUs).")
+@click.option("--stdin-filename", metavar="NAME", default=STDIN_NAME, help="What stdin is called in messages.")
+@click.option(
+    "--jobs", type=click.IntRange(1, MOST_JOBS), metavar="N", help="Processes for many files (default: the CPUs)."
+)
 @click.option("--config", metavar="FILE", help="Read this configuration instead of the one that is found.")
 @click.option("--no-config", is_flag=True, help="Read no configuration.")
 @click.option("--list-rules", is_flag=True, help="List the rules and leave.")
@@ -67,7 +73,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
     if options["list_rules"]:
         from hvctl.report.lint_rules import listing
 
-        click.echo(listing(options["output_format"]), nl=False)
+        write_result(listing(options["output_format"]), options["output"])
         return 0
     from hvctl.cli.lint_setup import prepare
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
+from hvctl.cli.lint_files import from_here
 from hvctl.errors import InputError, UsageError
-from hvctl.lint.settings import PathSettings, Settings, check
+from hvctl.formats.profile_problems import did_you_mean, quoted
+from hvctl.lint.settings import PathSettings, Settings, guess_of
 from hvctl.model.finding import Severity
 from hvctl.model.span import Problem, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _NAME, _PROJECT = "hvctl.toml", "pyproject.toml"
-_TABLE = ("tool", "hvctl", "lint")
 _MOST_BYTES = 1 << 20
+_AT = r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)"
 _KEYS = ("select", "ignore", "severity", "hosts", "profile", "paths")
 _PATH_KEYS = ("select", "ignore", "profile")
 
@@ -26,20 +29,14 @@ def find_config(paths: Sequence[str]) -> str | None:
     while True:
         named = os.path.join(folder, _NAME)
         if os.path.isfile(named):
-            return _short(named)
+            return from_here(named)
         project = os.path.join(folder, _PROJECT)
-        if os.path.isfile(project) and _section(_parse(project), project) is not None:
-            return _short(project)
+        if os.path.isfile(project) and _section(_parse(from_here(project)), project):
+            return from_here(project)
         above = os.path.dirname(folder)
         if above == folder or os.path.exists(os.path.join(folder, ".git")):
             return None
         folder = above
-
-
-def _short(path: str) -> str:
-    """The path as from the current folder, where it is below that."""
-    relative = os.path.relpath(path)
-    return path if relative.startswith("..") else relative
 
 
 def _common(paths: Sequence[str]) -> str:
@@ -60,26 +57,26 @@ def read_config(path: str) -> Settings:
         UsageError: it cannot be read, or has no section for hvctl.
         InputError: it is no TOML, or has keys or values that mean nothing; with every mistake.
     """
-    table = _section(_parse(path), path)
-    if table is None:
+    section = _section(_parse(path), path)
+    if not section and _is_project(path):
         raise UsageError(f"{path} has no table [tool.hvctl.lint]", "add it, or name another file")
     reader = _Reader(path)
-    settings = reader.settings(table)
+    settings = reader.settings(reader.lint_of(section) if _is_project(path) else section)
     if reader.problems:
         raise InputError(reader.problems)
-    check(settings, f"{path}: ")
     return settings
 
 
-def _section(content: dict[str, Any], path: str) -> dict[str, Any] | None:
-    if os.path.basename(path) != _PROJECT:
+def _section(content: dict[str, Any], path: str) -> Any:
+    """What a file says for hvctl: all of it, or of a project's whatever stands for `tool.hvctl`."""
+    tools = content.get("tool")
+    if not _is_project(path):
         return content
-    for key in _TABLE:
-        inner = content.get(key)
-        if not isinstance(inner, dict):
-            return None
-        content = inner
-    return content
+    return tools.get("hvctl") if isinstance(tools, dict) else None
+
+
+def _is_project(path: str) -> bool:
+    return os.path.basename(path) == _PROJECT
 
 
 def _parse(path: str) -> dict[str, Any]:
@@ -87,9 +84,10 @@ def _parse(path: str) -> dict[str, Any]:
 
     try:
         text = _text(path)
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError([Problem(f"{path} is not TOML: {error}")]) from error
+        try:
+            return tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise InputError([_not_toml(text, path, str(error))]) from error
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"{path} cannot be read: {reason}") from error
@@ -103,6 +101,17 @@ def _text(path: str) -> str:
     return data.decode()
 
 
+def _not_toml(text: str, path: str, said: str) -> Problem:
+    """The problem with its place, which tomllib puts into its message."""
+    lines = text.split("\n")
+    found = re.fullmatch(_AT, said, re.DOTALL)
+    if found is None:
+        return Problem(f"{path} is not TOML: {said}")
+    line, column = (int(found[2]), int(found[3])) if found[2] else (len(lines), len(lines[-1]) + 1)
+    span = Span(path, line, column, line, column + 1, lines[line - 1].rstrip("\r"))
+    return Problem(f"this is not TOML: {found[1][:1].lower()}{found[1][1:]}", span)
+
+
 class _Reader:
     """Reads one file's table, and collects every mistake."""
 
@@ -111,12 +120,27 @@ class _Reader:
         self.folder = os.path.dirname(path)
         self.problems: list[Problem] = []
 
+    def lint_of(self, section: Any) -> dict[str, Any]:
+        """The table of lint in what a project's file says for hvctl."""
+        write = "write [tool.hvctl.lint]"
+        if not isinstance(section, dict):
+            self.problem("tool.hvctl is a table", "hvctl", write)
+            return {}
+        for key in section:
+            if key != "lint":
+                self.problem(f"tool.hvctl has no {quoted(key)}", key, write)
+        table = section.get("lint", {})
+        if isinstance(table, dict):
+            return table
+        self.problem("tool.hvctl.lint is a table", "lint", write)
+        return {}
+
     def settings(self, table: dict[str, Any]) -> Settings:
         self.known(table, _KEYS)
         profile = self.text(table, "profile")
         return Settings(
-            select=self.words(table, "select"),
-            ignore=self.words(table, "ignore") or (),
+            select=self.rules(table, "select"),
+            ignore=self.rules(table, "ignore") or (),
             severity=self.severities(table),
             hosts=tuple(os.path.join(self.folder, host) for host in self.words(table, "hosts") or ()),
             profile=self.profile(profile),
@@ -124,12 +148,20 @@ class _Reader:
         )
 
     def known(self, table: dict[str, Any], keys: Sequence[str]) -> None:
-        from hvctl.formats.profile_problems import did_you_mean, quoted
-
         for key in table:
             if key not in keys:
                 hint = did_you_mean(key, keys) or f"the keys are {', '.join(keys)}"
                 self.problem(f"no key is called {quoted(key)}", key, hint)
+
+    def rules(self, table: dict[str, Any], key: str) -> tuple[str, ...] | None:
+        words = self.words(table, key)
+        self.are_rules(words or ())
+        return words
+
+    def are_rules(self, words: Iterable[str]) -> None:
+        for word in words:
+            if guess := guess_of(word):
+                self.problem(f"no rule is called {quoted(word)}", word, guess)
 
     def words(self, table: dict[str, Any], key: str) -> tuple[str, ...] | None:
         value = table.get(key)
@@ -155,14 +187,13 @@ class _Reader:
         return beside if os.path.isfile(beside) else name
 
     def severities(self, table: dict[str, Any]) -> tuple[tuple[str, Severity], ...]:
-        from hvctl.formats.profile_problems import quoted
-
         value = table.get("severity", {})
         words = [one.value for one in Severity]
         write = f"write RULE = {' or '.join(map(repr, words))}"
         if not isinstance(value, dict):
             self.problem("severity is a table of rules", "severity", write)
             return ()
+        self.are_rules(value)
         for rule, word in value.items():
             if word not in words:
                 self.problem(f"the severity of {quoted(rule)} cannot be {quoted(str(word))}", rule, write)
@@ -176,7 +207,7 @@ class _Reader:
         found = []
         for pattern, inner in value.items():
             self.known(inner, _PATH_KEYS)
-            select, ignore = self.words(inner, "select"), self.words(inner, "ignore") or ()
+            select, ignore = self.rules(inner, "select"), self.rules(inner, "ignore") or ()
             found.append(PathSettings(pattern, ignore, select, self.profile(self.text(inner, "profile"))))
         return tuple(found)
 
@@ -184,11 +215,11 @@ class _Reader:
         self.problems.append(Problem(message, self.place(key), hint))
 
     def place(self, key: str) -> Span | None:
-        """The first line that begins with the key: tomllib keeps no places."""
-        for number, line in enumerate(_text(self.path).splitlines(), 1):
-            column = len(line) - len(line.lstrip()) + 1
-            bare = line.strip().lstrip("[\"'")
-            if bare.startswith(key):
-                column = line.index(key, column - 1) + 1
-                return Span(self.path, number, column, number, column + len(key), line)
+        """The first line that begins with a word, or else has it: tomllib keeps no places."""
+        word = rf"(?<![\w-]){re.escape(key)}(?![\w-])"
+        lines = [line.rstrip("\r") for line in _text(self.path).split("\n")]
+        for before in (r"[\s\[\"']*", r"[^#]*?"):
+            for number, line in enumerate(lines, 1):
+                if found := re.match(f"{before}({word})", line):
+                    return Span(self.path, number, found.start(1) + 1, number, found.end(1) + 1, line)
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,14 @@ from hvctl.model.finding import Severity
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from hvctl.cli.lint_run import Outcome, Plan
+    from hvctl.cli.lint_outcome import Outcome
+    from hvctl.cli.lint_run import Plan
     from hvctl.model.finding import Finding, Safety, Skipped, Unchecked
+    from hvctl.report.json_frame import Frame
 
 _EVERY = 200
+# The forms that have something around all that is found.
+_AROUND = ("json", "sarif")
 
 
 class Output:
@@ -28,6 +33,7 @@ class Output:
         self.fail_on: str = options["fail_on"]
         self.path: str | None = options["output"]
         self.quiet = bool(click.get_current_context().meta.get("hvctl.quiet"))
+        self.seen = 0
         self.files = 0
         self.mended = 0
         self.changes = 0
@@ -37,7 +43,9 @@ class Output:
         self.skipped: dict[Skipped, None] = {}
         self.unchecked: list[Unchecked] = []
         self.parts: list[str] = []
-        self.progress = sys.stderr.isatty() and not self.quiet and not sys.stdout.isatty()
+        self.progress = sys.stderr.isatty() and not self.quiet and os.environ.get("TERM") != "dumb"
+        self.erasable = False
+        self.between = ""
 
     def __enter__(self) -> Output:
         """Begin with what no file can change."""
@@ -50,13 +58,13 @@ class Output:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Write the rest, unless something went wrong."""
-        self._step(last=True)
+        self._erase()
         if kind is None:
             self._finish()
 
     def add(self, outcome: Outcome) -> None:
         """Take what came of the next file."""
-        self.files += outcome.note is None and outcome.unchecked is None
+        self.files += outcome.note is None and (outcome.unchecked is None or bool(outcome.counts))
         self.mended += outcome.mended
         for severity, count in outcome.counts:
             self.counts[severity] = self.counts.get(severity, 0) + count
@@ -67,9 +75,15 @@ class Output:
         if outcome.unchecked:
             self.unchecked.append(outcome.unchecked)
         if outcome.note:
-            say(f"skipped {outcome.note[0]}: {outcome.note[1]}")
-        self.changes += bool(outcome.diff)
-        self._write(outcome.diff or ("" if self._diff else outcome.shown))
+            from hvctl.report.lint_text import note
+
+            self._erase()
+            say(note(*outcome.note))
+        if outcome.diff:
+            self.changes += 1
+            self._write(outcome.diff, exact=True)
+        elif not self._diff:
+            self._show(outcome.shown)
         self._step()
 
     def code(self) -> int:
@@ -87,13 +101,46 @@ class Output:
     def _diff(self) -> bool:
         return bool(self.plan.allowed) and not self.plan.write
 
-    def _write(self, text: str) -> None:
+    def _write(self, text: str, *, exact: bool = False) -> None:
+        """Write a part; `exact` is for one that other programs read, with the bytes of the file that it is about."""
         if not text:
             return
-        if self.path is None:
-            click.echo(text, nl=False, color=self.plan.color or None)
-        else:
+        if self.path is not None:
             self.parts.append(text)
+            return
+        self._erase()
+        if exact and not sys.stdout.isatty():
+            click.echo(text.encode("utf-8", "surrogateescape"), nl=False)
+        elif exact:
+            from hvctl.report.problems import visible
+
+            click.echo("\t".join(map(visible, text.split("\t"))), nl=False)
+        else:
+            click.echo(text, nl=False, color=self.plan.color or None)
+
+    def _show(self, text: str) -> None:
+        """Write what was found in a file."""
+        if text and self.between:
+            self._write(self.between)
+        elif text and self.plan.form in _AROUND and (around := self._around()):
+            self._write(around.head)
+            self.between = around.between
+        self._write(text)
+
+    def _around(self) -> Frame | None:
+        """What stands around all that is found, in the forms that have such."""
+        from hvctl.model.finding import Report
+
+        report = Report((), tuple(self.unchecked), tuple(self.skipped), self.files)
+        if self.plan.form == "json":
+            from hvctl.report import lint_json
+
+            return lint_json.around(report)
+        if self.plan.form == "sarif":
+            from hvctl.report import lint_sarif
+
+            return lint_sarif.around(report)
+        return None
 
     def _finish(self) -> None:
         from hvctl.report import lint_text
@@ -107,10 +154,12 @@ class Output:
             from hvctl.report.lint_github import unchecked
 
             self._write(unchecked(self.unchecked))
+        elif around := self._around():
+            self._write(around.tail if self.between else around.empty)
         else:
-            self._write(self._whole(form))
+            self._write(self._junit())
         if self.path is not None:
-            write_result("".join(self.parts), self.path)
+            write_result("".join(self.parts).encode("utf-8", "surrogateescape"), self.path)
 
     def _talk(self) -> None:
         from hvctl.report import lint_text
@@ -120,24 +169,20 @@ class Output:
         say(lint_text.skipped_lines(tuple(self.skipped)).rstrip("\n")) if self.skipped else None
         say(lint_text.summary(self.counts, self.fixes, self.files, len(self.unchecked)).rstrip("\n"))
 
-    def _whole(self, form: str) -> str:
+    def _junit(self) -> str:
         from hvctl.model.finding import Report
-
-        report = Report(tuple(self.findings), tuple(self.unchecked), tuple(self.skipped), self.files)
-        if form == "json":
-            from hvctl.report.lint_json import to_json
-
-            return to_json(report)
-        if form == "sarif":
-            from hvctl.report.lint_sarif import to_sarif
-
-            return to_sarif(report)
         from hvctl.report.lint_junit import to_junit
 
-        return to_junit(report)
+        return to_junit(Report(tuple(self.findings), tuple(self.unchecked), tuple(self.skipped), self.files))
 
-    def _step(self, *, last: bool = False) -> None:
-        """How far it has come, on a terminal where nothing else is written."""
-        if not self.progress or (not last and self.files % _EVERY):
-            return
-        click.echo("\r\x1b[K" if last else f"\rchecked {self.files} files", err=True, nl=False, color=True)
+    def _step(self) -> None:
+        """How far it has come, on a terminal, behind all that is written there."""
+        self.seen += 1
+        if self.progress and self.seen % _EVERY == 0:
+            click.echo(f"\rchecked {self.seen} files", err=True, nl=False, color=True)
+            self.erasable = True
+
+    def _erase(self) -> None:
+        if self.erasable:
+            click.echo("\r\x1b[K", err=True, nl=False, color=True)
+            self.erasable = False

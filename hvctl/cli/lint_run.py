@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from itertools import groupby
+from itertools import chain, groupby, repeat
 from typing import TYPE_CHECKING, NamedTuple
 
-from hvctl.cli.lint_files import Unreadable, UnreadableError, kind_of, read
+from hvctl.cli.lint_files import Unreadable, UnreadableError, check_length, from_here, kind_of, read
+from hvctl.cli.lint_outcome import Outcome, outcome_of
 from hvctl.errors import HostError
 from hvctl.lint.context import Facts
-from hvctl.lint.engine import Job, Text, lint_all
+from hvctl.lint.engine import Job, Text, lint, lint_all
 from hvctl.lint.settings import chosen, matches, profile_of
 from hvctl.model.finding import Unchecked
 
@@ -19,22 +20,24 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from hvctl.cli.lint_files import File
-    from hvctl.lint.engine import Result
     from hvctl.lint.rule import Kind
     from hvctl.lint.settings import Settings
-    from hvctl.model.finding import Finding, Safety, Severity, Skipped
+    from hvctl.model.finding import Safety
     from hvctl.model.host import Host
     from hvctl.model.profile import Profile
 
 # Files that are judged in one go, and bytes after which no other is added to them.
 _HANDFUL = 64
 _MOST_AT_ONCE = 1 << 20
-_CHUNK = _HANDFUL
+# What a process is given at a time: little at first, so that each gets a share of few files; later more, since whoever
+# gives it and takes what comes of it needs a core for that.
+_CHUNKS = range(_HANDFUL, 3 * _HANDFUL + 1, 8)
 _WORTH_PROCESSES = 200
-# For each process, how many handfuls are given to it before what came of the first is waited for.
-_AHEAD = 4
+# From so many files on an import of lxml pays, which takes as long as it saves for a thousand of them.
+_MANY = 500
+# For each process, how much is given to it before what came of the first is waited for.
+_AHEAD = 3
 _WITH_EDITS = ("json", "sarif")
-
 
 _NO_TEXTS: Mapping[str, bytes] = {}
 
@@ -58,20 +61,6 @@ class Plan(NamedTuple):
     texts: Mapping[str, bytes] = _NO_TEXTS
 
 
-class Outcome(NamedTuple):
-    """What came of one file. `shown` is its part of the output, `findings` are kept where the output is one piece."""
-
-    counts: tuple[tuple[Severity, int], ...] = ()
-    fixes: tuple[tuple[Safety, int], ...] = ()
-    shown: str = ""
-    findings: tuple[Finding, ...] = ()
-    skipped: tuple[Skipped, ...] = ()
-    unchecked: Unchecked | None = None
-    note: tuple[str, str] | None = None
-    mended: int = 0
-    diff: str = ""
-
-
 def run(files: Iterable[File | Unreadable], plan: Plan, jobs: int) -> Iterator[Outcome]:
     """Judge files; with more than one job in as many processes, where there are many files.
 
@@ -82,7 +71,7 @@ def run(files: Iterable[File | Unreadable], plan: Plan, jobs: int) -> Iterator[O
     first = _take(waiting, _WORTH_PROCESSES)
     judge = Judge(plan)
     if jobs < 2 or len(first) < _WORTH_PROCESSES:
-        yield from judge(_chain(first, waiting))
+        yield from judge(chain(first, waiting))
         return
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
@@ -95,7 +84,7 @@ def run(files: Iterable[File | Unreadable], plan: Plan, jobs: int) -> Iterator[O
     # No more than is waited for: what has come of many files can be larger than they are.
     given: deque[Future[list[Outcome]]] = deque()
     try:
-        for chunk in _chunks(_chain(first, waiting)):
+        for chunk in _chunks(chain(first, waiting)):
             given.append(pool.submit(_judge_all, chunk))
             if len(given) == jobs * _AHEAD:
                 yield from given.popleft().result()
@@ -111,13 +100,10 @@ def _take(files: Iterator[File | Unreadable], count: int) -> list[File | Unreada
     return [file for _, file in zip(range(count), files, strict=False)]
 
 
-def _chain(first: Sequence[File | Unreadable], rest: Iterator[File | Unreadable]) -> Iterator[File | Unreadable]:
-    yield from first
-    yield from rest
-
-
 def _chunks(files: Iterator[File | Unreadable]) -> Iterator[list[File | Unreadable]]:
-    while chunk := _take(files, _CHUNK):
+    for size in chain(_CHUNKS, repeat(_CHUNKS[-1])):
+        if not (chunk := _take(files, size)):
+            return
         yield chunk
 
 
@@ -144,6 +130,7 @@ class Judge:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._jobs: dict[tuple[bool, ...], Job] = {}
+        self._seen = 0
 
     def __call__(self, files: Iterable[File | Unreadable]) -> Iterator[Outcome]:
         """Judge files, a handful at a time."""
@@ -164,10 +151,11 @@ class Judge:
         plan = self.plan
         try:
             data = plan.texts[file.path] if plan.texts else read(file)
+            kind = kind_of(file, data, qemu_args=plan.qemu_args)
+            check_length(data, kind)
         except UnreadableError as error:
             return Outcome(unchecked=Unchecked(file.name, str(error)))
         job = self._job(file.name)
-        kind = kind_of(file, data, qemu_args=plan.qemu_args)
         if plan.allowed:
             return self._mended(file, data, kind, job)
         return Text(data, file.name, kind), job
@@ -179,21 +167,28 @@ class Judge:
                 yield from (one for one in group if isinstance(one, Outcome))
                 continue
             texts = [one[0] for one in group if not isinstance(one, Outcome)]
-            for text, result in zip(texts, lint_all(texts, job), strict=True):
-                yield _outcome(text.path, result, self.plan)
+            results = lint_all(texts, job, many=self._seen >= _MANY)
+            self._seen += len(texts)
+            for text, result in zip(texts, results, strict=True):
+                yield outcome_of(text.path, result, self.plan)
 
     def _mended(self, file: File, data: bytes, kind: Kind, job: Job) -> Outcome:
         from hvctl.lint.fixes import mend
 
         mended = mend(data, file.name, kind, job, self.plan.allowed)
-        outcome = _outcome(file.name, mended.result, self.plan)._replace(mended=len(mended.titles))
+        outcome = outcome_of(file.name, mended.result, self.plan)._replace(mended=len(mended.titles))
         if mended.data == data:
             return outcome
-        if self.plan.write:
-            return _written(file, mended.data, outcome)
-        from hvctl.report.diff import unified
+        if not self.plan.write:
+            from hvctl.report.lint_diff import patch
 
-        return outcome._replace(diff=unified(data, mended.data, file.name))
+            return outcome._replace(diff=patch(data, mended.data, from_here(file.name)))
+        reason = _write(file, mended.data)
+        if not reason:
+            return outcome
+        # What is found is then what was.
+        outcome = outcome_of(file.name, lint(data, file.name, kind, job), self.plan)
+        return outcome._replace(unchecked=Unchecked(file.name, reason))
 
     def _job(self, name: str) -> Job:
         settings = self.plan.settings
@@ -212,7 +207,8 @@ def _job_of(taken: tuple[Text, Job] | Outcome) -> Job | None:
     return None if isinstance(taken, Outcome) else taken[1]
 
 
-def _written(file: File, data: bytes, outcome: Outcome) -> Outcome:
+def _write(file: File, data: bytes) -> str:
+    """Write a file anew; why it cannot be."""
     from pathlib import Path
 
     from hvctl.cli.files import replace
@@ -220,37 +216,5 @@ def _written(file: File, data: bytes, outcome: Outcome) -> Outcome:
     try:
         replace(Path(file.path), data)
     except OSError as error:
-        reason = f"it cannot be written: {(error.strerror or str(error)).lower()}"
-        return outcome._replace(unchecked=Unchecked(file.name, reason), mended=0)
-    return outcome
-
-
-def _outcome(name: str, result: Result, plan: Plan) -> Outcome:
-    if not result.findings:
-        note = (name, result.note) if result.note else None
-        return Outcome(skipped=result.skipped, unchecked=result.unchecked, note=note) if any(result) else _NOTHING
-    counts: dict[Severity, int] = {}
-    fixes: dict[Safety, int] = {}
-    for finding in result.findings:
-        counts[finding.severity] = counts.get(finding.severity, 0) + 1
-        if finding.fix:
-            fixes[finding.fix.safety] = fixes.get(finding.fix.safety, 0) + 1
-    shown = _shown(result.findings, plan)
-    kept = () if shown else result.findings
-    return Outcome(tuple(counts.items()), tuple(fixes.items()), shown, kept, result.skipped, result.unchecked)
-
-
-_NOTHING = Outcome()
-
-
-def _shown(findings: tuple[Finding, ...], plan: Plan) -> str:
-    """A file's part of an output that is made file by file; empty for those that are one piece."""
-    if plan.form in ("text", "concise"):
-        from hvctl.report import lint_text
-
-        return (lint_text.text if plan.form == "text" else lint_text.concise)(findings, plan.color)
-    if plan.form == "github":
-        from hvctl.report.lint_github import commands
-
-        return commands(findings)
+        return f"it cannot be written: {(error.strerror or str(error)).lower()}"
     return ""

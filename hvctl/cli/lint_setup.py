@@ -7,11 +7,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from hvctl.cli.hosts import check_stdin, read_hosts
+from hvctl.cli.lint import STDIN_NAME
 from hvctl.cli.lint_files import File, find_files
 from hvctl.cli.lint_run import Plan
 from hvctl.errors import UsageError
 from hvctl.lint.engine import lacking
-from hvctl.lint.settings import Settings, check
+from hvctl.lint.settings import Settings, rules_named
 from hvctl.model.finding import Safety
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ def prepare(paths: tuple[str, ...], options: Mapping[str, Any]) -> tuple[Iterato
         InputError: the configuration, a host file or a profile is wrong.
         HostError: libvirt cannot be asked.
     """
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise UsageError(f"the current folder cannot be found: {error.strerror}") from error
     _check(paths, options)
     settings, folder = _settings(paths, options)
     hosts = _hosts(settings.hosts)
@@ -61,12 +66,22 @@ def _check(paths: tuple[str, ...], options: Mapping[str, Any]) -> None:
     writes = (options["fix"] or options["unsafe_fixes"]) and not options["diff"]
     if writes and ("-" in paths or options["connect"]):
         raise UsageError("what is not a file cannot be mended", "use --diff to see what would be")
+    for path in paths if options["output"] else ():
+        if _same(path, options["output"]):
+            raise UsageError(f"{path} is read, and the result would take its place", "name another file with -o")
     if options["fix"] and options["unsafe_fixes"]:
         raise UsageError("--fix and --unsafe-fixes do not go together", "--unsafe-fixes mends both kinds")
     if options["config"] and options["no_config"]:
         raise UsageError("--config and --no-config do not go together", "name one of them")
     if options["diff"] and options["output_format"] not in ("text", "concise"):
         raise UsageError("--diff has a form of its own", "leave --format out")
+
+
+def _same(path: str, other: str) -> bool:
+    try:
+        return os.path.isfile(other) and os.path.samefile(path, other)
+    except OSError:
+        return False  # it is read, and told, later
 
 
 def _allowed(options: Mapping[str, Any]) -> tuple[Safety, ...]:
@@ -80,7 +95,7 @@ def _settings(paths: tuple[str, ...], options: Mapping[str, Any]) -> tuple[Setti
     if not options["no_config"]:
         from hvctl.cli.lint_config import find_config, read_config
 
-        named = options["config"] or find_config(paths)
+        named = options["config"] or find_config(_places(paths, options["stdin_filename"]))
         if named:
             settings = read_config(named)
             folder = os.path.dirname(os.path.abspath(named))
@@ -91,8 +106,14 @@ def _settings(paths: tuple[str, ...], options: Mapping[str, Any]) -> tuple[Setti
         hosts=options["hosts"] or settings.hosts,
         profile=options["profile"] or settings.profile,
     )
-    check(settings._replace(paths=()))
+    rules_named((*select, *ignore))
     return settings, folder
+
+
+def _places(paths: tuple[str, ...], stdin_name: str) -> list[str]:
+    """The files that the configuration is for: stdin stands for the one that it is named after."""
+    known = "" if stdin_name == STDIN_NAME else stdin_name
+    return [known or path if path == "-" else path for path in paths]
 
 
 def _words(words: tuple[str, ...]) -> tuple[str, ...]:

@@ -11,28 +11,25 @@ from typing import TYPE_CHECKING
 
 from hvctl.formats.cpu_properties import PREFIXES, Written, boolean, settings
 from hvctl.formats.qemu_args import global_property, parameters, scan
-from hvctl.formats.words import Word, place, split
+from hvctl.formats.words import Word, place
 from hvctl.lint import roles
 from hvctl.lint.command_changes import TIMERS, CommandChanges, setting
-from hvctl.lint.guest import Entry, Guest, Mistake, Switch, Timer
+from hvctl.lint.guest import FREQUENCIES, Entry, Guest, Mistake, Switch, Timer, underscored
 from hvctl.lint.rule import Kind
+from hvctl.lint.shell_commands import qemu_commands
 from hvctl.lint.windows import looks_like
 from hvctl.model.guest import HOST_MODELS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from hvctl.catalog.types import Row
     from hvctl.formats.qemu_args import Option
     from hvctl.lint.guest import Changes, Place
     from hvctl.model.span import Span
 
-_PROGRAM = re.compile(r"(?:^|/)(?:qemu-system-(?:x86_64|i386)|qemu-kvm|kvm)$")
-_OTHER_PROGRAM = re.compile(r"(?:^|/)qemu-system-\w+$")
 _PERHAPS = re.compile("qemu|kvm")
-_SEPARATOR = re.compile(r"(?<!\\)(?:\\\\)*\n|;|&&|\|")
 _SUFFIX = "-x86_64-cpu"
-_FREQUENCIES = ("tsc-frequency", "tsc-freq")
 # Of `-global kvm-pit.lost_tick_policy=delay` the timer, and the property.
 _PIT = ("kvm-pit", "lost-tick-policy")
 
@@ -40,9 +37,9 @@ _PIT = ("kvm-pit", "lost-tick-policy")
 class CommandLine(Guest):
     """One QEMU command.
 
-    `text` is the whole file; `removals` are properties that are turned off, by row; `options` the values of the last
-    `-machine` and `-rtc`, by name, which QEMU merges with the ones before; `globals` the word before the value of each
-    `-global`, by the place of that value; `hidden` is whether a shell may put enlightenments in.
+    `text` is the whole file; `options` are the values of the last `-machine` and `-rtc`, by name, which QEMU merges
+    with the ones before; `globals` the word before the value of each `-global`, by the place of that value; `hidden`
+    is whether a shell may put enlightenments in.
     """
 
     kind = Kind.COMMAND_LINE
@@ -98,32 +95,7 @@ def read_command_lines(text: str, path: str) -> list[CommandLine]:
     """
     if not (_PERHAPS.search(text) or text.lstrip().startswith("-")):
         return []  # whatever it is, and whether or not its quotations end
-    return [_read(command, text, path) for command in _commands(split(text, path), text)]
-
-
-def _commands(words: Sequence[Word], text: str) -> Iterator[list[Word]]:
-    """The words of each QEMU command, its program first; a text of options alone is one command."""
-    found: list[Word] = []
-    taking = False
-    for position, word in enumerate(words):
-        if position and taking and "\0" not in text and _ends(words[position - 1], word, text):
-            yield found
-            found, taking = [], False
-        if taking:
-            found.append(word)
-        elif _PROGRAM.search(word) and not word.expands:
-            found, taking = [word], True
-        elif position == 0 and word.startswith("-"):
-            if not any(_OTHER_PROGRAM.search(one) for one in words):
-                yield [word, *words]
-            return
-    if taking:
-        yield found
-
-
-def _ends(before: Word, word: Word, text: str) -> bool:
-    """Whether a command ends between two words."""
-    return before in (";", "|", "&&", "&") or _SEPARATOR.search(text[before.offsets[-1] : word.offsets[0]]) is not None
+    return [_read(command, text, path) for command in qemu_commands(text, path)]
 
 
 def _read(words: list[Word], text: str, path: str) -> CommandLine:
@@ -159,17 +131,22 @@ def _option(command: CommandLine, option: Option, globals_: list[tuple[str, str,
         _machine(command, value)
     elif option.name == "accel":
         named = {one.key: one.value for one in parameters(value, "accel")}
-        if not command.accelerator:
+        if not command.accelerator and not _from_shell(value, named.get("accel", "")):
             command.accelerator, command.accelerator_where = named.get("accel", ""), value
     elif option.name == "global":
         found = global_property(value)
-        if found:
+        if found and not _from_shell(value, value):
             globals_.append((*found, value))
             command.globals[value.offsets[0]] = option.words[0]
     elif option.name == "rtc":
         _rtc(command, value)
     elif option.name == "name":
         command.name = str(value)
+
+
+def _from_shell(whole: Word, part: str) -> bool:
+    """Whether a shell puts something else in the place of a part of a word, so that nobody can say what it will be."""
+    return whole.expands and any(mark in part for mark in "$`")
 
 
 def _plain(value: Word) -> bool:
@@ -179,6 +156,8 @@ def _plain(value: Word) -> bool:
 
 def _machine(command: CommandLine, value: Word) -> None:
     for one in parameters(value, "type"):
+        if _from_shell(value, one.value):
+            continue
         if one.key == "type":
             command.machine, command.machine_where = one.value, value
         elif one.key == "accel":
@@ -191,6 +170,8 @@ def _machine(command: CommandLine, value: Word) -> None:
 def _rtc(command: CommandLine, value: Word) -> None:
     command.options["rtc"] = value
     for one in parameters(value):
+        if _from_shell(value, one.value):
+            continue
         if one.key == "base":
             command.offset, command.offset_where = one.value, value
         elif one.key == "driftfix":
@@ -208,6 +189,8 @@ def _cpu(command: CommandLine, globals_: Sequence[tuple[str, str, str, Word]]) -
             command.timers["pit"] = Timer(word, value)
     signs = []
     for part in parts:
+        if command.cpu and _from_shell(command.cpu, part):
+            continue
         if part[:1] in ("+", "-"):
             signs.append(part)
             continue
@@ -220,16 +203,14 @@ def _cpu(command: CommandLine, globals_: Sequence[tuple[str, str, str, Word]]) -
 
 
 def _property(command: CommandLine, name: str, value: str, word: Word) -> None:
-    if name in _FREQUENCIES:
+    if name in FREQUENCIES:
         command.frequency = True
         return
-    right = name.replace("_", "-")
-    if not right.startswith(PREFIXES):
+    if not name.replace("_", "-").startswith(PREFIXES):
         command.switches[name] = Switch(name, boolean(value) is not False, word)
         return
-    if right != name:
-        instead = f"write {right}: `_` is `-` in name=value behind -cpu only"
-        command.mistakes.append(Mistake("unknown", "", word, instead, name=name))
+    if wrong := underscored(name, word):
+        command.mistakes.append(wrong)
         return
     found = settings({name: Written(value)}, command.machine or "")
     for problem in found.problems:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from hvctl.lint.rule import Kind
 from hvctl.model.finding import Finding, Fix, Safety, Skipped
 
 if TYPE_CHECKING:
@@ -80,18 +81,32 @@ class Context:
         """A fix after which the guest sees another machine."""
         return Fix(title, Safety.UNSAFE, self._edits(change))
 
-    def drop(self, entry: Entry, *, safe: bool = False) -> Fix:
-        """The fix that takes away what is written of a row."""
+    def drop(self, entry: Entry, *, safe: bool = False) -> Fix | None:
+        """The fix that takes away what is written of a row; None where something else would lack it."""
+        if not safe and self.guest.needed(entry):
+            return None
         make = self.safe if safe else self.unsafe
         return make(f"drop {self.guest.name_of(entry.row)}", lambda changes: changes.drop(entry))
 
     def turn_on(self, rows: Sequence[Row], *, safe: bool = False) -> Fix | None:
-        """The fix that turns rows on; None where one of them cannot be written here."""
-        if not all(self.guest.can_turn_on(row) for row in rows):
+        """The fix that turns rows on; None where one of them cannot be written here, or a host cannot give it."""
+        guest = self.guest
+        if not all(guest.can_turn_on(row) for row in rows):
+            return None
+        if self.hosts and any(self._refused(one) for row in rows for one in guest.with_needs(row)):
             return None
         make = self.safe if safe else self.unsafe
-        names = ", ".join(self.guest.name_of(row) for row in rows)
+        names = ", ".join(guest.name_of(row) for row in rows)
         return make(f"turn on {names}", lambda changes: changes.turn_on(rows))
+
+    def _refused(self, row: Row) -> bool:
+        """Whether a host is known not to give a row."""
+        # Only where there are hosts: its import takes as long as all the rules.
+        from hvctl.plan.support import State, support, verdict
+
+        libvirt = self.guest.kind is Kind.DOMAIN
+        answers = (support(host, row, host.qemu[0] if host.qemu else None) for host in self.hosts)
+        return any(verdict(one, libvirt=libvirt).state is State.NO for one in answers)
 
     def skip(self, reason: str) -> None:
         """Say that something could not be judged."""

@@ -37,8 +37,9 @@ class Domain(Guest):
 
     `hyperv` are all elements of that name, `unread` what stands inside of an enlightenment that is off, `repeated` are
     enlightenments that another element takes the place of, with that. `commandlines` are all `<qemu:commandline>`,
-    `arguments` the enlightenments there, `replaced` is a `-cpu` there; `ignored` are such elements of another
-    namespace. `pins` is how many of the `vcpus` are pinned.
+    `arguments` the enlightenments there, `replaced` is the `-cpu` there that counts; `ignored` are such elements of
+    another namespace. `cpu_features` are all `<feature>`s of `<cpu>`. `pins` is how many of the `vcpus` have a CPU of
+    their own.
     """
 
     kind = Kind.DOMAIN
@@ -54,14 +55,16 @@ class Domain(Guest):
         self.unread: list[tuple[Entry, Element]] = []
         self.repeated: list[tuple[Entry, Entry]] = []
         self.arguments: dict[str, Entry] = {}
+        self.removals: list[Entry] = []
         self.replaced: Element | None = None
         self.metadata: Element | None = None
         self.commandlines: list[Element] = []
+        self.cpu_features: list[Switch] = []
         self.pins = self.vcpus = 0
 
     def span(self, where: Place, attribute: str = "") -> Span:
         element: Element = where
-        if not attribute and local(element) == "arg":
+        if local(element) == "arg":
             attribute = "value"
         if attribute and element.get(attribute) is not None:
             return element.attribute_span(attribute)
@@ -158,7 +161,15 @@ def _vcpu(domain: Domain, element: Element) -> None:
 
 
 def _cputune(domain: Domain, element: Element) -> None:
-    domain.pins = len({pin.get("vcpu") for pin in element.below if pin.tag == "vcpupin"})
+    # Several CPUs for one vCPU, or one for several of them, are no promise of anything.
+    single = {pin.get("vcpu"): cpu for pin in element.below if pin.tag == "vcpupin" and (cpu := _one_cpu(pin))}
+    domain.pins = len(set(single.values()))
+
+
+def _one_cpu(pin: Element) -> str:
+    """The CPU that a vCPU is pinned to; empty where it is not one."""
+    text = (pin.get("cpuset") or "").strip()
+    return text if text.isdecimal() else ""
 
 
 def _name(domain: Domain, element: Element) -> None:
@@ -202,7 +213,8 @@ def _cpu(domain: Domain, element: Element) -> None:
     for child in element.below:
         if child.tag == "feature":
             name = child.get("name") or ""
-            domain.switches[name] = Switch(name, child.get("policy") in (None, *_FORCED), child)
+            domain.switches[name] = switch = Switch(name, child.get("policy") in (None, *_FORCED), child)
+            domain.cpu_features.append(switch)
         elif child.tag == "topology":
             threads = whole_number(child.get("threads") or "")
             domain.threads = threads is not None

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hvctl.formats.cpu_properties import PREFIXES, Written, settings
+from hvctl.formats.cpu_line import assignments
+from hvctl.formats.cpu_properties import PREFIXES, Written, boolean, settings
 from hvctl.formats.domain_commandline import NAMESPACE
 from hvctl.formats.qemu_args import global_property, scan
 from hvctl.lint import roles
-from hvctl.lint.guest import Entry, Mistake, Switch
+from hvctl.lint.guest import FREQUENCIES, Entry, Mistake, Switch, underscored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from hvctl.formats.xml_source import Element
     from hvctl.lint.domain import Domain
 
@@ -29,27 +28,26 @@ def read_commandline(domain: Domain, element: Element) -> None:
         domain.ignored.append(element)
         return
     arguments = arguments_of(element)
+    cpu = ""
     position = 0
     for option in scan([argument.get(VALUE) or "" for argument in arguments]):
         position += len(option.words)
         if option.name == "cpu" and option.value:
-            domain.replaced = arguments[position - 1]
-            for name, text in _properties(option.value):
-                _take(domain, name, text, arguments[position - 1])
+            cpu, domain.replaced = option.value, arguments[position - 1]
         elif option.name == "global" and option.value and (found := global_property(option.value)):
             driver, name, text = found
             if driver == "cpu" or driver.endswith("x86_64-cpu"):
                 _take(domain, name, text, arguments[position - 1])
+    if cpu and domain.replaced is not None:
+        for one in assignments(part for part in cpu.split(",")[1:] if part):
+            _take(domain, one.name, one.value, domain.replaced)
+    if any(row.id in domain.arguments and domain.arguments[row.id].on for row in roles.EVERYTHING):
+        domain.open = True
 
 
 def arguments_of(commandline: Element) -> list[Element]:
     """The `<arg>` elements."""
     return [child for child in commandline.below if child.local == "arg" and child.namespace == NAMESPACE]
-
-
-def _properties(value: str) -> Iterator[tuple[str, str]]:
-    """The properties of a `-cpu`, as QEMU reads them (qemu:target/i386/cpu.c, x86_cpu_parse_featurestr())."""
-    yield from (property_of(part) for part in value.split(",")[1:] if part)
 
 
 def property_of(part: str) -> tuple[str, str]:
@@ -61,10 +59,15 @@ def property_of(part: str) -> tuple[str, str]:
 
 
 def _take(domain: Domain, name: str, text: str, argument: Element) -> None:
-    if name == "tsc-frequency":
+    if name in FREQUENCIES:
         domain.frequency = True
-    elif not name.startswith(PREFIXES):
-        domain.switches.setdefault(name, Switch(name, text in ("on", "yes", "true", "y"), argument))
+        return
+    if not name.replace("_", "-").startswith(PREFIXES):
+        if argument is domain.replaced or name not in domain.switches:
+            domain.switches[name] = Switch(name, boolean(text) is True, argument)
+        return
+    if wrong := underscored(name, argument, VALUE):
+        domain.mistakes.append(wrong)
         return
     found = settings({name: Written(text)}, domain.machine or "")
     for problem in found.problems:
@@ -75,4 +78,7 @@ def _take(domain: Domain, name: str, text: str, argument: Element) -> None:
         row = roles.PROPERTIES[name]
         entry = Entry(row, setting.on, setting.value, argument, text, argument=True, attribute=VALUE)
         domain.arguments[row.id] = entry
-        domain.written.setdefault(row.id, entry)
+        if not entry.on:
+            domain.removals.append(entry)
+        if row.id not in domain.written or domain.written[row.id].argument:
+            domain.written[row.id] = entry

@@ -57,6 +57,7 @@ def _child(domain: Domain, element: Element, path: str) -> None:
     if on is None:
         on = _meant(domain, element, row)
         if on is None:
+            domain.written.setdefault(row.id, Entry(row, False, None, element))  # so that it is not added once more
             return
     name = row.libvirt.attribute
     if name:

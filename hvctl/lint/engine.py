@@ -26,9 +26,13 @@ if TYPE_CHECKING:
 
 # Snapshots, checkpoints and the state files in /run/libvirt/qemu hold the domain they are about.
 AROUND = ("domainsnapshot", "domaincheckpoint", "domstatus")
+# Of one file's: a hostile one can have a hundred thousand. With more it is neither told in full nor mended.
+MOST_FINDINGS = 1000
 NOT_WELL_FORMED = "not-well-formed"
 # The engine itself makes their findings.
 _NOT_ASKED = (NOT_WELL_FORMED, WITHOUT_REASON, UNUSED)
+# Much that is XML and no domain begins with the one, and is passed over. In UTF-16 it counts as broken.
+_DOCTYPE, _DOMAIN = b"<!DOCTYPE", b"<domain"
 _INSIDE = ("domain", "inactiveDomain")
 # The `guest.os` of a profile that is not for Windows.
 _OTHER = "other"
@@ -103,19 +107,20 @@ def lint(data: bytes, path: str, kind: Kind, job: Job) -> Result:
     return lint_all([Text(data, path, kind)], job)[0]
 
 
-def lint_all(texts: Sequence[Text], job: Job) -> list[Result]:
+def lint_all(texts: Sequence[Text], job: Job, *, many: bool = False) -> list[Result]:
     """Judge a handful of files, one step after the other: all are read, then each rule looks at all of them.
 
-    That takes two thirds of the time that one file after the other takes (`xml_source.parse_all` says why).
+    That takes two thirds of the time that one file after the other takes (`xml_source.parse_all` says why, and what
+    `many` is).
     """
-    subjects = _subjects(texts, job)
+    subjects = _subjects(texts, job, many=many)
     _ask([context for one in subjects if isinstance(one, _Subject) for context in one.contexts], job)
     return [_result(one, job) if isinstance(one, _Subject) else one for one in subjects]
 
 
-def _subjects(texts: Sequence[Text], job: Job) -> list[_Subject | Result]:
+def _subjects(texts: Sequence[Text], job: Job, *, many: bool) -> list[_Subject | Result]:
     """What the files hold; of those that hold nothing that can be judged, what came of them."""
-    documents = iter(read_all((text.data, text.path) for text in texts if text.kind is Kind.DOMAIN))
+    documents = iter(read_all(((text.data, text.path) for text in texts if text.kind is Kind.DOMAIN), many=many))
     found: list[_Subject | Result] = []
     for text in texts:
         try:
@@ -124,7 +129,7 @@ def _subjects(texts: Sequence[Text], job: Job) -> list[_Subject | Result]:
             else:
                 found.append(_command_lines(text, job))
         except InputError as error:
-            found.append(_broken(error, text.path, job))
+            found.append(_broken(error, text, job))
     return found
 
 
@@ -157,7 +162,10 @@ def _command_lines(text: Text, job: Job) -> _Subject | Result:
 
 def _context(guest: Guest, job: Job) -> Context:
     profile = job.facts.profile
-    guest.windows = guest.windows or (profile is not None and profile.os != _OTHER)
+    if profile is not None and profile.os == _OTHER:
+        guest.other = not guest.windows
+    elif profile is not None:
+        guest.windows = not guest.other
     return Context(guest, job.facts, with_edits=job.with_edits)
 
 
@@ -190,11 +198,14 @@ def in_order(findings: Sequence[Finding]) -> list[Finding]:
     return sorted(set(findings), key=lambda one: (one.span.line, one.span.column, one.rule, one.message))
 
 
-def _broken(error: InputError, path: str, job: Job) -> Result:
+def _broken(error: InputError, text: Text, job: Job) -> Result:
     """What cannot be read: a finding at its place, or, where it has none, a file that is not checked."""
     problem = error.problems[0]
+    path = text.path
     if problem.span is None:
         return Result(unchecked=Unchecked(path, problem.message))
+    if text.kind is Kind.DOMAIN and _DOCTYPE in text.data and _DOMAIN not in text.data:
+        return Result(note="it has a document type declaration, and no <domain>")
     severity = next((one.severity for one in job.chosen if one.rule.id == NOT_WELL_FORMED), None)
     if severity is None:
         return Result(unchecked=Unchecked(path, problem.message))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from hvctl.errors import InputError
-from hvctl.lint.engine import lint
+from hvctl.lint.engine import MOST_FINDINGS, lint
 from hvctl.lint.rule import Kind
 from hvctl.lint.xml_reading import read_xml
 from hvctl.model.finding import Severity
@@ -28,7 +28,7 @@ class Mended(NamedTuple):
 
 
 def mend(data: bytes, path: str, kind: Kind, job: Job, allowed: Collection[Safety]) -> Mended:
-    """Carry out the fixes that are allowed, until none is left.
+    """Carry out the fixes that are allowed, until none is left; none in a file with more than `MOST_FINDINGS`.
 
     Args:
         data: the file.
@@ -39,6 +39,8 @@ def mend(data: bytes, path: str, kind: Kind, job: Job, allowed: Collection[Safet
     """
     job = job.editing()
     result = lint(data, path, kind, job)
+    if len(result.findings) > MOST_FINDINGS:
+        return Mended(data, result, ())
     titles: list[str] = []
     refused: set[str] = set()
     for _ in range(MOST_ROUNDS):

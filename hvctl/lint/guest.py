@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hvctl.catalog import BY_ID, machines
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from hvctl.catalog.types import Row
     from hvctl.lint.rule import Kind
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 Place = Any
 """Where something stands: an Element of a domain, a Word of a command line."""
+
+FREQUENCIES = ("tsc-frequency", "tsc-freq")
+"""QEMU's names of the property that is the frequency of the TSC."""
+
+_OTHER_HYPERVISORS = ("xen", "bhyve", "vz", "test")
 
 
 class Entry(NamedTuple):
@@ -54,6 +59,15 @@ class Mistake(NamedTuple):
     name: str = ""
 
 
+def underscored(name: str, where: Place, attribute: str = "") -> Mistake | None:
+    """The mistake of a property that is written with `_` where QEMU does not take that for `-`."""
+    right = name.replace("_", "-")
+    if right == name:
+        return None
+    instead = f"write {right}: `_` is `-` in name=value behind -cpu only"
+    return Mistake("unknown", "", where, instead, attribute, name=name)
+
+
 class Timer(NamedTuple):
     """A timer of the clock: its tick policy, whether it is present (None where that is not said), and its place."""
 
@@ -76,14 +90,17 @@ class Guest:
     `written` are all enlightenments as they count, by id; `on` those that are on; `lacking` pairs those that
     require one that is not on with its id. `alive` is whether the guest sees Hyper-V at all, as far as it is
     written. `open` says that something else turns on more than what is written (passthrough, host-model, what a
-    shell expands), `partial` that there may be options that are not written. `kvm` is None where the accelerator is
-    not said. `frequency` is whether the TSC's frequency is written. `pinned` is whether every vCPU is pinned, None
-    where that cannot be seen. `root` is the place of findings about the whole.
+    shell expands), `partial` that there may be options that are not written. `removals` are properties that are turned
+    off as arguments. `kvm` is None where the accelerator is not said. `frequency` is whether the TSC's frequency is
+    written. `pinned` is whether every vCPU has a CPU of its own, None where that cannot be seen. `other` is whether the
+    guest is known to be no Windows for x86. `root` is the place of findings about the whole.
     """
 
     kind: Kind
     root: Place
     partial = False
+    other = False
+    removals: Sequence[Entry] = ()
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -124,12 +141,21 @@ class Guest:
 
     def _counts(self, row: Row) -> bool:
         """Whether what a row requires is required by the machine type."""
-        return not row.requires_unless or row.requires_unless not in machines.compat(self.machine or "")
+        unless = row.requires_unless
+        if not unless:
+            return True
+        said = self.written.get(unless)
+        return not said.on if said is not None else unless not in machines.compat(self.machine or "")
 
     @property
     def concerned(self) -> bool:
         """Whether the guest is Windows, or looks like one that should see Hyper-V."""
-        return self.windows or self.alive
+        return self.windows or (self.alive and not self.other)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether another hypervisor than QEMU runs the guest, so that what QEMU wants does not hold."""
+        return self.kvm is False and self.accelerator in _OTHER_HYPERVISORS
 
     def has(self, rows: Sequence[Row]) -> bool:
         """Whether any of these is on."""
@@ -166,6 +192,22 @@ class Guest:
     def can_set_machine(self) -> bool:
         """Whether a fix can put another machine type in the place of the one that is written."""
         return self.machine is not None
+
+    def needed(self, entry: Entry) -> bool:
+        """Whether something else that is on requires what an entry turns on, and stays where that is dropped."""
+        inside = f"{entry.row.libvirt.path}/" if entry.row.libvirt and not entry.argument else ""
+        for other in self.on.values():
+            below = inside and not other.argument and other.row.libvirt and other.row.libvirt.path.startswith(inside)
+            if entry.row.id in other.row.requires and not below and self._counts(other.row):
+                return True
+        return False
+
+    def with_needs(self, row: Row) -> Iterator[Row]:
+        """A row, and what it requires, and that in turn, as far as it is not on."""
+        yield row
+        for needed in row.requires if self._counts(row) else ():
+            if needed not in self.on:
+                yield from self.with_needs(BY_ID[needed])
 
     def can_have(self, row: Row) -> bool:
         """Whether what a row requires is on or can be added: nothing of it is written as off."""

@@ -12,7 +12,7 @@ from hvctl.lint.registry import all_rules, find_rule
 from hvctl.lint.rule import Group
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from hvctl.lint.context import Chosen
     from hvctl.lint.rule import Rule
@@ -51,26 +51,34 @@ class Settings(NamedTuple):
     paths: tuple[PathSettings, ...] = ()
 
 
-def rules_named(words: Iterable[str], where: str = "") -> list[Rule]:
+def rules_named(words: Sequence[str]) -> list[Rule]:
     """The rules that words mean: ids, groups (`slow`), or `all`.
 
     Raises:
-        UsageError: a word means nothing.
+        UsageError: words mean nothing.
     """
-    found: list[Rule] = []
-    for word in words:
-        rule = find_rule(word)
-        if word == "all":
-            found += all_rules()
-        elif word in GROUPS:
-            found += [one for one in all_rules() if one.group is GROUPS[word]]
-        elif rule is not None:
-            found.append(rule)
-        else:
-            names = [*(one.id for one in all_rules()), *GROUPS, "all"]
-            guess = did_you_mean(word, names) or "`hvctl lint --list-rules` lists them"
-            raise UsageError(f"{where}no rule is called {quoted(word)}", guess)
-    return found
+    unknown = {word: guess for word in words if (guess := guess_of(word))}
+    if unknown:
+        names = " or ".join(map(quoted, unknown))
+        raise UsageError(f"no rule is called {names}", "; ".join(dict.fromkeys(unknown.values())))
+    return [rule for word in words for rule in _meant(word) or ()]
+
+
+def guess_of(word: str) -> str:
+    """What may be meant by a word that is no rule's and no group's; empty for one that is."""
+    if _meant(word) is not None:
+        return ""
+    names = [*(one.id for one in all_rules()), *GROUPS, "all"]
+    return did_you_mean(word, names) or "`hvctl lint --list-rules` lists them"
+
+
+def _meant(word: str) -> Sequence[Rule] | None:
+    if word == "all":
+        return all_rules()
+    if word in GROUPS:
+        return [one for one in all_rules() if one.group is GROUPS[word]]
+    rule = find_rule(word)
+    return None if rule is None else (rule,)
 
 
 def chosen(settings: Settings, path: str) -> tuple[Chosen, ...]:
@@ -83,7 +91,14 @@ def chosen(settings: Settings, path: str) -> tuple[Chosen, ...]:
         ignore += one.ignore
     wanted = {rule.id for rule in rules_named(select if select is not None else ("all",))}
     wanted -= {rule.id for rule in rules_named(ignore)}
-    return choose((rule for rule in all_rules() if rule.id in wanted), dict(settings.severity))
+    return choose((rule for rule in all_rules() if rule.id in wanted), _severities(settings))
+
+
+def _severities(settings: Settings) -> dict[str, Severity]:
+    """The severities by rule: what is said of a rule counts more than what is said of its group."""
+    said = [(rules_named([name]), severity) for name, severity in settings.severity]
+    said.sort(key=lambda one: -len(one[0]))
+    return {rule.id: severity for rules, severity in said for rule in rules}
 
 
 def profile_of(settings: Settings, path: str) -> str | None:
@@ -98,12 +113,3 @@ def matches(pattern: str, path: str) -> bool:
         return path.startswith(pattern) or f"/{pattern}" in f"/{path}"
     name = path.rpartition("/")[2]
     return fnmatch.fnmatchcase(path, pattern) or ("/" not in pattern and fnmatch.fnmatchcase(name, pattern))
-
-
-def check(settings: Settings, where: str = "") -> None:
-    """Raise UsageError for a name in the settings that is no rule's."""
-    words: list[Sequence[str]] = [settings.select or (), settings.ignore, [name for name, _ in settings.severity]]
-    for one in settings.paths:
-        words += [one.select or (), one.ignore]
-    for group in words:
-        rules_named(group, where)

@@ -8,6 +8,7 @@ suppresses nothing, is itself a finding.
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,11 +19,14 @@ from hvctl.lint.registry import all_rules, find_rule
 from hvctl.model.finding import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from hvctl.formats.xml_source import Document, Element
     from hvctl.model.finding import Severity
     from hvctl.model.span import Span
+
+    Extent = tuple[tuple[int, int], tuple[int, int]]
+    """The line and column where lines begin that belong together, and those behind their end."""
 
 WITHOUT_REASON = "suppression-without-reason"
 UNUSED = "suppression-unused"
@@ -40,10 +44,6 @@ class Suppression(NamedTuple):
     span: Span
     start: tuple[int, int]
     end: tuple[int, int]
-
-    def covers(self, finding: Finding) -> bool:
-        """Whether a finding is one of those that are meant."""
-        return finding.rule in self.rules and self.start <= (finding.span.line, finding.span.column) < self.end
 
 
 def in_xml(document: Document, domains: Sequence[Element]) -> tuple[Suppression, ...]:
@@ -74,36 +74,62 @@ def apply(
     suppressions: Sequence[Suppression], findings: Sequence[Finding], severities: Mapping[str, Severity]
 ) -> list[Finding]:
     """The findings that are left, and those about the suppressions."""
+    asked: dict[Extent, set[str]] = {}
+    for one in suppressions:
+        asked.setdefault((one.start, one.end), set()).update(one.rules)
     left: list[Finding] = []
-    used: set[int] = set()
-    for finding in findings:
-        covering = [at for at, one in enumerate(suppressions) if one.covers(finding)]
+    used: set[tuple[Extent, str]] = set()
+    for finding, around in _around(findings, sorted(asked)):
+        covering = [(extent, finding.rule) for extent in around if finding.rule in asked[extent]]
         used.update(covering)
         if not covering:
             left.append(finding)
-    for at, one in enumerate(suppressions):
-        left += _about(one, used=at in used, severities=severities)
+    for one in suppressions:
+        left += _about(one, {rule for rule in one.rules if ((one.start, one.end), rule) in used}, severities)
     return left
 
 
-def _about(one: Suppression, *, used: bool, severities: Mapping[str, Severity]) -> Iterator[Finding]:
+def _around(findings: Sequence[Finding], extents: Sequence[Extent]) -> Iterator[tuple[Finding, list[Extent]]]:
+    """Each finding with the extents that it is in. Elements stand in each other, so that few are open at a time: to
+    look at all of them for each finding would take hours where a file has many of both."""
+    opened: list[Extent] = []
+    following = 0
+    for finding in sorted(findings, key=_place_of):
+        place = _place_of(finding)
+        while following < len(extents) and extents[following][0] <= place:
+            opened.append(extents[following])
+            following += 1
+        opened = [extent for extent in opened if place < extent[1]]
+        yield finding, opened
+
+
+def _place_of(finding: Finding) -> tuple[int, int]:
+    return finding.span.line, finding.span.column
+
+
+def _about(one: Suppression, used: Collection[str], severities: Mapping[str, Severity]) -> Iterator[Finding]:
     if not one.reason and WITHOUT_REASON in severities:
         message = "this suppression gives no reason"
         yield _finding(WITHOUT_REASON, severities, message, one.span, "write behind the ] why it is meant so")
     # A rule that is not asked finds nothing, so that its suppression may still have its use.
-    asked = [rule for rule in one.rules if find_rule(rule) is None or rule in severities]
-    if used or UNUSED not in severities or (one.rules and not asked):
+    idle = [rule for rule in one.rules if find_rule(rule) is None or (rule in severities and rule not in used)]
+    if UNUSED not in severities or (one.rules and not idle):
         return
     if not one.rules:
         yield _finding(UNUSED, severities, "this suppression names no rule", one.span, _HINT)
         return
-    unknown = [rule for rule in one.rules if find_rule(rule) is None]
+    unknown = [rule for rule in idle if find_rule(rule) is None]
     if unknown:
-        names = [rule.id for rule in all_rules()]
         message = f"no rule is called {' or '.join(quoted(rule) for rule in unknown)}"
-        yield _finding(UNUSED, severities, message, one.span, did_you_mean(unknown[0], names))
+        yield _finding(UNUSED, severities, message, one.span, _guess(unknown[0]))
         return
-    yield _finding(UNUSED, severities, f"{', '.join(one.rules)} finds nothing here", one.span, "take it away")
+    verb = "finds" if len(idle) == 1 else "find"
+    yield _finding(UNUSED, severities, f"{', '.join(idle)} {verb} nothing here", one.span, "take it away")
+
+
+@functools.lru_cache(maxsize=64)
+def _guess(name: str) -> str:
+    return did_you_mean(name, [rule.id for rule in all_rules()])
 
 
 def _finding(rule: str, severities: Mapping[str, Severity], message: str, span: Span, instead: str) -> Finding:
@@ -111,11 +137,14 @@ def _finding(rule: str, severities: Mapping[str, Severity], message: str, span: 
     return Finding(rule, severities[rule], message, span, known.why if known else "", instead)
 
 
-def _suppression(text: str, span: Span, extent: tuple[tuple[int, int], tuple[int, int]]) -> Suppression:
+def _suppression(text: str, span: Span, extent: Extent) -> Suppression:
     match = _FORM.match(text)
     names = match[1].split(",") if match else []
-    rules = tuple(name.strip().lower().replace("_", "-") for name in names if name.strip())
-    return Suppression(rules, " ".join(match[2].split()) if match else "-", span, *extent)
+    return Suppression(_rules(names), " ".join(match[2].split()) if match else "-", span, *extent)
+
+
+def _rules(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name.strip().lower().replace("_", "-") for name in names if name.strip())
 
 
 def _comment_span(document: Document, start: int) -> Span:
@@ -126,7 +155,7 @@ def _comment_span(document: Document, start: int) -> Span:
     return document.span(start, end + document.width(">"))
 
 
-def _extent(document: Document, element: Element | None) -> tuple[tuple[int, int], tuple[int, int]]:
+def _extent(document: Document, element: Element | None) -> Extent:
     if element is None:
         return (0, 0), (0, 0)
     span = document.span(element.start, element.end)
@@ -134,12 +163,12 @@ def _extent(document: Document, element: Element | None) -> tuple[tuple[int, int
 
 
 def _metadata(domain: Element) -> Iterator[Suppression]:
+    extent = _extent(domain.document, domain)
     for metadata in domain.named("metadata"):
         for guest in metadata.children:
-            if guest.namespace != NAMESPACE:
+            if guest.local != "guest" or guest.namespace != NAMESPACE:  # the second takes much longer to find out
                 continue
             for element in guest.children:
                 if element.local == "ignore":
-                    rules = tuple(name.strip() for name in (element.get("rule") or "").split(",") if name.strip())
-                    extent = _extent(domain.document, domain)
+                    rules = _rules((element.get("rule") or "").split(","))
                     yield Suppression(rules, (element.get("reason") or "").strip(), element.span, *extent)

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
+from hvctl.report.json_frame import MARK, frame, parts
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hvctl.model.finding import Finding, Fix, Report
+    from hvctl.report.json_frame import Frame
 
 FORMAT_VERSION = 1
+_DEPTH = 4
 
 
-def to_json(report: Report) -> str:
-    """Everything that came of a run."""
+def around(report: Report) -> Frame:
+    """What stands around the findings; what is before them is the same for every report."""
+    findings = [MARK]
     document = {
         "format_version": FORMAT_VERSION,
-        "findings": [finding_json(finding) for finding in report.findings],
+        "findings": findings,
         "unchecked": [one._asdict() for one in report.unchecked],
         "skipped": [one._asdict() for one in report.skipped],
     }
-    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
+    return frame(document, findings)
 
 
-def finding_json(finding: Finding) -> dict[str, Any]:
+def elements(findings: Sequence[Finding]) -> str:
+    """Findings as they stand in there."""
+    return parts(map(_finding, findings), _DEPTH)
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
     """One finding; lines and columns are 1-based, columns count code points, ends are exclusive."""
     span = finding.span
     return {

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
+from hvctl.report.problems import on_one_line
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -51,7 +53,7 @@ def _passed(report: Report) -> Iterator[str]:
 
 def _text(finding: Finding) -> str:
     span = finding.span
-    lines = (f"{span.path}:{span.line}:{span.column}: {finding.message}", finding.why, finding.instead)
+    lines = (f"{on_one_line(span.path)}:{span.line}:{span.column}: {finding.message}", finding.why, finding.instead)
     return "\n".join(line for line in lines if line)
 
 

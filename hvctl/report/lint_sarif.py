@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -10,34 +9,43 @@ from urllib.parse import quote
 from hvctl import __version__
 from hvctl.lint.registry import all_rules
 from hvctl.model.finding import Severity
+from hvctl.report.json_frame import MARK, frame, parts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hvctl.lint.rule import Rule
     from hvctl.model.finding import Finding, Report
     from hvctl.model.span import Span
+    from hvctl.report.json_frame import Frame
 
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+_DEPTH = 8
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
 
-def to_sarif(report: Report) -> str:
-    """One run, with every rule, so that a viewer can show the page of each."""
-    rules = all_rules()
-    places = {rule.id: place for place, rule in enumerate(rules)}
+def around(report: Report) -> Frame:
+    """What stands around the findings: one run, with every rule, so that a viewer can show the page of each."""
+    results = [MARK]
     run = {
         "tool": {
             "driver": {
                 "name": "hvctl",
                 "semanticVersion": __version__,
-                "rules": [_rule(rule) for rule in rules],
+                "rules": [_rule(rule) for rule in all_rules()],
             }
         },
         "columnKind": "unicodeCodePoints",
-        "results": [_result(finding, places) for finding in report.findings],
+        "results": results,
         "invocations": [_invocation(report)],
     }
-    document = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
-    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
+    return frame({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, results)
+
+
+def elements(findings: Sequence[Finding]) -> str:
+    """Findings as they stand in there."""
+    places = {rule.id: place for place, rule in enumerate(all_rules())}
+    return parts((_result(finding, places) for finding in findings), _DEPTH)
 
 
 def _rule(rule: Rule) -> dict[str, Any]:

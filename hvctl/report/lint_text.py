@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from hvctl.model.finding import Safety, Severity
-from hvctl.report.problems import WIDTH, located, visible
+from hvctl.report.problems import WIDTH, located, on_one_line, visible
 from hvctl.report.wrap import wrapped
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def text(findings: Iterable[Finding], color: bool) -> str:
 def concise(findings: Iterable[Finding], color: bool) -> str:
     """One line a finding."""
     return "".join(
-        f"{visible(one.span.path)}:{one.span.line}:{one.span.column}: {_severity(one, color)}: {_line(one.message)}"
+        f"{on_one_line(one.span.path)}:{one.span.line}:{one.span.column}: {_severity(one, color)}: {_line(one.message)}"
         f"{_mark(one.fix)}\n"
         for one in findings
     )
@@ -43,7 +43,12 @@ def skipped_lines(skipped: Sequence[Skipped]) -> str:
 
 def unchecked_lines(unchecked: Sequence[Unchecked]) -> str:
     """The files that could not be judged."""
-    return "".join(f"{visible(one.path)}: not checked: {visible(one.reason)}\n" for one in unchecked)
+    return "".join(f"{on_one_line(one.path)}: not checked: {on_one_line(one.reason)}\n" for one in unchecked)
+
+
+def note(path: str, reason: str) -> str:
+    """Why a file was passed over."""
+    return f"skipped {on_one_line(path)}: {on_one_line(reason)}"
 
 
 def summary(counts: dict[Severity, int], fixes: dict[Safety, int], files: int, unchecked: int) -> str:

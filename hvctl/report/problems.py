@@ -144,6 +144,11 @@ def visible(text: str) -> str:
     return text if text.isprintable() else "".join(char if char == "\n" else _escaped(char) for char in text)
 
 
+def on_one_line(name: str) -> str:
+    """The same of what a user or a stranger named: a line's end in it would begin a line that is none of ours."""
+    return visible(name).replace("\n", "\\n")
+
+
 def _escaped(char: str) -> str:
     return char if char.isprintable() else ascii(char)[1:-1]
 
@@ -166,7 +171,7 @@ def _hint(hint: str, indent: str, color: bool) -> str:
 
 
 def _place(arrow: str, span: Span, gutter: str, color: bool) -> str:
-    return f"{gutter}{_paint(arrow, _BLUE, color)} {visible(span.path)}:{span.line}:{span.column}\n"
+    return f"{gutter}{_paint(arrow, _BLUE, color)} {on_one_line(span.path)}:{span.line}:{span.column}\n"
 
 
 def _excerpt(span: Span, gutter: str, mark: str, label: str, color: bool) -> str:

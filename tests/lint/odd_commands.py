@@ -7,13 +7,15 @@ from hypothesis import strategies as st
 from hvctl.catalog import ROWS
 
 NAMES = [known.name for row in ROWS for known in row.properties if not row.experimental]
-VALUES = ["", "=on", "=on", "=off", "=auto", "=0x1fff", "=abc", "=maybe"]
+VALUES = ["", "=on", "=on", "=off", "=auto", "=0x1fff", "=abc", "=maybe", "=$VALUE"]
 OPTIONS = [
     *("-M q35", "-M pc-q35-7.2", "-machine pc,hpet=on", "-machine hpet=off,type=q35", "-M pc-q35-3.0", "-machine $M"),
     *("-rtc base=utc", "-rtc base=localtime,driftfix=slew", "-rtc driftfix=none", "-rtc ''", "-rtc clock=host"),
     *("-global kvm-pit.lost_tick_policy=slew", "-global cpu.hv-reset=on", "-global x86_64-cpu.hv-synic=off"),
     *("-global driver=cpu,property=hv-crash,value=on", "-global $X", "-name win11", "-name linux", "-accel kvm"),
-    *("-accel tcg", "-enable-kvm", "-no-hpet", "$MORE", "-m 4G", "-drive file=a,,b.qcow2"),
+    *("-accel tcg", "-enable-kvm", "-no-hpet", "$MORE", "-m 4G", "-drive file=a,,b.qcow2", "-accel $ACCEL"),
+    *("-machine q35,hpet=$HPET", "-rtc base=$BASE,driftfix=none", "-global x86_64-cpu.hv-reset=$X", "-cpu help"),
+    *("-global x86_64-cpu.x-hv-synic-kvm-only=on", "-global kvm-pit.lost_tick_policy=$POLICY"),
 ]
 
 
@@ -40,4 +42,8 @@ def odd_commands(draw: st.DrawFn) -> bytes:
     flat = [program, *(word for group in words for word in group)]
     if draw(st.integers(0, 4)) == 0:
         return "".join(f"{word}\0" for word in flat).encode()
-    return (draw(st.sampled_from([" ", " \\\n  "])).join(flat) + "\n").encode()
+    before, behind = draw(
+        st.sampled_from([("", ""), ("", ";"), ("if ", "; then echo; fi"), ("", "& wait"), ("sudo ", "")])
+    )
+    between = draw(st.sampled_from([" ", " \\\n  ", " \\\r\n  "]))
+    return (before + between.join(flat) + behind + "\n").encode()

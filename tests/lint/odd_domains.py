@@ -17,6 +17,10 @@ ARGUMENTS = [
     *("x86_64-cpu.hv-no-nonarch-coresharing=on", "x86_64-cpu.hv-no-nonarch-coresharing=auto", "kvm-pit.x=1"),
     *("x86_64-cpu.hv-spinlocks=many", "x86_64-cpu.tsc-frequency=1000000000", "x86_64-cpu.hv-syndbg=on"),
 ]
+PROCESSORS = [
+    *("host,hv-passthrough,-hv-evmcs,hv-crash=off", "host,hv_synic,+hv-vpindex,hv-stimer", "host,+hv_relaxed,hv-what"),
+    *("host,hv-reset,hv_vendor_id=none,hv_crash,-hypervisor", "host,x-hv-synic-kvm-only=on,hv-synic,hv-time=maybe"),
+]
 QEMU = (("xmlns:qemu", "http://libvirt.org/schemas/domain/qemu/1.0"),)
 
 
@@ -49,7 +53,7 @@ def hyperv(draw: st.DrawFn) -> list[str]:
 def odd_domains(draw: st.DrawFn) -> bytes:
     """A whole file."""
     machine = draw(st.sampled_from([" machine='q35'", " machine='pc'", "", " machine='pc-q35-3.0'"]))
-    kind = draw(st.sampled_from(["kvm", "kvm", "kvm", "qemu"]))
+    kind = draw(st.sampled_from(["kvm", "kvm", "kvm", "qemu", "xen"]))
     name = draw(st.sampled_from(["win11", "linux"]))
     hypervs = [line for one in draw(st.lists(hyperv(), max_size=2)) for line in one]
     features = draw(st.lists(st.sampled_from(["invtsc", "hv-relaxed", "hv_time", "svm", "hv-nothing"]), max_size=3))
@@ -80,6 +84,8 @@ def odd_domains(draw: st.DrawFn) -> bytes:
     ]
     if arguments:
         lines += ["<qemu:commandline>"]
+        for one in draw(st.lists(st.sampled_from(PROCESSORS), max_size=2)):
+            lines += ["  <qemu:arg value='-cpu'/>", f"  <qemu:arg value='{one}'/>"]
         for one in arguments:
             lines += ["  <qemu:arg value='-global'/>", f"  <qemu:arg value='{one}'/>"]
         lines += ["</qemu:commandline>"]

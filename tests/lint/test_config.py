@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -105,7 +107,7 @@ def test_the_nearest_counts_and_none_above_the_repository(hvctl: Hvctl, folder: 
         ('selct = ["danger"]', "no key is called 'selct' --> hvctl.toml:1:1 | 1 | selct"),
         ('selct = ["danger"]', "hint: did you mean 'select'?"),
         ('[paths."a"]\nignre = []', "did you mean 'ignore'?"),
-        ('ignore = ["hpet-onn"]', "hvctl.toml: no rule is called 'hpet-onn' hint: did you mean 'hpet-on'?"),
+        ('ignore = ["hpet-onn"]', "no rule is called 'hpet-onn' --> hvctl.toml:1:12 |"),
         ('[severity]\nhpet = "error"', "no rule is called 'hpet'"),
         ('[severity]\nhpet-on = "bad"', "the severity of 'hpet-on' cannot be 'bad' --> hvctl.toml:2:1"),
         ('severity = "bad"', "severity is a table of rules"),
@@ -114,7 +116,10 @@ def test_the_nearest_counts_and_none_above_the_repository(hvctl: Hvctl, folder: 
         ("select = [1]", "select is a list of texts"),
         ("profile = 1", "profile is a text"),
         ("paths = 1", "paths is a table of tables"),
-        ("= 1", "hvctl.toml is not TOML"),
+        ("= 1", "this is not TOML: invalid statement --> hvctl.toml:1:1 |"),
+        ("ignore = [", "this is not TOML: invalid value --> hvctl.toml:2:1"),
+        ('select = [\n  "hpet-on", "x"]', "no rule is called 'x' --> hvctl.toml:2:15 |"),
+        ('severity = {hpet-on = "bad"}', "the severity of 'hpet-on' cannot be 'bad' --> hvctl.toml:1:13"),
         ('profile = "nothing"', "nothing"),
         ('hosts = ["nowhere.json"]', "nowhere.json"),
         ("select = " + "[" * 3000, "hvctl.toml"),
@@ -126,8 +131,47 @@ def test_every_mistake_is_told(hvctl: Hvctl, folder: Path, text: str, message: s
 
 
 def test_all_mistakes_at_once(hvctl: Hvctl, folder: Path) -> None:
-    (folder / "hvctl.toml").write_text("selct = []\nfoo = 1\nprofile = 2\n")
-    assert hvctl("lint", "sub/a.xml", code=2).err.endswith("3 problems")
+    (folder / "hvctl.toml").write_text("selct = []\nfoo = 1\nprofile = 2\nignore = ['a', 'b']\n")
+    assert hvctl("lint", "sub/a.xml", code=2).err.endswith("5 problems")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[tool]\nhvctl = 3", "tool.hvctl is a table --> pyproject.toml:2:1"),
+        ("[tool.hvctl]\nlint = 3", "tool.hvctl.lint is a table --> pyproject.toml:2:1"),
+        ("[tool.hvctl]\nselect = []", "tool.hvctl has no 'select' --> pyproject.toml:2:1"),
+        ("[tool.hvctl.lintt]", "tool.hvctl has no 'lintt' --> pyproject.toml:1:13"),
+    ],
+)
+def test_what_a_project_says_elsewhere_is_not_passed_over(hvctl: Hvctl, folder: Path, text: str, message: str) -> None:
+    (folder / "pyproject.toml").write_text(text + "\n")
+    assert message in hvctl("lint", "sub/a.xml", code=2).err
+
+
+def test_a_rule_counts_more_than_its_group(hvctl: Hvctl, folder: Path) -> None:
+    (folder / "hvctl.toml").write_text("[severity]\nHPET_ON = 'info'\nslow = 'error'\nall = 'warning'\n")
+    out = hvctl("lint", "sub/a.xml", "--format", "concise", code=1).out
+    found = {line.split("[")[1].split("]")[0]: line.split(": ")[1].split("[")[0] for line in out.splitlines()}
+    assert found == {"hpet-on": "info", "no-stimer": "error", "no-hypervclock": "error", "reset-pointless": "warning"}
+
+
+def test_stdin_has_the_configuration_of_the_file_it_is_named_after(
+    hvctl: Hvctl, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "sub" / "hvctl.toml").write_text('select = ["hpet-on"]\n')
+    data = (folder / "sub" / "a.xml").read_bytes()
+    for words, count in ([], len(EVERYTHING)), (["--stdin-filename", "sub/a.xml"], 1):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+        out = hvctl("lint", "-", *words, "--format", "concise", code=1).out
+        assert len(out.splitlines()) == count
+
+
+def test_the_current_folder_is_gone(hvctl: Hvctl, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "gone").mkdir()
+    monkeypatch.chdir(folder / "gone")
+    (folder / "gone").rmdir()
+    assert "the current folder cannot be found" in hvctl("lint", "../sub/a.xml", code=2).err
 
 
 @pytest.mark.parametrize(
@@ -144,6 +188,9 @@ def test_all_mistakes_at_once(hvctl: Hvctl, folder: Path) -> None:
         (["a.xml", "--profile", "windows-13"], "windows-13"),
         (["-", "-"], "stdin can be read once only"),
         (["a.xml", "--jobs", "0"], "--jobs"),
+        (["a.xml", "--jobs", "100000"], "--jobs"),
+        (["a.xml", "--select", "foo,slow,bar"], "no rule is called 'foo' or 'bar'"),
+        (["sub/a.xml", "-o", "./sub/a.xml"], "sub/a.xml is read, and the result would take its place"),
     ],
 )
 @pytest.mark.usefixtures("folder")
@@ -154,4 +201,7 @@ def test_a_call_that_makes_no_sense(hvctl: Hvctl, words: list[str], message: str
 @pytest.mark.usefixtures("folder")
 def test_the_domains_of_a_libvirt(hvctl: Hvctl) -> None:
     assert hvctl("lint", "--connect", "test:///default", "--no-config").err.endswith("1 file: nothing found")
+    # Its domains are XML, whatever the files that are named.
+    words = ("lint", "--connect", "test:///default", "--no-config", "--qemu-args")
+    assert hvctl(*words).err.endswith("1 file: nothing found")
     hvctl("lint", "--connect", "nothing:///there", "--no-config", code=3)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -22,8 +24,8 @@ DOMAIN = """\
 """
 SAFE = DOMAIN.replace("<vapic state='on'/>\n", "<vapic state='on'/>\n    <vpindex state='on'/>\n")
 DIFF = """\
---- guest.xml (before)
-+++ guest.xml (after)
+--- a/guest.xml
++++ b/guest.xml
 @@ -2,6 +2,7 @@
    <os><type machine='pc-q35-7.2'/></os>
    <features><hyperv>
@@ -97,3 +99,49 @@ def test_a_broken_file_is_not_touched(hvctl: Hvctl, path: Path) -> None:
     path.write_text(DOMAIN + "<")
     hvctl("lint", "guest.xml", "--no-config", "--unsafe-fixes", code=1)
     assert path.read_text() == DOMAIN + "<"
+
+
+ENCODINGS = {
+    "crlf.xml": DOMAIN.replace("\n", "\r\n").encode(),
+    "bom.xml": b"\xef\xbb\xbf" + DOMAIN.encode(),
+    "latin-1.xml": b"<?xml version='1.0' encoding='iso-8859-1'?>\n" + DOMAIN.replace("ours", "é").encode("latin-1"),
+    "no line end.xml": DOMAIN.removesuffix("\n</domain>\n").encode() + b"</domain>",
+    "other lines.xml": DOMAIN.replace("ours", "\x85\u2028").encode(),
+}
+NAMES = (b"a\n+++ x.xml", b'"q"\\.xml', b"\xff.xml", "é.xml".encode(), b"sub/a.xml")
+
+
+@pytest.mark.parametrize("program", [["git", "apply"], ["patch", "-p1", "--quiet"]], ids=["git", "patch"])
+def test_a_diff_is_a_patch(tmp_path: Path, program: list[str]) -> None:
+    """What git or patch makes of it are the bytes that --fix writes, whatever the file and its name."""
+    for folder in ("patched", "fixed"):
+        (tmp_path / folder / "sub").mkdir(parents=True)
+        files = {os.fsencode(name): data for name, data in ENCODINGS.items()} | dict.fromkeys(NAMES, DOMAIN.encode())
+        for name, data in files.items():
+            with open(os.fsencode(tmp_path / folder) + b"/" + name, "wb") as stream:
+                stream.write(data)
+    words = [sys.executable, "-m", "hvctl", "lint", ".", *RULES]
+    shown = subprocess.run([*words, "--diff"], cwd=tmp_path / "patched", capture_output=True, check=False)
+    assert shown.returncode == 1, shown.stderr
+    subprocess.run(program, cwd=tmp_path / "patched", input=shown.stdout, check=True, capture_output=True)
+    subprocess.run([*words, "--fix"], cwd=tmp_path / "fixed", check=True, capture_output=True)
+    compared = subprocess.run(["diff", "-r", "patched", "fixed"], cwd=tmp_path, capture_output=True, check=False)
+    assert (compared.returncode, compared.stdout) == (0, b"")
+    assert "<vpindex" in (tmp_path / "patched" / "sub" / "a.xml").read_text()
+
+
+def test_a_diff_names_a_file_as_from_here(hvctl: Hvctl, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert hvctl("lint", str(path), *RULES, "--diff", code=1).out == DIFF
+    (path.parent / "elsewhere").mkdir()
+    monkeypatch.chdir(path.parent / "elsewhere")
+    assert hvctl("lint", str(path), *RULES, "--diff", code=1).out.startswith(f"--- {path}\n+++ {path}\n")
+
+
+def test_a_file_that_cannot_be_written_keeps_its_findings(hvctl: Hvctl, path: Path) -> None:
+    """Its name leaves no room for that of a temporary file beside it."""
+    name = "a" * 250 + ".xml"
+    path.rename(path.with_name(name))
+    done = hvctl("lint", name, *RULES, "--fix", "--format", "concise", code=1)
+    assert "error[requirement-missing]" in done.out
+    assert f"{name}: not checked: it cannot be written: file name too long" in done.out
+    assert path.with_name(name).read_text() == DOMAIN

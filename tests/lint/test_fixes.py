@@ -20,11 +20,18 @@ from hvctl.lint.rule import Kind
 from hvctl.model.finding import Finding, Safety, Severity
 from tests.lint.odd_commands import odd_commands
 from tests.lint.odd_domains import odd_domains
-from tests.made_hosts import made_intel_host
+from tests.made_hosts import made_amd_host, made_intel_host, made_kvm
 from tests.render.domains import domains
 
 HOSTS = Path(__file__).parent.parent / "hosts"
-POOLS = ((), (read_host(str(HOSTS / "debian-12.json")),), (read_host(str(HOSTS / "debian-13.json")), made_intel_host()))
+# A kernel that does not tell of the VP index, which much else requires.
+LACKING = made_amd_host(kvm=made_kvm(features=0xAAFF & ~(1 << 6)))
+POOLS = (
+    (),
+    (read_host(str(HOSTS / "debian-12.json")),),
+    (read_host(str(HOSTS / "debian-13.json")), made_intel_host()),
+    (LACKING,),
+)
 pools = st.sampled_from(POOLS)
 files = st.one_of(domains(), odd_domains())
 SAFE, ANY = (Safety.SAFE,), (Safety.SAFE, Safety.UNSAFE)
@@ -211,6 +218,50 @@ def test_of_arguments_in_a_domain_only_what_is_meant_goes(option: str, value: st
     found = mend(text.encode(), "x", Kind.DOMAIN, Job(choose(rules)), ANY)
     assert found.data.decode() == (COMMANDLINE.format(option, left) if left else "".join(rest))
     assert found.result.findings == ()
+
+
+ELEMENTS = "<domain type='kvm'><os><type machine='pc-q35-7.2'/></os><features><hyperv>{}</hyperv></features>{}</domain>"
+VPINDEX, SYNIC, IPI = (f"<{name} state='on'/>" for name in ("vpindex", "synic", "ipi"))
+FEATURE = "<cpu><feature policy='{}' name='hv-synic'/></cpu>"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "hosts"),
+    [
+        ((VPINDEX, ""), ("", ""), (LACKING,)),
+        ((VPINDEX + IPI, ""), (VPINDEX + IPI, ""), (LACKING,)),
+        (("<vpindex/>" + IPI, ""), (VPINDEX + IPI, ""), ()),
+        ((VPINDEX + SYNIC, FEATURE.format("require")), (VPINDEX + SYNIC, "<cpu></cpu>"), ()),
+        ((VPINDEX + SYNIC, FEATURE.format("disable")), (VPINDEX + SYNIC, FEATURE.format("disable")), ()),
+        (("<synic state='off'/>", FEATURE.format("disable")), ("<synic state='off'/>", "<cpu></cpu>"), ()),
+        (
+            ("<synic state='off'/>", FEATURE.format("require")),
+            ("<synic state='off'/>", FEATURE.format("require")),
+            (),
+        ),
+    ],
+)
+def test_nothing_is_written_twice_or_taken_from_what_needs_it(
+    before: tuple[str, str], after: tuple[str, str], hosts: tuple[object, ...]
+) -> None:
+    names = ("not-supported-by-host", "requirement-missing", "hv-cpu-feature")
+    asked = Job(choose(rule for rule in all_rules() if rule.id in names), job(hosts).facts)
+    found = mend(ELEMENTS.format(*before).encode(), "x", Kind.DOMAIN, asked, ANY)
+    assert found.data.decode() == ELEMENTS.format(*after)
+    assert [one for one in found.result.findings if one.fix] == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "left"),
+    [
+        ("-cpu", "host,hv-passthrough,-hv-evmcs,hv-crash=off,+x2apic", "host,hv-passthrough,+x2apic"),
+        ("-cpu", "host,hv-passthrough,-hv-syndbg", "host,hv-passthrough,-hv-syndbg"),
+    ],
+)
+def test_what_passthrough_turns_on_again_goes_from_a_domain_too(option: str, value: str, left: str) -> None:
+    rules = [rule for rule in all_rules() if rule.id == "disabled-after-passthrough"]
+    found = mend(COMMANDLINE.format(option, value).encode(), "x", Kind.DOMAIN, Job(choose(rules)), SAFE)
+    assert found.data.decode() == COMMANDLINE.format(option, left)
 
 
 def test_a_machine_type_gets_the_version_that_all_hosts_have() -> None:

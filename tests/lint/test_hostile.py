@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hvctl.formats.xml_source import LARGEST
+from hvctl.cli.lint_files import LARGEST
 from hvctl.lint.engine import Job, choose, lint
 from hvctl.lint.fixes import mend
 from hvctl.lint.registry import all_rules
@@ -59,7 +60,16 @@ FINE = {
     "comment": GOOD.replace("<name>", f"<!-- hvctl: ignore[{'a' * (1 << 20)}] x --><name>").encode(),
     "reset": GOOD.replace("<reset state='on'/>", "<reset state='on'/>" * 20_000).encode(),
     "comments": GOOD.replace("<reset", "<!-- hvctl: ignore[reset-pointless] x -->" * 2000 + "<reset").encode(),
-    "devices": GOOD.replace("<name>", "<devices>" + "<disk a='b'/>" * 100_000 + "</devices><name>").encode(),
+    "pairs": GOOD.replace(
+        "<reset", "<!-- hvctl: ignore[hpet-on] x --><reset state='on'/>" * 20_000 + "<reset"
+    ).encode(),
+    "metadata": GOOD.replace(
+        "<name>",
+        "<metadata><h:guest xmlns:h='urn:hvctl:domain:1.0'>"
+        + "<h:ignore rule='hpet-on' reason='x'/>" * 20_000
+        + "</h:guest></metadata><name>",
+    ).encode(),
+    "devices": GOOD.replace("<name>", "<devices>" + "<disk a='b'/>" * 90_000 + "</devices><name>").encode(),
     "devices in devices": GOOD.replace("<name>", "<devices><devices><panic/></devices></devices><name>").encode(),
     "hidden": GOOD.replace("<name>", "<devices><x><![CDATA[</devices>]]></x></devices><name>").encode(),
     "hidden too": GOOD.replace("<name>", "<!--<devices>--><name>")
@@ -112,6 +122,7 @@ def test_no_file_stops_the_others(tmp_path: Path) -> None:
     with (tmp_path / "huge.xml").open("wb") as stream:
         stream.truncate(100 << 20)
     (tmp_path / "elements.xml").write_bytes(b"<domain>" + b"<a/>" * (LARGEST // 4 - 10) + b"</domain>")
+    (tmp_path / "findings.xml").write_text(GOOD.replace("<reset state='on'/>", "<reset state='on'/>\n" * 90_000))
     (tmp_path / "binary.xml").write_bytes(os.urandom(100_000))
     (tmp_path / "dangling.xml").symlink_to("nowhere")
     (tmp_path / "self.xml").symlink_to("self.xml")
@@ -123,9 +134,15 @@ def test_no_file_stops_the_others(tmp_path: Path) -> None:
     assert code == 1, err
     document = json.loads(out)
     unchecked = {Path(one["path"]).name: one["reason"] for one in document["unchecked"]}
+    for name, count in ("findings.xml", 90_000), ("fine reset.xml", 20_000), ("fine pairs.xml", 20_000):
+        found = re.fullmatch(
+            r"only the first 1000 of its (\d+) findings are given, and none is mended", unchecked.pop(name)
+        )
+        assert found
+        assert int(found[1]) >= count
     assert unchecked == {
-        "huge.xml": "it is larger than 16 MiB",
-        "elements.xml": "it has more than 200000 elements",
+        "huge.xml": "it is larger than 4 MiB",
+        "elements.xml": "it has more than 100000 elements",
         "dangling.xml": "no such file or directory",
         "self.xml": "too many levels of symbolic links",
         "pipe.xml": "it is not a regular file; pass it on stdin, as `-`",
@@ -151,6 +168,29 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "it holds no QEMU command line" in hvctl("lint", str(tmp_path / "d.sh")).err
 
 
+def test_what_is_too_long_for_a_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """To judge 16 MiB of them took minutes, and a gigabyte."""
+    long = "qemu-system-x86_64 -cpu host,hv_stimer \\\n"
+    (tmp_path / "a.args").write_text(long * 10_000)
+    (tmp_path / "b.xml").write_text(long * 10_000)
+    (tmp_path / "c.args").write_text(long * 100)
+    out = Hvctl(capsys)("lint", str(tmp_path / "a.args"), "--format", "concise", code=1).out
+    assert out.endswith("not checked: it is longer than 256 KiB, and so no command line\n")
+    Hvctl(capsys)("lint", str(tmp_path / "b.xml"), "--qemu-args", "--format", "concise", code=1)
+    assert "requirement-missing" in Hvctl(capsys)("lint", str(tmp_path / "c.args"), code=1).out
+
+
+def test_a_file_with_too_many_findings_is_not_mended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each of a hundred rounds would judge all of it."""
+    path = tmp_path / "a.xml"
+    path.write_text(GOOD.replace("<reset state='on'/>", "<reset state='on'/>" * 2000))
+    before = path.read_bytes()
+    out = Hvctl(capsys)("lint", str(path), "--no-config", "--unsafe-fixes", "--format", "concise", code=1).out
+    assert len(out.splitlines()) == 1001
+    assert out.endswith(" findings are given, and none is mended\n")
+    assert path.read_bytes() == before
+
+
 def test_a_file_that_vanishes(tmp_path: Path) -> None:
     """Between the listing of its folder and its turn."""
     from hvctl.cli.lint_files import File, UnreadableError, find_files, read
@@ -170,11 +210,24 @@ def test_names_that_a_terminal_would_obey(tmp_path: Path, capsys: pytest.Capture
     for form in ("text", "concise", "github", "junit", "json", "sarif"):
         out = Hvctl(capsys)("lint", str(path), "--format", form, "--fail-on", "never").out
         assert "\x1b" not in out
+        # In the log of a job on GitHub such a line would be an order.
+        assert not any(line.startswith((".xml", "::set-env")) for line in out.splitlines())
+    other = tmp_path / "a\n::set-env name=A::b.xml"
+    other.write_text("<other/>")
+    done = Hvctl(capsys)("lint", str(other), str(tmp_path / "no\x1b\nwhere.xml"), "--format", "concise", code=1)
+    assert "/a\\n::set-env name=A::b.xml: its root is <other>" in done.err
+    assert "/no\\x1b\\nwhere.xml: not checked: " in done.out
     encoded = os.fsencode(tmp_path) + b"/\xff.xml"
     with open(encoded, "wb") as stream:
         stream.write(GOOD.encode())
     for form in ("text", "concise", "github", "junit", "json", "sarif"):
         Hvctl(capsys)("lint", os.fsdecode(encoded), "--format", form, "--fail-on", "never")
+
+
+def test_a_document_of_another_type_is_passed_over() -> None:
+    page = b"<!DOCTYPE html PUBLIC '-//W3C//DTD XHTML 1.0 Strict//EN' 'http://www.w3.org/x.dtd'><html><br></html>"
+    assert lint(page, "x", Kind.DOMAIN, JOB).note == "it has a document type declaration, and no <domain>"
+    assert lint(page.replace(b"<br>", b"<domain/>"), "x", Kind.DOMAIN, JOB).findings
 
 
 @given(st.binary(max_size=300))

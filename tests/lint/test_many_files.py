@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hvctl.cli.lint_files import File
-from hvctl.cli.lint_run import Judge, Outcome, Plan, run
+from hvctl.cli.lint_outcome import Outcome
+from hvctl.cli.lint_run import Judge, Plan, run
 from hvctl.formats.xml_source import parse_all
 from hvctl.lint import engine
 from hvctl.lint.engine import Job, Text, choose, lint, lint_all
@@ -45,15 +46,17 @@ texts = st.one_of(
 )
 
 
-@given(st.lists(texts, max_size=6), st.sampled_from(JOBS))
-def test_together_as_alone(many: list[Text], job: Job) -> None:
-    assert lint_all(many, job) == [lint(*text, job) for text in many]
+@given(st.lists(texts, max_size=6), st.sampled_from(JOBS), st.booleans())
+def test_together_as_alone(texts: list[Text], job: Job, many: bool) -> None:
+    assert lint_all(texts, job, many=many) == [lint(*text, job) for text in texts]
 
 
 def whole(data: bytes, path: str) -> engine.Result:
     """A file judged with all of it read."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "read_all", lambda files: parse_all(files, most=MOST_ELEMENTS, mark=MARK))
+        patch.setattr(
+            engine, "read_all", lambda files, many: parse_all(files, many=many, most=MOST_ELEMENTS, mark=MARK)
+        )
         return lint(data, path, Kind.DOMAIN, JOBS[1])
 
 
@@ -85,7 +88,7 @@ def folder(tmp_path: Path) -> Path:
 
 def outcomes(folder: Path, jobs: int) -> list[Outcome]:
     settings = Settings(paths=(PathSettings("*7.xml", ignore=("clock-offset",)),))
-    plan = Plan(settings, (), {}, str(folder), "json", color=False, qemu_args=False)
+    plan = Plan(settings, (), {}, str(folder), "junit", color=False, qemu_args=False)
     files = [File(str(folder / f"{number:03}.xml"), f"{number:03}.xml") for number in range(230)]
     if jobs:
         return list(run(files, plan, jobs))

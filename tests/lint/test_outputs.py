@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -104,6 +109,24 @@ def test_the_edits_of_json_are_the_fix(hvctl: Hvctl, folder: Path) -> None:
     lines[edit["line"] - 1] = line[: edit["column"] - 1] + edit["text"] + line[edit["end_column"] - 1 :]
     hvctl("lint", "a b.xml", "--no-config", "--select", "stimer-without-hypervclock", "--fix")
     assert (folder / "a b.xml").read_text() == "".join(lines)
+
+
+@pytest.mark.parametrize("form", ["json", "sarif"])
+@pytest.mark.parametrize("rules", ["all", "reset-pointless", "not-well-formed"])
+def test_what_is_written_in_parts_is_as_if_it_were_written_at_once(hvctl: Hvctl, form: str, rules: str) -> None:
+    words = (
+        "lint",
+        str(HERE.parent / "rules"),
+        "--no-config",
+        "--format",
+        form,
+        "--select",
+        rules,
+        "--fail-on",
+        "info",
+    )
+    out = hvctl(*words, code=1).out  # without the rule, the file that is broken is unchecked
+    assert out == json.dumps(json.loads(out), indent=2, ensure_ascii=True) + "\n"
 
 
 @pytest.mark.usefixtures("folder")
@@ -218,3 +241,73 @@ def test_many_files_in_many_processes(hvctl: Hvctl, tmp_path: Path) -> None:
     alone: Any = hvctl(*words, "concise", "--jobs", "1", code=1).out
     assert hvctl(*words, "concise", "--jobs", "3", code=1).out == alone
     assert len(json.loads(hvctl(*words, "json", "--jobs", "2", code=1).out)["findings"]) >= len(alone.splitlines())
+
+
+def on_a_terminal(words: list[str], *, stdout: bool, **environment: str) -> str:
+    """What a command prints on a terminal: all of it, or what goes to stderr alone."""
+    reader, writer = pty.openpty()
+    with (
+        os.fdopen(reader, "rb", buffering=0) as terminal,
+        subprocess.Popen(
+            [sys.executable, "-m", "hvctl", *words],
+            stdout=writer if stdout else subprocess.DEVNULL,
+            stderr=writer,
+            env={**os.environ, **environment},
+        ),
+    ):
+        os.close(writer)
+        parts = []
+        with contextlib.suppress(OSError):  # how a terminal ends
+            while part := terminal.read(1 << 16):
+                parts.append(part)
+    return b"".join(parts).decode()
+
+
+def test_a_terminal_shows_how_far_it_has_come(tmp_path: Path) -> None:
+    """Also where stdout is one, and never in the middle of what is written there."""
+    for number in range(450):
+        (tmp_path / f"{number:03}.xml").write_text("<domain/>")
+    (tmp_path / "300.xml").write_text("<a/>")
+    words = ["lint", str(tmp_path), "--no-config", "--jobs", "1", "--select", "reset-pointless"]
+    progress = "\rchecked 200 files\r\x1b[K"
+    for result in ([], ["--format", "json", "-o", str(tmp_path / "result")]):
+        shown = on_a_terminal([*words, *result], stdout=True, TERM="xterm")
+        assert shown.startswith(f"{progress}skipped ")
+        assert "\rchecked 400 files\r\x1b[K" in shown
+    assert progress in on_a_terminal([*words, "--format", "json"], stdout=False, TERM="xterm")
+    assert "checked" not in on_a_terminal(words, stdout=True, TERM="dumb")
+    assert "checked" not in on_a_terminal([*words, "--quiet"], stdout=True, TERM="xterm")
+
+
+def test_each_file_is_judged_once_by_its_shortest_name(hvctl: Hvctl, folder: Path) -> None:
+    """As GitHub and GitLab know it, from the repository's root on."""
+    for name in ("broken.xml", "gone.xml"):
+        (folder / name).unlink()
+    words = ("--no-config", "--select", "reset-pointless", "--format", "concise")
+    expected = hvctl("lint", "a b.xml", *words).out
+    assert len(expected.splitlines()) == 1
+    for paths in (["./a b.xml"], [".//a b.xml", "a b.xml", str(folder / "a b.xml")], ["a b.xml", "."]):
+        assert hvctl("lint", *paths, *words).out == expected
+    (folder / "sub").mkdir()
+    (folder / "sub" / "a b.xml").write_text(DOMAIN)
+    assert hvctl("lint", ".//sub", *words).out.startswith("sub/a b.xml:")
+
+
+def test_folders_in_folders_have_an_end(hvctl: Hvctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    deep = Path(*["f"] * 120)
+    deep.mkdir(parents=True)
+    (deep / "a.xml").write_text(DOMAIN)
+    out = hvctl("lint", ".", "--no-config", "--format", "concise", code=1).out
+    assert out == f"{'/'.join(['f'] * 101)}: not checked: it is more than 100 folders deep\n"
+
+
+def test_the_list_of_rules_can_go_to_a_file(hvctl: Hvctl, tmp_path: Path) -> None:
+    printed = hvctl("lint", "--list-rules").out
+    assert hvctl("lint", "--list-rules", "-o", str(tmp_path / "rules")).out == ""
+    assert (tmp_path / "rules").read_text() == printed
+
+
+def test_only_what_is_named_is_taken_for_a_command_line(hvctl: Hvctl, folder: Path) -> None:
+    plain = hvctl("lint", str(folder), "--no-config", "--format", "concise", code=1).out
+    assert hvctl("lint", str(folder), "--no-config", "--format", "concise", "--qemu-args", code=1).out == plain

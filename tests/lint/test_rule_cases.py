@@ -13,7 +13,13 @@ from hvctl.lint.engine import Job, choose, lint
 from hvctl.lint.registry import all_rules
 from hvctl.lint.rule import Kind
 from hvctl.model.host import Host
-from tests.made_hosts import made_amd_host, made_intel_host, made_no_hyperv_host, made_old_kernel_host
+from tests.made_hosts import (
+    made_amd_host,
+    made_intel_host,
+    made_libvirt,
+    made_no_hyperv_host,
+    made_old_kernel_host,
+)
 
 HOSTS = Path(__file__).parent.parent / "hosts"
 DEBIAN_12, DEBIAN_13 = (read_host(str(HOSTS / f"debian-{number}.json")) for number in (12, 13))
@@ -90,11 +96,20 @@ ON = " state='on'/>"
         (domain(f"<relaxed{ON}").replace("'kvm'", "'qemu'"), [("not-kvm", 1, 9)]),
         (domain("<relaxed state='off'/>").replace("'kvm'", "'qemu'"), []),
         (domain(f"<relaxed{ON}").replace("'kvm'", "'xen'"), []),
+        (domain(f"<synic{ON}", f"<stimer{ON}").replace("'kvm'", "'xen'"), []),
+        (domain(f"<relaxed{ON}").replace("'kvm'", "'hvf'"), [("not-kvm", 1, 9)]),
+        (domain(f"<synic{ON}", "<vpindex/>"), [("requirement-missing", 4, 1), ("invalid-value", 5, 1)]),
         (domain(f"<relaxed{ON}").replace(" type='kvm'", ""), [("not-kvm", 1, 1)]),
         (domain(mode=" mode='all'"), [("invalid-value", 3, 19)]),
         (domain(rest="<clock><timer name='hpet' present='off'/></clock>"), [("invalid-value", 6, 27)]),
         (domain(rest="<cpu><feature name='hv-time'/></cpu>"), [("hv-cpu-feature", 6, 15)]),
         (domain(rest="<cpu><feature policy='disable' name='hv_evmcs'/></cpu>"), [("hv-cpu-feature", 6, 32)]),
+        (domain(rest="<cpu><feature name='pmu'/><feature name='nx'/></cpu>"), [("unknown-cpu-feature", 6, 15)]),
+        (domain(rest="<cpu><feature name='sse3'/><feature name='pni'/></cpu>"), [("unknown-cpu-feature", 6, 15)]),
+        (
+            domain(rest="<cpu><feature name='md_clear'/><feature name='md_clear'/></cpu>"),
+            [("unknown-cpu-feature", 6, 15), ("unknown-cpu-feature", 6, 41)],
+        ),
         ("<domstatus>\n" + domain(f"<synic{ON}") + "</domstatus>", [("requirement-missing", 5, 1)]),
     ],
 )
@@ -121,11 +136,43 @@ def argument(*words: str) -> str:
         (["-cpu", "host,hv_relaxed"], [("written-twice", 8, 11)]),
         (["-global", "kvm-pit.lost_tick_policy=discard"], []),
         (["-global"], []),
+        (["-global", "x86_64-cpu.hv_vapic=on"], [("unknown-enlightenment", 8, 11)]),
         (["-global", "x86_64-cpu.hv-no-nonarch-coresharing=on"], [("coresharing-unpinned", 8, 11)]),
     ],
 )
 def test_arguments_beside_elements(arguments: list[str], places: Places) -> None:
     assert errors(domain(f"<relaxed{ON}", rest=argument(*arguments))) == places
+
+
+BESIDE = {"hpet-on", "timer-policy", "no-stimer", "no-hypervclock", "vapic-missing", "synic-without-stimer"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rules"),
+    [
+        (["-global", "x86_64-cpu.hv-vpindex=off", "-cpu", "host,hv-synic,hv-vpindex"], []),
+        (["-global", "cpu.hv-vpindex=off", "-global", "cpu.hv-vpindex=on", "-global", "cpu.hv-synic=on"], []),
+        (["-cpu", "host,hv-synic,hv-vpindex=off,hv-vpindex"], []),
+        (["-cpu", "host,hv-synic,+hv-vpindex,hv-vpindex=off"], []),
+        (["-cpu", "host,-hv-vpindex,hv-synic,hv-vpindex=on"], ["requirement-missing"]),
+        (["-cpu", "host,hv-synic", "-cpu", "host,hv-relaxed"], []),
+        (["-cpu", "host,+hv_relaxed"], ["unknown-enlightenment"]),
+        (["-cpu", "host,hv-synic,x-hv-synic-kvm-only=on"], []),
+        (
+            ["-cpu", "host,hv-passthrough,-hv-evmcs,hv-synic"],
+            ["disabled-after-passthrough", "passthrough-blocks-migration"],
+        ),
+        (["-cpu", "host,hv-passthrough,hv-syndbg=off"], ["passthrough-blocks-migration"]),
+        (["-cpu", "host,hv-reenlightenment,tsc-freq=2G"], []),
+        (["-cpu", "host,hv-relaxed,-hypervisor"], ["hypervisor-hidden"]),
+    ],
+)
+def test_a_processor_among_the_arguments_is_read_as_qemu_reads_it(arguments: list[str], rules: list[str]) -> None:
+    text = "<domain type='kvm'><os><type machine='pc-q35-7.2'/></os>\n" + argument(*arguments) + "</domain>"
+    places = [place for place in found(text) if place[0] not in BESIDE]
+    assert [place[0] for place in places] == rules
+    # All of them are about the last value.
+    assert {place[1:] for place in places} <= {(len(arguments) + 2, 11)}
 
 
 RUN = "qemu-system-x86_64 -accel kvm -M pc-q35-7.2 "
@@ -177,6 +224,22 @@ QUIET = {"hpet-on", "timer-policy", "no-stimer", "no-hypervclock", "vapic-missin
         ("echo $'it\\'s'", []),
         ("echo -cpu host,hv_ipi", []),
         ("qemu-system-aarch64 -cpu max,hv_ipi", []),
+        ("qemu-system-aarch64 -M virt -accel kvm -name win11 -cpu max", []),
+        ("virt-install --virt-type kvm --name win11 --cpu host", []),
+        ("docker run --device=/dev/kvm --name windows -v a:/b image", []),
+        ("usermod -aG kvm -s /bin/sh win11; QEMU=/usr/bin/qemu-system-x86_64 -name win11", []),
+        ("nice -n 5 " + RUN + "-cpu host,hv_ipi", [("requirement-missing", 1, 65)]),
+        ("if " + RUN + "-cpu host,hv_ipi; then echo -cpu host,hv_evmcs; fi", [("requirement-missing", 1, 58)]),
+        (RUN + "-cpu host,hv_ipi& wait -name win11", [("requirement-missing", 1, 55)]),
+        (RUN + "-cpu host,'hv_ipi;'", [("unknown-enlightenment", 1, 56)]),
+        (RUN + "-cpu host,hv_ipi\\;", [("unknown-enlightenment", 1, 55)]),
+        (RUN + "\\\r\n  -cpu host,hv_ipi\r\necho -name win11\r\n", [("requirement-missing", 2, 13)]),
+        (RUN + "-cpu host,hv_synic,x-hv-synic-kvm-only=on", [("synic-without-stimer", 1, 55)]),
+        (
+            RUN.replace("q35-7.2", "q35-3.0") + "-cpu host,hv_synic,x-hv-synic-kvm-only=off",
+            [("requirement-missing", 1, 55), ("synic-without-stimer", 1, 55)],
+        ),
+        (RUN.replace("kvm", "tcg") + "-cpu max,hv_synic,hv_vpindex", [("not-kvm", 1, 27)]),
     ],
 )
 def test_command_lines(text: str, places: Places) -> None:
@@ -192,6 +255,7 @@ def test_command_lines(text: str, places: Places) -> None:
         ("-M pc-q35-7.2,hpet=on -cpu host,hv_relaxed $EXTRA", ["hpet-on"]),
         ("-cpu host,hv_relaxed", ["hpet-on", "timer-policy", "unversioned-machine"]),
         ('-cpu host,hv_relaxed "${MORE[@]}"', []),
+        ("-M pc-q35-7.2,hpet=$HPET -rtc driftfix=$FIX -cpu host,hv_relaxed", []),
         ("-cpu $CPU", []),
     ],
 )
@@ -199,6 +263,38 @@ def test_what_a_shell_puts_in_is_not_taken_for_missing(words: str, rules: list[s
     text = f"qemu-system-x86_64 -accel kvm {words}"
     absent = {"hpet-on", "timer-policy", "unversioned-machine"}
     assert sorted({place[0] for place in found(text, kind=Kind.COMMAND_LINE)} & absent) == rules
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "QEMU=/usr/bin/qemu-system-x86_64\n",
+        "if [ ! -e /dev/kvm ]; then modprobe kvm; fi\n",
+        "command -v qemu-system-x86_64 >/dev/null || apt-get install -y qemu-kvm\n",
+        "qemu-system-x86_64 --version\nkvm -cpu help\nkvm -machine help | grep q35\n",
+        "lsmod | grep kvm\n",
+    ],
+)
+def test_what_runs_no_guest_is_none_whatever_the_profile(text: str) -> None:
+    assert found(text, kind=Kind.COMMAND_LINE, profile="windows-11") == []
+
+
+@pytest.mark.parametrize(
+    ("options", "rules"),
+    [
+        ("-M pc-q35-7.2,accel=$ACCEL -cpu host,hv_relaxed,hv_vapic", []),
+        ('-M pc-q35-7.2 -accel "${ACCEL:-kvm}" -cpu host,hv_relaxed,hv_vapic', []),
+        ("-M pc-q35-7.2 -accel kvm -cpu host,hv_synic=$SYNIC,hv_spinlocks=`cat n`", []),
+        ("-M pc-q35-7.2 -accel kvm -cpu host,hv_vendor_id=${VENDOR_OF_THE_GUEST},invtsc=$INVTSC,$MORE", []),
+        ("-M pc-q35-7.2 -accel kvm -global x86_64-cpu.hv-relaxed=$R -cpu host,hv_vapic", []),
+        ("-M pc-q35-7.2 -accel kvm -global kvm-pit.lost_tick_policy=$P -cpu host,hv_vapic", []),
+        ("-M pc-q35-7.2 -accel kvm -cpu host,hv_ipi,hv_vpindex,hv_relaxed=maybe,$MORE", ["invalid-value"]),
+        ("-M pc-q35-7.2 -accel kvm -cpu 'host,hv_relaxed=$R'", ["invalid-value"]),
+    ],
+)
+def test_what_a_shell_puts_in_is_not_judged(options: str, rules: list[str]) -> None:
+    places = found(f"qemu-system-x86_64 {options}", kind=Kind.COMMAND_LINE)
+    assert [place[0] for place in places if place[0] not in QUIET] == rules
 
 
 FULL = [f"<{name}{ON}" for name in ("relaxed", "vapic", "vpindex", "synic", "stimer")]
@@ -219,7 +315,7 @@ HIDDEN = ("hypervisor-hidden", 16, 32)
         (" machine='pc-q35-7.2'", "", [("unversioned-machine", 2, 5)]),
         (FULL[4], "", [("synic-without-stimer", 7, 1)]),
         (FULL[1], "", [("vapic-missing", 3, 11)]),
-        ("<timer name='hpet' present='no'/>", "", [("hpet-on", 1, 1)]),
+        ("<timer name='hpet' present='no'/>", "", [("hpet-on", 10, 1)]),
         ("'no'", "'yes'", [("hpet-on", 13, 20)]),
         ("'catchup'", "'delay'", [("timer-policy", 11, 19)]),
         ("<timer name='rtc' tickpolicy='catchup'/>", "", [("timer-policy", 10, 1)]),
@@ -238,6 +334,7 @@ HIDDEN = ("hypervisor-hidden", 16, 32)
         (FULL[0] + "\n", "</hyperv><hyperv>" + FULL[4] + "\n", [("repeated-element", 4, 18)]),
         (FULL[0], FULL[0] + "<spinlocks state='on'/>", [("spinlocks-without-retries", 4, 22)]),
         (FULL[0], FULL[0] + "<spinlocks state='off'/>", []),
+        (FULL[0], FULL[0] + "<vendor_id state='on'/>", [("invalid-value", 4, 22)]),
     ],
 )
 def test_what_is_slow_or_dangerous(old: str, new: str, places: Places) -> None:
@@ -250,7 +347,8 @@ def test_what_is_slow_or_dangerous(old: str, new: str, places: Places) -> None:
         *((name, True) for name in ("win11", "windows", "Windows-10", "my-win2019-dc", "WIN_XP", "w-win7", "win 8")),
         *((name, True) for name in ("win2k22", "win2012r2", "w2k19", "W2K8R2")),
         *((name, False) for name in ("linux", "winter", "darwin11", "rewind", "window7", "twin11a", "win", "")),
-        *((name, False) for name in ("w2", "gw2k8")),
+        *((name, False) for name in ("w2", "gw2k8", "win100", "windowsill", "winserverless")),
+        *((name, True) for name in ("win10x64", "Win11Pro", "win2022std", "WindowsServer2019", "winserver")),
     ],
 )
 def test_windows_is_known_by_its_name(name: str, windows: bool) -> None:
@@ -288,6 +386,28 @@ def test_libosinfo_knows_better(system: str, windows: bool) -> None:
     assert (("clock-offset", 10, 8) in found(text)) is windows
 
 
+DEBIAN = (
+    "<metadata><l:libosinfo xmlns:l='http://libosinfo.org/xmlns/libvirt/domain/1.0'>"
+    "<l:os id='http://debian.org/debian/12'/></l:libosinfo></metadata>"
+)
+LINUX = domain(f"<vapic{ON}", rest=CLOCK).replace("<os>", f"{DEBIAN}<os>")
+ARM = domain(f"<vapic{ON}", rest=CLOCK).replace("<type machine='pc-q35-7.2'", "<type arch='aarch64' machine='virt-7.2'")
+
+
+@pytest.mark.parametrize("text", [LINUX, ARM])
+def test_what_windows_wants_is_not_asked_of_others(text: str) -> None:
+    assert found(text) == found(text, profile="windows-11") == []
+    other = domain(f"<vapic{ON}", rest=CLOCK)
+    assert {place[0] for place in found(other)} == {"hpet-on", "timer-policy", "no-stimer"}
+
+
+def test_what_does_nothing_is_not_called_slow() -> None:
+    assert [place[0] for place in found(GOOD.replace("'kvm'", "'qemu'", 1).replace(FULL[4], ""))] == ["not-kvm"]
+    nothing = domain(f"<relaxed{ON}").replace("'kvm'", "'qemu'")
+    rules = {place[0] for place in found(nothing, made_intel_host(), profile="nested-hyperv")}
+    assert rules == {"not-kvm", "clock-offset"}
+
+
 @pytest.mark.parametrize(
     ("lines", "hosts", "places"),
     [
@@ -314,6 +434,15 @@ def test_hosts(lines: list[str], hosts: tuple[Host, ...], places: Places) -> Non
     assert [place for place in found(text, *hosts) if place[0] != "recommended-missing"] == places
 
 
+def test_the_mode_that_libvirt_chooses_by_is_younger_than_some() -> None:
+    text = domain(mode=" mode='host-model'", rest=TIMERS)
+    new = made_amd_host()._replace(libvirt=made_libvirt()._replace(version="11.9.0"))
+    assert [place[0] for place in found(text, new)] == ["host-model-brings-more"]
+    unknown = made_amd_host()._replace(libvirt=made_libvirt()._replace(version=None))
+    assert [place[0] for place in found(text, new, unknown)] == ["host-model-brings-more"]
+    assert ("unknown-to-libvirt", 3, 19) in found(text, new, DEBIAN_13)
+
+
 def test_what_a_kernel_cannot_tell_is_skipped() -> None:
     text = domain(*FULL[:4], f"<stimer state='on'><direct{ON}</stimer>", rest=TIMERS)
     result = lint(text.encode(), "x", Kind.DOMAIN, Job(EVERY, Facts((made_old_kernel_host(),))))
@@ -336,9 +465,16 @@ def test_pinned_vcpus_do_not_share() -> None:
     spinning = domain("<spinlocks state='on' retries='8191'/>", *FULL, rest=TIMERS + PINNED)
     assert found(spinning) == [("spinlocks-with-pinned-vcpus", 4, 1)]
     assert found(spinning.replace("<vcpu>2", "<vcpu>3")) == []
+    for several in ("0-7", "0,4"):
+        assert found(spinning.replace("cpuset='0'", f"cpuset='{several}'")) == []
+    assert found(spinning.replace("cpuset='1'", "cpuset='0'")) == []
     promise = argument("-global", "x86_64-cpu.hv-no-nonarch-coresharing=on")
     topology = "<cpu><topology sockets='1' cores='2' threads='1'/></cpu>\n"
     assert errors(domain(*FULL, rest=TIMERS + PINNED + topology + promise)) == []
+    floating = PINNED.replace("cpuset='0'", "cpuset='0-7'")
+    assert [one[0] for one in errors(domain(*FULL, rest=TIMERS + floating + topology + promise))] == [
+        "coresharing-unpinned"
+    ]
     assert [one[0] for one in errors(domain(*FULL, rest=TIMERS + PINNED + promise))] == ["coresharing-unpinned"]
 
 

@@ -74,6 +74,15 @@ def test_a_rule_that_is_not_asked_leaves_its_suppressions_alone() -> None:
     assert found(Job(choose(rules)), reset=GOOD) == []
 
 
+def test_of_several_rules_each_must_find_something() -> None:
+    job = Job(choose(all_rules()))
+    beside = "<!-- hvctl: ignore[hpet-on, {}reset-pointless, no-stimer] x -->"
+    for more, message in (("", "hpet-on, no-stimer find nothing here"), ("hpet-no, ", "no rule is called 'hpet-no'")):
+        data = DOMAIN.format(metadata="", features="", hyperv="", reset=beside.format(more), behind="").encode()
+        (unused,) = [one for one in lint(data, "x", Kind.DOMAIN, job).findings if one.rule == "suppression-unused"]
+        assert unused.message == message
+
+
 METADATA = """
   <metadata>
     <hvctl:guest xmlns:hvctl='urn:hvctl:domain:1.0'>
@@ -89,6 +98,8 @@ METADATA = """
         ("reset-pointless", "", [("suppression-without-reason", 5, 7)]),
         ("hpet-on, reset-pointless", "both", []),
         ("reset", "x", [("suppression-unused", 5, 7), ("reset-pointless", 12, 7)]),
+        ("Reset_Pointless", "x", []),
+        ("reset-pointless, resets-pointless", "x", [("suppression-unused", 5, 7)]),
     ],
 )
 def test_in_metadata(rule: str, reason: str, rest: list[tuple[str, int, int]]) -> None:

@@ -1,8 +1,8 @@
 """hv-no-nonarch-coresharing=on is promised, and the vCPUs are not pinned.
 
 ## What it does
-Finds the promise in domains in which not every vCPU is pinned, or whose CPU has no `<topology>`. Of a command line
-alone this cannot be seen.
+Finds the promise in domains in which not every vCPU is pinned to a CPU of its own, or whose CPU has no `<topology>`.
+Of a command line alone this cannot be seen.
 
 ## Why it matters
 QEMU checks nothing, and Windows leaves out its protection between threads: a false promise opens the guest to attacks

@@ -1,7 +1,7 @@
 """An enlightenment is turned off beside hv-passthrough, which turns it on.
 
 ## What it does
-Finds `-hv-x` and `hv-x=off` on a command line with hv-passthrough.
+Finds `-hv-x` and `hv-x=off` on a command line, or in a domain's `<qemu:commandline>`, with hv-passthrough.
 
 ## Why it matters
 QEMU adds all that KVM has after it has read the flags: what is turned off is on in the guest.
@@ -29,7 +29,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hvctl.lint import roles
-from hvctl.lint.rule import Group, Kind
+from hvctl.lint.rule import Group
 from hvctl.model.finding import Severity
 
 if TYPE_CHECKING:
@@ -41,15 +41,11 @@ if TYPE_CHECKING:
 SEVERITY = Severity.WARNING
 GROUP = Group.DANGER
 ROWS = roles.EVERYTHING
-GUESTS = (Kind.COMMAND_LINE,)
 
 
 def check(context: Context) -> Iterator[Finding]:
     """What is off and comes on all the same."""
-    from hvctl.lint.command_line import CommandLine
-
     guest = context.guest
-    assert isinstance(guest, CommandLine), "the rule is for command lines"
     everything = next((guest.on[row.id] for row in roles.EVERYTHING if row.id in guest.on), None)
     if everything is None:
         return
@@ -63,6 +59,7 @@ def check(context: Context) -> Iterator[Finding]:
             entry.where,
             message,
             f"name what the guest should get, without {all_of_it}",
+            attribute=entry.attribute,
             fix=fix,
             related=((f"{all_of_it} is here", everything.where),),
         )

@@ -1,7 +1,8 @@
 """The guest has an HPET.
 
 ## What it does
-Looks at `<timer name='hpet'>`, or at hpet= of `-machine`. QEMU's machines have one unless it is turned off.
+Looks at `<timer name='hpet'>`, or at hpet= of `-machine`, of Windows and of what sees Hyper-V, unless libosinfo knows
+another system. QEMU's machines have one unless it is turned off.
 
 ## Why it matters
 Windows prefers it to cheaper clocks: each read is an exit to QEMU itself, and its ticks load the host when the guest
@@ -82,7 +83,7 @@ def check(context: Context) -> Iterator[Finding]:
     message = "the guest has an HPET" if written else "the guest has an HPET: QEMU gives one unless it is turned off"
     command = guest.kind is Kind.COMMAND_LINE
     instead = "write -machine hpet=off" if command else "write <timer name='hpet' present='no'/> in <clock>"
-    where = timer.where if timer else guest.root
+    where = timer.where if timer else guest.root if command or guest.offset_where is None else guest.offset_where
     yield context.finding(where, message, instead, attribute="present", fix=_fix(context))
 
 

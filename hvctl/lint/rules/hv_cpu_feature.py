@@ -24,7 +24,8 @@ libvirt lets it be defined, and refuses to start the guest: "unknown CPU feature
 ```
 
 ## Fix safety
-Safe: as it is, the guest does not start. One that is required moves to `<hyperv>`.
+Safe: as it is, the guest does not start. One that is required moves to `<hyperv>`, where it is not there already;
+there is no fix where `<hyperv>` says otherwise.
 
 ## Sources
 - libvirt:src/cpu/cpu_x86.c:3441
@@ -38,6 +39,7 @@ from typing import TYPE_CHECKING
 from hvctl.catalog import find
 from hvctl.formats.cpu_properties import PREFIXES
 from hvctl.formats.profile_problems import quoted
+from hvctl.lint.domain import Domain
 from hvctl.lint.rule import Group, Kind
 from hvctl.lint.rules.recommended_missing import everywhere
 from hvctl.model.finding import Severity
@@ -57,9 +59,11 @@ GUESTS = (Kind.DOMAIN,)
 
 def check(context: Context) -> Iterator[Finding]:
     """Every feature of the CPU that is an enlightenment."""
-    for switch in context.guest.switches.values():
+    guest = context.guest
+    assert isinstance(guest, Domain), "the rule is for domains"
+    for switch in guest.cpu_features:
         right = switch.name.replace("_", "-")
-        if not right.startswith(PREFIXES) or switch.where.tag != "feature":
+        if not right.startswith(PREFIXES):
             continue
         row = find(right)
         instead = f"write {context.guest.syntax(row)}" if row else "leave it out"
@@ -70,8 +74,13 @@ def check(context: Context) -> Iterator[Finding]:
 def _fix(context: Context, switch: Switch, row: Row | None) -> Fix | None:
     if context.guest.kvm is False:
         return None
-    wanted = switch.on and row is not None and row.id not in context.guest.on
-    if row is None or (wanted and not context.guest.can_turn_on(row)) or row.id in context.guest.written:
+    if row is None:
+        return None
+    element = context.guest.written.get(row.id)
+    if element is not None and element.on is not switch.on:
+        return None  # one of the two is not what was meant
+    wanted = switch.on and element is None
+    if wanted and not context.guest.can_turn_on(row):
         return None
     if wanted and not (context.guest.can_have(row) and everywhere(context, row)):
         return None

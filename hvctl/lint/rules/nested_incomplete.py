@@ -77,7 +77,7 @@ NEEDS = (Fact.HOSTS,)
 def check(context: Context) -> Iterator[Finding]:
     """What is made for nesting, missing, and there on all hosts: one finding for all of it."""
     guest = context.guest
-    if guest.open or not guest.alive or not _nests(context):
+    if guest.open or not guest.alive or guest.kvm is False or not _nests(context):
         return
     rows = [row for row in roles.FOR_NESTED if row.id not in guest.on and everywhere(context, row)]
     if rows:

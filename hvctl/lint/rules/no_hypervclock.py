@@ -67,7 +67,7 @@ GROUP = Group.SLOW
 def check(context: Context) -> Iterator[Finding]:
     """Hyper-V without its clock."""
     guest = context.guest
-    if guest.open or not guest.alive or guest.has(roles.CLOCK) or guest.has(roles.TIMERS):
+    if guest.open or not guest.alive or guest.kvm is False or guest.has(roles.CLOCK) or guest.has(roles.TIMERS):
         return
     for row in roles.CLOCK:
         off = guest.written.get(row.id)

@@ -1,7 +1,8 @@
 """A Windows guest with enlightenments has no synthetic timers.
 
 ## What it does
-Looks for them in guests that see Hyper-V. That the SynIC is on without them is a rule of its own.
+Looks for them in guests that see Hyper-V, unless libosinfo says that they are another system than Windows. That the
+SynIC is on without them is a rule of its own.
 
 ## Why it matters
 Windows then programs the RTC or HPET at a high rate even when idle: 30 to 50 percent of a CPU instead of one to
@@ -73,7 +74,9 @@ GROUP = Group.SLOW
 def check(context: Context) -> Iterator[Finding]:
     """Hyper-V without the timers."""
     guest = context.guest
-    if guest.open or not guest.alive or guest.has(roles.TIMERS) or guest.has(roles.CONTROLLER):
+    if guest.open or not guest.alive or guest.kvm is False or not guest.concerned:
+        return
+    if guest.has(roles.TIMERS) or guest.has(roles.CONTROLLER):
         return
     wanted = roles.TIMERS[0]
     where = next(iter(guest.on.values())).where

@@ -1,8 +1,8 @@
 """Enlightenments are on, and the guest does not run by KVM.
 
 ## What it does
-Looks at the domain's type, or at the accelerator of a command line. Xen has enlightenments of its own and is left
-alone.
+Looks at the domain's type, or at the accelerator of a command line. Xen and other hypervisors have enlightenments of
+their own and are left alone.
 
 ## Why it matters
 QEMU's own emulation (TCG) accepts the flags and gives the guest nothing, without a word.
@@ -63,13 +63,10 @@ SEVERITY = Severity.ERROR
 GROUP = Group.START
 
 
-_OTHERS = ("xen", "hvf", "bhyve", "vz", "test")
-
-
 def check(context: Context) -> Iterator[Finding]:
     """A guest whose enlightenments do nothing."""
     guest = context.guest
-    if guest.kvm is not False or not guest.alive or guest.accelerator in _OTHERS:
+    if guest.kvm is not False or not guest.alive or guest.foreign:
         return
     kind = quoted(guest.accelerator) if guest.accelerator else "no type"
     message = f"the guest is of {kind}, not of kvm: its enlightenments do nothing there"

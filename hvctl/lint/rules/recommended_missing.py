@@ -89,7 +89,7 @@ def check(context: Context) -> Iterator[Finding]:
     guest = context.guest
     if guest.open or not guest.alive or guest.kvm is False:
         return
-    rows = [row for row in _advised(context) if row.id not in guest.written and everywhere(context, row)]
+    rows = [row for row in _advised(context) if row.id not in guest.written and _possible(context, row)]
     if not rows:
         return
     able = [row for row in rows if guest.can_turn_on(row)]
@@ -109,6 +109,11 @@ def _advised(context: Context) -> Iterator[Row]:
     for row in roles.RECOMMENDED:
         if row not in _ELSEWHERE and (wishes is None or wishes.get(row.id, Ask.OFF) is not Ask.OFF):
             yield row
+
+
+def _possible(context: Context, row: Row) -> bool:
+    """Whether every host can give a row, and what it requires."""
+    return all(everywhere(context, one) for one in context.guest.with_needs(row))
 
 
 def everywhere(context: Context, row: Row) -> bool:

@@ -1,7 +1,7 @@
 """The guest reports long waits for spinlocks, and its vCPUs are pinned.
 
 ## What it does
-Finds a number of retries in a domain in which each vCPU is pinned.
+Finds a number of retries in a domain in which each vCPU is pinned to one CPU, which no other one is pinned to.
 
 ## Why it matters
 The report lets another vCPU run in the place of the one that waits; where each has its own CPU, it only costs an

@@ -1,8 +1,8 @@
 """A suppression that suppresses nothing.
 
 ## What it does
-Finds suppressions of rules that find nothing there, or that do not exist. A rule that is not asked (`--select`,
-`--ignore`) is not counted.
+Finds suppressions of rules that find nothing there, or that do not exist; where one names several, each must find
+something. A rule that is not asked (`--select`, `--ignore`) is not counted.
 
 ## Why it matters
 It hides the next fault of that kind, which nobody meant.

@@ -77,7 +77,7 @@ NEEDS = (Fact.HOSTS,)
 def check(context: Context) -> Iterator[Finding]:
     """The controller without the word about the hardware."""
     guest = context.guest
-    if guest.open or guest.has(roles.HARDWARE_APIC):
+    if guest.open or guest.kvm is False or guest.has(roles.HARDWARE_APIC):
         return
     for row in roles.HARDWARE_APIC:
         entry = next((guest.on[one.id] for one in roles.CONTROLLER if one.id in guest.on), None)

@@ -1,8 +1,8 @@
 """The RTC or the PIT does with lost ticks what Windows does not expect.
 
 ## What it does
-Looks at the tick policies: the RTC's should be catchup (driftfix=slew), the PIT's delay, which is QEMU's default, or
-discard.
+Looks at the tick policies of Windows and of what sees Hyper-V, unless libosinfo knows another system: the RTC's should
+be catchup (driftfix=slew), the PIT's delay, which is QEMU's default, or discard.
 
 ## Why it matters
 Windows counts the ticks of the RTC: where those that came late are dropped, its clock loses time.

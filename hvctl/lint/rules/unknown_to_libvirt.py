@@ -1,7 +1,8 @@
 """An element is written that the libvirt of a host does not know.
 
 ## What it does
-Compares the elements with those in the schema of each host's libvirt, as `hvctl check-host --record` reads it.
+Compares the elements with those in the schema of each host's libvirt, as `hvctl check-host --record` reads it, and the
+mode host-model with its version.
 
 ## Why it matters
 That libvirt refuses to define the domain, and to take it in by a migration.
@@ -30,12 +31,14 @@ Unsafe: dropping it changes what the guest sees.
 
 ## Sources
 - libvirt:docs/formatdomain.rst:2141-2157 (since when each element is there)
+- observed with libvirt 9.0 and 11.3: "Invalid value for attribute 'mode' in element 'hyperv': 'host-model'"
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hvctl.lint.domain_hyperv import HOST_MODEL
 from hvctl.lint.rule import Fact, Group, Kind
 from hvctl.model.finding import Severity
 
@@ -49,6 +52,8 @@ SEVERITY = Severity.ERROR
 GROUP = Group.START
 NEEDS = (Fact.HOSTS,)
 GUESTS = (Kind.DOMAIN,)
+
+_HOST_MODEL_SINCE = (11, 9)
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -65,3 +70,20 @@ def check(context: Context) -> Iterator[Finding]:
                 fix = context.drop(entry)
                 yield context.finding(entry.where, message, answer.remedy, fix=None if entry.row.takes_all else fix)
                 break
+    if context.guest.mode == HOST_MODEL:
+        yield from _mode(context)
+
+
+def _mode(context: Context) -> Iterator[Finding]:
+    """The mode that libvirt chooses by, on the first host where it does not know it."""
+    host = next((host for host in context.hosts if host.libvirt and _before_host_model(host.libvirt.version)), None)
+    if host is not None:
+        message = f"the libvirt of {host.label} does not know mode='{HOST_MODEL}'"
+        remedy = f"name what the guest should get: it came with libvirt {'.'.join(map(str, _HOST_MODEL_SINCE))}"
+        yield context.finding(context.guest.mode_where, message, remedy, attribute="mode")
+
+
+def _before_host_model(version: str | None) -> bool:
+    parts = (version or "").split(".")[:2]
+    known = len(parts) == 2 and all(part.isascii() and part.isdecimal() and len(part) < 6 for part in parts)
+    return known and tuple(map(int, parts)) < _HOST_MODEL_SINCE

@@ -66,7 +66,7 @@ _DEFAULT = "pc"
 def check(context: Context) -> Iterator[Finding]:
     """A type that is an alias, or that is left to QEMU."""
     guest = context.guest
-    if not guest.concerned or guest.kvm is False:
+    if not (guest.windows or guest.alive) or guest.kvm is False:
         return
     aliases = {kind.alias for host in context.hosts for qemu in host.qemu for kind in qemu.machines}
     if guest.machine and guest.machine not in (*machines.FAMILIES, *aliases):

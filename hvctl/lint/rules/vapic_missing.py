@@ -65,7 +65,7 @@ GROUP = Group.SLOW
 def check(context: Context) -> Iterator[Finding]:
     """Hyper-V without its APIC."""
     guest = context.guest
-    if guest.open or not guest.alive or guest.has(roles.HARDWARE_APIC):
+    if guest.open or not guest.alive or guest.kvm is False or guest.has(roles.HARDWARE_APIC):
         return
     for row in roles.VIRTUAL_APIC:
         # Where it is required, that is an error already.

@@ -58,11 +58,11 @@ def check(context: Context) -> Iterator[Finding]:
     """A text that is set."""
     for row in roles.NAMES:
         entry = context.guest.on.get(row.id)
-        if entry is None or context.guest.has(roles.EVERYTHING):
+        if entry is None or entry.text is None or context.guest.has(roles.EVERYTHING):
             continue
         default = row.properties[0].default
         same = entry.text == default
-        message = f"the vendor id is set to {quoted(entry.text or '')}" + (", which is the default" if same else "")
+        message = f"the vendor id is set to {quoted(entry.text)}" + (", which is the default" if same else "")
         fix = context.drop(entry, safe=same)
         yield context.finding(
             entry.where, message, f"leave it out: the default is {default}", attribute=entry.attribute, fix=fix

@@ -1,8 +1,8 @@
 """A Windows guest sees nothing of Hyper-V.
 
 ## What it does
-Tells Windows by libosinfo's metadata, by `--profile`, by a name such as win11, or by a firmware with Microsoft's keys
-beside a clock in local time; and looks whether any enlightenment is on.
+Tells Windows by libosinfo's metadata; where there is none by `--profile`, by a name such as win11, or by a firmware
+with Microsoft's keys beside a clock in local time. Looks whether any enlightenment is on.
 
 ## Why it matters
 Windows then reads clocks and the APIC by exits, spins on locks, and uses a third of a CPU when idle.
