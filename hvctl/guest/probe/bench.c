@@ -10,7 +10,6 @@
 #define BATCHES 5
 #define MOST_OPERATIONS 8192
 #define LONG_ENOUGH (1ULL << 20) /* of a batch, in cycles: 0.3 to 0.5 ms */
-#define MORE_PATIENCE (1ULL << 34) /* with vCPUs that are far more than CPUs, one may have to wait long for its turn */
 
 u8 hypercall_page[PAGE] __attribute__((aligned(PAGE)));
 

@@ -7,9 +7,12 @@
 static u32 wait_for_others(u32 wanted)
 {
     u32 count = 1;
+    u64 usual = patience;
 
+    patience = MORE_PATIENCE;
     while (count < wanted && wait_for(&cpu_at(count)->ready, 1))
         count++;
+    patience = usual;
     return count;
 }
 

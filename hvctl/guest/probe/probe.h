@@ -66,6 +66,7 @@ void end_report(void);
 /* machine.c. The hook runs on the processor that is interrupted, before the interrupt counts as arrived. */
 extern void (*on_interrupt)(struct cpu *cpu, u32 vector);
 extern u64 patience;
+#define MORE_PATIENCE (1ULL << 34) /* with vCPUs that are far more than CPUs, one may have to wait long for its turn */
 u32 cpu_count(void);
 u64 tsc(void);
 void cpuid(u32 leaf, u32 registers[4]);
