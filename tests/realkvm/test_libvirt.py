@@ -23,7 +23,7 @@ from hvctl.render.qemu import arguments, cpu
 from tests.realkvm.real import SETTINGS, add_libvirt_user, hvctl, this_host
 from tests.realkvm.test_oracle import MACHINES, random_set
 
-SECONDS = 20.0
+SECONDS = 25.0
 # Plans that one virsh translates: it asks QEMU once, which takes longer than a plan.
 BATCH = 20
 
