@@ -51,12 +51,12 @@ golden: ## write the expected outputs in tests/golden anew; look at the differen
 
 bench: ## the benchmarks
 	@scripts/setup test
-	$(PYTHON) -m bench
-	$(PYTHON) -m bench.pools
-	$(PYTHON) -m bench.edit
-	$(PYTHON) -m bench.show
-	$(PYTHON) -m bench.lint 3000
-	$(PYTHON) -m bench.verify
+	$(PYTHON) -m benchmarks
+	$(PYTHON) -m benchmarks.pools
+	$(PYTHON) -m benchmarks.edit
+	$(PYTHON) -m benchmarks.show
+	$(PYTHON) -m benchmarks.lint 3000
+	$(PYTHON) -m benchmarks.verify
 
 clean: ## remove the environment, the caches and the unpacked Debian
 	rm -rf .venv .testbed .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

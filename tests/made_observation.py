@@ -22,7 +22,7 @@ from hvctl.model.observation import (
     Vcpu,
     Written,
 )
-from hvctl.plan.verify_functions import CRASH_PARAMETERS
+from hvctl.verify.functions import CRASH_PARAMETERS
 
 LEAVES = (*range(0x40000000, 0x4000000B), 0x40000080, 0x40000081, 0x40000082, 0x40000100, 0x40000101)
 TSC_HZ = 2_500_000_000

@@ -10,22 +10,23 @@ from pathlib import Path
 
 import pytest
 
-from hvctl.formats.hostfile import read_host
-from hvctl.formats.profile import load_profile
-from hvctl.formats.shipped import names
+from hvctl.guest.command.writer import arguments
+from hvctl.guest.domain.writer import domain
+from hvctl.host.host_file import read_host
 from hvctl.plan.resolve import resolve
-from hvctl.render.libvirt import domain
-from hvctl.render.qemu import arguments
+from hvctl.profile.reader import load_profile
+from hvctl.profile.shipped import names
 from hvctl.report.plan import explanation
+from tests.paths import HOSTS
 
 FOLDER = Path(__file__).parent / "golden"
-HOSTS = ("debian-12", "debian-13")
+RECORDED = ("debian-12", "debian-13")
 
 
 def outputs(profile: str, host: str) -> dict[str, str]:
     """File name to text."""
     wanted = load_profile(profile)
-    pool = (read_host(str(Path(__file__).parent / "hosts" / f"{host}.json")),)
+    pool = (read_host(str(HOSTS / f"{host}.json")),)
     plan = resolve(wanted, pool)
     for_libvirt = resolve(wanted, pool, libvirt=True)
     assert not plan.refusals
@@ -37,7 +38,7 @@ def outputs(profile: str, host: str) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("host", RECORDED)
 @pytest.mark.parametrize("profile", names())
 def test_golden(profile: str, host: str) -> None:
     for name, text in outputs(profile, host).items():

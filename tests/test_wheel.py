@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from hvctl.cli.schema import FILES
-from hvctl.formats.shipped import names
-
-ROOT = Path(__file__).parent.parent
+from hvctl.profile.shipped import names
+from tests.paths import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +31,8 @@ def test_profiles_schemas_and_man_pages_are_in_it(unpacked: Path) -> None:
     data = unpacked / "hvctl" / "data"
     assert {path.stem for path in (data / "profiles").glob("*.yaml")} == set(names())
     assert (data / "profiles" / "profile.schema.json").is_file()
-    assert all((unpacked / "hvctl" / file).is_file() for file in FILES.values())
-    for file in ("report/templates/pool.html.j2", "report/templates/bench.html.j2", "guest/probe/probe.bin"):
+    assert all((unpacked / "hvctl" / "schemas" / f"{name}.schema.json").is_file() for name in FILES)
+    for file in ("report/templates/pool.html.j2", "report/templates/bench.html.j2", "probe_guest/probe.bin"):
         assert (unpacked / "hvctl" / file).is_file()
     assert {path.name for path in unpacked.glob("*.data/data/share/man/man*/*")} == {
         "hvctl.1",

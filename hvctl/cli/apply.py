@@ -11,14 +11,14 @@ from hvctl.cli.definition import definition, replace, say_when, show
 from hvctl.cli.libvirt_options import connect
 from hvctl.cli.options import common, say, say_sentence
 from hvctl.errors import HostError, RefusedError, UsageError
-from hvctl.probe.libvirt_connect import DEFAULT_URI
+from hvctl.libvirt.connection import DEFAULT_URI
 
 if TYPE_CHECKING:
-    from hvctl.cli.apply_state import Kept
     from hvctl.cli.gen_domain import Edited
+    from hvctl.guest.domain.edit_options import Options
+    from hvctl.libvirt.applied import Kept
+    from hvctl.libvirt.connection import Connection, Domain
     from hvctl.model.profile import Profile
-    from hvctl.probe.libvirt_connect import Connection, Domain
-    from hvctl.render.edit import Options
 
 
 class How(NamedTuple):
@@ -80,8 +80,8 @@ def command(
       hvctl apply --undo win11
       hvctl apply windows-11 win11 --connect qemu+ssh://n2/system --host n2.json
     """
-    from hvctl.probe.libvirt_connect import SECONDS, connected
-    from hvctl.render.edit import Options
+    from hvctl.guest.domain.edit_options import Options
+    from hvctl.libvirt.connection import SECONDS, connected
 
     options = Options(keep_others, qemu_commandline, metadata, force)
     how = How(yes, dry_run)
@@ -107,7 +107,7 @@ def _words(words: tuple[str, ...], *, undo: bool) -> tuple[str, str]:
 
 def _load(profile: str, hosts: tuple[str, ...]) -> Profile:
     from hvctl.cli.hosts import check_stdin
-    from hvctl.formats.profile import load_profile
+    from hvctl.profile.reader import load_profile
 
     check_stdin(profile, *hosts)
     return load_profile(profile)
@@ -119,7 +119,7 @@ def _apply(
     from hvctl.cli.gen_domain import edit
     from hvctl.cli.libvirt_options import pool_of
     from hvctl.cli.talk import say_plan
-    from hvctl.formats.xml_source import parse
+    from hvctl.xml.source import parse
 
     domain = connection.domain(name)
     before = definition(connection, domain)
@@ -141,7 +141,7 @@ def _apply(
 def _define(connection: Connection, domain: Domain, edited: Edited) -> int:
     import shlex
 
-    from hvctl.cli import apply_state
+    from hvctl.libvirt import applied as apply_state
 
     kept = apply_state.keep(connection.uri, domain.uuid, edited.before)
     try:
@@ -161,7 +161,7 @@ def _define(connection: Connection, domain: Domain, edited: Edited) -> int:
 
 def _remember(connection: Connection, domain: Domain, kept: Kept) -> None:
     """Keep what libvirt has made of the new definition; without it --undo asks for --yes."""
-    from hvctl.cli import apply_state
+    from hvctl.libvirt import applied as apply_state
 
     try:
         apply_state.write(kept.after, definition(connection, connection.domain(domain.name)))
@@ -170,7 +170,7 @@ def _remember(connection: Connection, domain: Domain, kept: Kept) -> None:
 
 
 def _undo(connection: Connection, name: str, how: How) -> int:
-    from hvctl.cli import apply_state
+    from hvctl.libvirt import applied as apply_state
 
     domain = connection.domain(name)
     kept = apply_state.newest(connection.uri, domain.uuid)

@@ -12,7 +12,7 @@ from hvctl.cli.options import common, output_format, width
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hvctl.guest.bench_run import Measured, Setup
+    from hvctl.bench.boots import Measured, Setup
     from hvctl.model.bench import Bench
     from hvctl.model.host import Host
     from hvctl.model.plan import Plan
@@ -77,7 +77,7 @@ def command(
     check_stdin(profile, *([old] if old else []))
     before = None
     if old:
-        from hvctl.formats.bench_file import read_bench
+        from hvctl.bench.file import read_bench
 
         before = read_bench(old)
     _check_output(output)
@@ -102,9 +102,9 @@ def _check_output(path: str | None) -> None:
 
 
 def _groups(only: str | None) -> tuple[str, ...]:
+    from hvctl.bench.tables import GROUPS
     from hvctl.cli.options import no_such
     from hvctl.errors import UsageError
-    from hvctl.plan.bench_tables import GROUPS
 
     if only is None:
         return tuple(GROUPS)
@@ -120,12 +120,12 @@ def _groups(only: str | None) -> tuple[str, ...]:
 
 
 def _bench(profile: str, groups: tuple[str, ...], vcpus: int | None, runs: int, qemu: str | None) -> Bench:
+    from hvctl.bench.host_state import cpus, state, steal, ticks
     from hvctl.cli.hosts import this_host
     from hvctl.cli.talk import refuse, say_plan
-    from hvctl.formats.profile import load_profile
-    from hvctl.guest.bench_host import cpus, state, steal, ticks
     from hvctl.model.bench import Bench
     from hvctl.plan.resolve import resolve
+    from hvctl.profile.reader import load_profile
 
     wanted = load_profile(profile)
     here = this_host([qemu] if qemu else None, libvirt=False)
@@ -141,11 +141,11 @@ def _bench(profile: str, groups: tuple[str, ...], vcpus: int | None, runs: int, 
 
 def _setups(plan: Plan, here: Host, groups: tuple[str, ...], vcpus: int, cpus: int) -> list[Setup]:
     """Both kinds of guests with the vCPUs that are asked for, and for what vCPUs do to each other with more of them."""
-    from hvctl.guest.bench_run import Setup
-    from hvctl.guest.merge import merge, target
-    from hvctl.guest.probe_words import plain, with_vcpus
-    from hvctl.plan.bench_tables import SINGLE, mask
-    from hvctl.render.qemu import arguments
+    from hvctl.bench.boots import Setup
+    from hvctl.bench.tables import SINGLE, mask
+    from hvctl.guest.command.writer import arguments
+    from hvctl.run.merge import merge, target
+    from hvctl.verify.probe_arguments import plain, with_vcpus
 
     words = merge(arguments(plan), (), target(plan, here.qemu[0], supervised=True))
     many = tuple(group for group in groups if group not in SINGLE)
@@ -160,7 +160,7 @@ def _setups(plan: Plan, here: Host, groups: tuple[str, ...], vcpus: int, cpus: i
 
 
 def _measure(setups: list[Setup], runs: int) -> Measured:
-    from hvctl.guest.bench_run import measure
+    from hvctl.bench.boots import measure
 
     quiet = bool(click.get_current_context().meta.get("hvctl.quiet"))
     if quiet or not sys.stderr.isatty():

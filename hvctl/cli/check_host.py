@@ -86,7 +86,7 @@ def _load(names: Sequence[str]) -> list[Profile]:
     if not names:
         return []
     from hvctl.errors import InputError
-    from hvctl.formats.profile import load_profile
+    from hvctl.profile.reader import load_profile
 
     loaded = []
     errors = []
@@ -102,7 +102,7 @@ def _load(names: Sequence[str]) -> list[Profile]:
 
 def _probe(root: str | None, binaries: Sequence[str], name: str | None, *, with_qemu: bool) -> Host:
     from hvctl.cli.spinner import spinner
-    from hvctl.probe.host import probe_host
+    from hvctl.host.probe import probe_host
 
     quiet = not with_qemu or bool(click.get_current_context().meta.get("hvctl.quiet"))
     with spinner("asking QEMU", sys.stderr, quiet=quiet):
@@ -112,7 +112,7 @@ def _probe(root: str | None, binaries: Sequence[str], name: str | None, *, with_
 def _ask(uri: str, timeout: float | None, name: str | None) -> Host:
     from hvctl.cli.libvirt_options import libvirt_host
     from hvctl.cli.spinner import spinner
-    from hvctl.probe.libvirt_connect import SECONDS, connected
+    from hvctl.libvirt.connection import SECONDS, connected
 
     quiet = bool(click.get_current_context().meta.get("hvctl.quiet"))
     with (
@@ -124,7 +124,7 @@ def _ask(uri: str, timeout: float | None, name: str | None) -> Host:
 
 def _no_hyperv(host: Host) -> HostError:
     from hvctl.errors import HostError
-    from hvctl.probe.kvm import NO_HYPERV
+    from hvctl.host.kvm import NO_HYPERV
 
     if host.kvm.hyperv is False:
         return HostError(*NO_HYPERV)
@@ -136,7 +136,7 @@ def _no_hyperv(host: Host) -> HostError:
 
 def _record(host: Host, path: str) -> None:
     from hvctl.cli.files import write_result
-    from hvctl.formats.hostfile import dump_host
+    from hvctl.host.host_file import dump_host
 
     write_result(dump_host(host), path)
 
@@ -153,7 +153,7 @@ def _report(host: Host, plans: Sequence[Plan], form: str) -> str:
     from hvctl.report import host as report
 
     if form == "json":
-        from hvctl.formats.hostfile import host_json
+        from hvctl.host.host_file import host_json
 
         return report.dump(report.host_json(host, host_json(host), [_plan_json(plan) for plan in plans]))
     from hvctl.cli import use_color

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hvctl.cli.guests import Named
     from hvctl.model.guest import Guest
     from hvctl.model.host import Host
-    from hvctl.model.move import Move
+    from hvctl.model.migration import Move
 
 
 @click.command()
@@ -61,8 +61,8 @@ def command(
       hvctl check-migration qemu:///system#win11 --to b.json
     """
     from hvctl.cli.guests import find_guest
-    from hvctl.model.move import Answer, Journey
-    from hvctl.plan.moves import judge_pool
+    from hvctl.migration.verdict import judge_pool
+    from hvctl.model.migration import Answer, Journey
 
     check_stdin(guest, *(word for word in (source, incoming) if word), *targets)
     named = find_guest(guest)
@@ -83,7 +83,7 @@ def _source(named: Named, path: str | None) -> Host:
             raise UsageError(f"--from {path} holds {len(hosts)} hosts", "a guest runs on one")
         return hosts[0]
     if named.lock and named.lock.pool:
-        from hvctl.plan.lock import LABEL
+        from hvctl.plan.saved import LABEL
 
         return named.lock.pool[0]._replace(name=LABEL)
     return this_host(option="--from")
@@ -94,7 +94,7 @@ def _configured(named: Named, here: Host) -> Guest:
     if named.guest:
         return named.guest
     from hvctl.cli.talk import refuse
-    from hvctl.plan.guest import guest_of
+    from hvctl.guest.plan import guest_of
     from hvctl.plan.resolve import resolve
 
     assert named.profile is not None
@@ -104,7 +104,7 @@ def _configured(named: Named, here: Host) -> Guest:
 
 
 def _print(guest: Guest, here: Host, moves: tuple[Move, ...], form: str, *, all_names: bool) -> None:
-    from hvctl.report import moves as report
+    from hvctl.report import migration as report
 
     if form == "json":
         from hvctl.report.plan import dump

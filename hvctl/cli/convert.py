@@ -62,8 +62,8 @@ def _find(word: str) -> Named:
 
     if word == "-" or os.path.exists(word):
         return find_guest(word)
-    from hvctl.formats.guest_file import Description, description
-    from hvctl.formats.qemu_guest import read_command_line, read_cpu
+    from hvctl.guest.command.strict import read_command_line, read_cpu
+    from hvctl.guest.recognition import Description, description
 
     match description(word.encode(errors="surrogateescape")):
         case Description.CPU:
@@ -82,18 +82,18 @@ def _guest(named: Named) -> tuple[Guest, tuple[str, ...]]:
     if named.guest:
         running = named.guest.seen is not None
         return named.guest, ("a running QEMU does not tell which CPU features it was asked for",) if running else ()
-    from hvctl.plan.guest import guest_of_profile
+    from hvctl.guest.plan import guest_of_profile
 
     assert named.profile is not None
     return guest_of_profile(named.profile)
 
 
 def _written(guest: Guest, profile: Profile | None, form: str) -> tuple[str, tuple[str, ...]]:
-    from hvctl.render import convert
+    from hvctl.guest import convert
 
     if form == "profile":
-        from hvctl.formats.profile_text import to_yaml
-        from hvctl.plan.guest import profile_of_guest
+        from hvctl.guest.plan import profile_of_guest
+        from hvctl.profile.writer import to_yaml
 
         if profile is not None:
             return to_yaml(profile), ()

@@ -11,7 +11,7 @@ from hvctl.cli.options import say_sentence
 from hvctl.errors import RefusedError
 
 if TYPE_CHECKING:
-    from hvctl.probe.libvirt_connect import Connection, Domain
+    from hvctl.libvirt.connection import Connection, Domain
 
 # <graphics passwd='...'>: what libvirt gives only where secrets are asked for (libvirt:src/conf/domain_conf.c,
 # virDomainGraphicsAuthDefFormatAttr). It writes every attribute in single quotes.
@@ -44,7 +44,7 @@ def replace(connection: Connection, domain: Domain, before: bytes, after: bytes,
         RefusedError: it is not, or libvirt refuses the new one; nothing was changed.
         HostError: libvirt did not answer, and may have changed it or not.
     """
-    from hvctl.probe.libvirt_errors import load
+    from hvctl.libvirt.errors import load
 
     if definition(connection, domain) != before:
         raise RefusedError(

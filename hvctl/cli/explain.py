@@ -66,7 +66,7 @@ def _other(name: str, rules: Mapping[str, Rule]) -> str:
 
     if name not in rules:
         return explain.use_text(name)
-    from hvctl.report.lint_rules import text
+    from hvctl.lint.output.rules import text
 
     return text(rules[name])
 
@@ -78,7 +78,7 @@ def _json(rows: Sequence[Row], rules: Sequence[Rule] = ()) -> str:
 
     document: dict[str, object] = {"format_version": 1, "enlightenments": [explain.as_json(row) for row in rows]}
     if rules:
-        from hvctl.report.lint_rules import as_json
+        from hvctl.lint.output.rules import as_json
 
         document["rules"] = [as_json(rule) for rule in rules]
     return json.dumps(document, indent=2) + "\n"

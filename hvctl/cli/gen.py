@@ -118,7 +118,7 @@ def command(
     }
     if domain is not None:
         from hvctl.cli.gen_domain import Target
-        from hvctl.render.edit import Options
+        from hvctl.guest.domain.edit_options import Options
 
         forbidden = {"qemu": qemu, "both": both, "locked": locked, "lock": lock, "machine": machine, "0": null}
         _check_idle("not with --domain", {**forbidden, "name": name, "memory": memory, "fragment": fragment})
@@ -170,7 +170,7 @@ def _edit(
 ) -> int:
     from hvctl.cli.gen_domain import check_target, deliver, edit, open_domain
     from hvctl.cli.talk import say_plan
-    from hvctl.formats.profile import load_profile
+    from hvctl.profile.reader import load_profile
 
     if profile is None:
         raise UsageError(*NO_PROFILE)
@@ -219,7 +219,7 @@ def _check_input(hosts: Sequence[str], qemu_binary: str | None, machine: str | N
         raise UsageError("--host and --qemu-binary do not go together: a host file says what its own QEMU can")
     if machine is None:
         return
-    from hvctl.formats.profile_keys import ROOT, Text, shaped
+    from hvctl.profile.keys import ROOT, Text, shaped
 
     key = ROOT.keys["machine"]
     if isinstance(key, Text) and not shaped(key, machine):

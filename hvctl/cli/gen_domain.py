@@ -10,12 +10,12 @@ from hvctl.errors import RefusedError, UsageError
 from hvctl.model.plan import Outcome
 
 if TYPE_CHECKING:
-    from hvctl.formats.xml_source import Document
+    from hvctl.guest.domain.edit_options import Options
     from hvctl.model.guest import Guest
     from hvctl.model.host import Host
     from hvctl.model.plan import Plan
     from hvctl.model.profile import Profile
-    from hvctl.render.edit import Options
+    from hvctl.xml.source import Document
 
 
 class Target(NamedTuple):
@@ -49,8 +49,8 @@ def check_target(target: Target) -> None:
 
 def open_domain(path: str, name: str, profile: Profile) -> Document:
     """Read a domain file; what is in its `<devices>` only where the profile may have something to add there."""
-    from hvctl.formats.xml_source import parse, read
     from hvctl.model.profile import Ask
+    from hvctl.xml.source import parse, read
 
     places = [BY_ID[wish.id].libvirt for wish in profile.wishes if wish.ask is not Ask.OFF]
     adds = any(place and place.path.startswith("panic:") for place in places)
@@ -65,10 +65,10 @@ def edit(profile: Profile, pool: tuple[Host, ...], document: Document, options: 
         RefusedError: a host cannot give what the profile demands.
     """
     from hvctl.cli.talk import refuse
-    from hvctl.formats.domain import guest_of_document
-    from hvctl.plan.domain_profile import for_domain, keeps_model
+    from hvctl.guest.domain.edit import edit_domain
+    from hvctl.guest.domain.profile import for_domain, keeps_model
+    from hvctl.guest.domain.strict import guest_of_document
     from hvctl.plan.resolve import resolve
-    from hvctl.render.domain_edit import edit_domain
 
     guest = guest_of_document(document)
     plan = resolve(for_domain(profile, guest), pool, libvirt=True, commandline=options.commandline)
@@ -87,8 +87,8 @@ def edit(profile: Profile, pool: tuple[Host, ...], document: Document, options: 
 
 def _say_left(edited: Edited, document: Document, options: Options) -> None:
     """Name what stays on by `-global` or `-cpu` in `<qemu:commandline>`: what stands there is not hvctl's to remove."""
-    from hvctl.formats.domain import find_domain, read_domain
-    from hvctl.formats.domain_commandline import NAMESPACE
+    from hvctl.guest.domain.strict import find_domain, read_domain
+    from hvctl.guest.domain.strict_commandline import NAMESPACE
 
     if all(child.namespace != NAMESPACE for child in find_domain(document).children):
         return
@@ -104,8 +104,8 @@ def _say_left(edited: Edited, document: Document, options: Options) -> None:
 
 def _say(guest: Guest, document: Document, plan: Plan, options: Options) -> None:
     from hvctl.catalog.cpu_models import PLAIN
-    from hvctl.formats.domain import find_domain
-    from hvctl.render.domain_edit import decisions_without_element
+    from hvctl.guest.domain.edit import decisions_without_element
+    from hvctl.guest.domain.strict import find_domain
 
     for doubt in guest.doubts:
         say_sentence(f"note: {doubt}")

@@ -41,8 +41,8 @@ class Given(NamedTuple):
 
 def resolved(profile: str | None, target: str, wanted: Wanted) -> Given:
     """What becomes of a profile for a target: qemu, libvirt or both."""
-    from hvctl.formats.profile import load_profile
     from hvctl.plan.resolve import resolve
+    from hvctl.profile.reader import load_profile
 
     if profile is None:
         raise UsageError(*NO_PROFILE)
@@ -51,11 +51,11 @@ def resolved(profile: str | None, target: str, wanted: Wanted) -> Given:
     plan = resolve(loaded, pool, libvirt=target != "qemu", machine=wanted.machine)
     argv = xml = None
     if not plan.refusals and target != "libvirt":
-        from hvctl.render.qemu import arguments
+        from hvctl.guest.command.writer import arguments
 
         argv = arguments(plan)
     if not plan.refusals and target != "qemu":
-        from hvctl.render.libvirt import domain
+        from hvctl.guest.domain.writer import domain
 
         xml = domain(
             plan,
@@ -94,8 +94,8 @@ def check_lock(lock: str | None, locked: str | None, output: str | None) -> None
 def write_lock(given: Given, path: str) -> None:
     """Write the plan as a lock."""
     from hvctl.cli.files import write_result
-    from hvctl.formats.lock_file import dump_lock
-    from hvctl.plan.lock import lock
+    from hvctl.plan.plan_file import dump_lock
+    from hvctl.plan.saved import lock
 
     write_result(dump_lock(lock(given.plan, given.pool, argv=given.argv, xml=given.xml)), path)
 

@@ -69,8 +69,8 @@ def _mode(path: str) -> int | None:
 
 
 def _shipped(word: str) -> Named:
-    from hvctl.formats import shipped
-    from hvctl.formats.profile import load_profile
+    from hvctl.profile import shipped
+    from hvctl.profile.reader import load_profile
 
     if word in shipped.names():
         return Named(profile=load_profile(word))
@@ -82,8 +82,8 @@ def _shipped(word: str) -> Named:
 
 
 def _domain(uri: str, name: str) -> Guest:
-    from hvctl.formats.domain import read_domain
-    from hvctl.probe.libvirt_connect import connected
+    from hvctl.guest.domain.strict import read_domain
+    from hvctl.libvirt.connection import connected
 
     with connected(uri) as connection:
         xml = connection.xml(connection.domain(name))
@@ -91,7 +91,7 @@ def _domain(uri: str, name: str) -> Guest:
 
 
 def _process(pid: str) -> Guest:
-    from hvctl.formats.qemu_guest import read_command_line
+    from hvctl.guest.command.strict import read_command_line
 
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as stream:
@@ -119,8 +119,8 @@ def _program(text: str) -> str | None:
 
 
 def _file(path: str) -> Named:
-    from hvctl.formats.guest_file import Description, description
-    from hvctl.formats.xml_source import read
+    from hvctl.guest.recognition import Description, description
+    from hvctl.xml.source import read
 
     data = read(path)
     name = "<stdin>" if path == "-" else path
@@ -128,31 +128,31 @@ def _file(path: str) -> Named:
         raise InputError([Problem(f"{name} is empty", None, "give a domain XML, a QEMU command line or a profile")])
     match description(data):
         case Description.DOMAIN:
-            from hvctl.formats.domain import read_domain
+            from hvctl.guest.domain.strict import read_domain
 
             return Named(read_domain(data, name))
         case Description.LOCK:
-            from hvctl.formats.lock_file import load_lock
-            from hvctl.plan.guest import guest_of
+            from hvctl.guest.plan import guest_of
+            from hvctl.plan.plan_file import load_lock
 
             lock = load_lock(_text(data, name), name)
             return Named(guest_of(lock.plan, libvirt=lock.argv is None), lock=lock)
         case Description.COMMAND_LINE:
-            from hvctl.formats.qemu_guest import read_command_line
+            from hvctl.guest.command.strict import read_command_line
 
             return Named(read_command_line(_text(data, name), name))
         case Description.CPU:
-            from hvctl.formats.qemu_guest import read_cpu
+            from hvctl.guest.command.strict import read_cpu
 
             return Named(read_cpu(_text(data, name), name))
         case Description.PROFILE:
-            from hvctl.formats.profile import load_profile, profile_from_text
+            from hvctl.profile.reader import load_profile, profile_from_text
 
             # Only a file can extend a file beside it.
             return Named(profile=profile_from_text(_text(data, name), name) if path == "-" else load_profile(path))
 
 
 def _text(data: bytes, name: str) -> str:
-    from hvctl.formats.profile_source import text
+    from hvctl.profile.source import text
 
     return text(data, name)

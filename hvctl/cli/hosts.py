@@ -34,7 +34,7 @@ def read_hosts(paths: Sequence[str]) -> Pool:
     """
     import sys
 
-    from hvctl.formats.host_pool import read_pool
+    from hvctl.host.pool_files import read_pool
 
     files = _files(paths)
     quiet = bool(click.get_current_context().meta.get("hvctl.quiet"))
@@ -78,10 +78,10 @@ def this_host(qemu: Sequence[str] | None = None, *, libvirt: bool = True, option
     Raises:
         HostError: no usable KVM, a KVM without Hyper-V emulation, or no QEMU.
     """
-    from hvctl.cli.qemu_cache import ask_first
-    from hvctl.probe.binaries import find_binaries, named_binaries
-    from hvctl.probe.host import probe_host
-    from hvctl.probe.kvm import NO_HYPERV
+    from hvctl.host.binaries import find_binaries, named_binaries
+    from hvctl.host.kvm import NO_HYPERV
+    from hvctl.host.probe import probe_host
+    from hvctl.host.qemu_cache import ask_first
 
     host = probe_host(with_qemu=False, with_libvirt=libvirt)
     if not host.kvm.hyperv:

@@ -87,7 +87,7 @@ def command(
     only_with_connect(timeout=timeout, domain=domain, keep_others=keep_others, qemu_commandline=qemu_commandline)
     from hvctl.cli.hosts import check_stdin, read_hosts, this_host
     from hvctl.cli.talk import say_plan
-    from hvctl.guest.merge import merge, target
+    from hvctl.run.merge import merge, target
 
     check_name(name)
     profile, qemu_args = _profile(words, locked)
@@ -107,7 +107,7 @@ def command(
         click.echo(shlex.join(argv))
         return 0
     if replace:
-        from hvctl.guest.spawn import replace_process
+        from hvctl.run.spawn import replace_process
 
         replace_process(argv)
     return _supervise(argv, binary)
@@ -127,7 +127,7 @@ def _by_libvirt(
     """The same with --connect; `own` are the options for a QEMU of hvctl's own."""
     from hvctl.cli.launch_domain import Wanted, launch
     from hvctl.errors import UsageError
-    from hvctl.render.edit import Options
+    from hvctl.guest.domain.edit_options import Options
 
     idle = [name for name, value in own.items() if value not in (None, False)]
     if idle or len(words) > 1:
@@ -155,14 +155,14 @@ def _profile(words: tuple[str, ...], locked: str | None) -> tuple[str | None, tu
 
 def resolver(profile: str) -> PlanFor:
     """Resolves a profile, which is read before the machine is asked: mistakes in it are told first."""
-    from hvctl.formats.profile import load_profile
+    from hvctl.profile.reader import load_profile
 
     loaded = load_profile(profile)
 
     def plan_for(pool: tuple[Host, ...]) -> tuple[Plan, tuple[str, ...]]:
         from hvctl.cli.talk import refuse
+        from hvctl.guest.command.writer import arguments
         from hvctl.plan.resolve import resolve
-        from hvctl.render.qemu import arguments
 
         plan = resolve(loaded, pool)
         refuse(plan)
@@ -190,17 +190,17 @@ def unlocker(path: str) -> PlanFor:
 def _name(name: str | None) -> tuple[str, ...]:
     if name is None:
         return ()
-    from hvctl.render.qemu import escape
+    from hvctl.guest.command.writer import escape
 
     # The key is written out: a name with `=` in it would be taken for another key.
     return ("-name", f"guest={escape(name)}")
 
 
 def _supervise(argv: tuple[str, ...], binary: Qemu) -> int:
-    from hvctl.formats.qemu_args import scan
-    from hvctl.guest.ending import verdict
-    from hvctl.guest.stdio import default_monitor, uses_stdio
-    from hvctl.guest.supervise import run
+    from hvctl.guest.command.options import scan
+    from hvctl.run.ending import verdict
+    from hvctl.run.stdio import default_monitor, uses_stdio
+    from hvctl.run.supervise import run
 
     options = scan(argv[1:])
     ending = run(

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hvctl.cli.gen_domain import Edited
-    from hvctl.formats.xml_source import Document
+    from hvctl.guest.domain.edit_options import Options
+    from hvctl.libvirt.connection import Connection
     from hvctl.model.profile import Profile
-    from hvctl.probe.libvirt_connect import Connection
-    from hvctl.render.edit import Options
+    from hvctl.xml.source import Document
 
 # QEMU may have to be asked first, guest memory to be allocated, a firmware to be copied.
 START_SECONDS = 120.0
@@ -40,9 +40,9 @@ class Wanted(NamedTuple):
 def launch(profile: str, wanted: Wanted) -> int:
     """Start it and stay until it stops; the exit code."""
     from hvctl.cli.hosts import check_stdin
-    from hvctl.formats.profile import load_profile
-    from hvctl.probe.libvirt_connect import SECONDS, connected
-    from hvctl.probe.libvirt_events import start_loop
+    from hvctl.libvirt.connection import SECONDS, connected
+    from hvctl.libvirt.events import start_loop
+    from hvctl.profile.reader import load_profile
 
     check_stdin(profile, wanted.domain, *wanted.hosts)
     loaded = load_profile(profile)
@@ -58,7 +58,7 @@ def launch(profile: str, wanted: Wanted) -> int:
 def _check_type(document: Document) -> None:
     """Raise InputError for a domain that is no KVM guest, which launch has no option to start all the same."""
     from hvctl.errors import InputError
-    from hvctl.formats.domain import find_domain
+    from hvctl.guest.domain.strict import find_domain
     from hvctl.model.span import Problem
 
     domain = find_domain(document)
@@ -81,8 +81,8 @@ def _edited(connection: Connection, profile: Profile, wanted: Wanted, document: 
 
 def _file(connection: Connection, profile: Profile, wanted: Wanted) -> int:
     """A domain that lives as long as its guest, of a file with the plan put in."""
-    from hvctl.formats.xml_source import parse, read
-    from hvctl.probe.libvirt_errors import load
+    from hvctl.libvirt.errors import load
+    from hvctl.xml.source import parse, read
 
     name = "<stdin>" if wanted.domain == "-" else wanted.domain
     document = parse(read(wanted.domain), name)
@@ -99,7 +99,7 @@ def _file(connection: Connection, profile: Profile, wanted: Wanted) -> int:
 def _defined(connection: Connection, profile: Profile, wanted: Wanted) -> int:
     """A domain that libvirt knows, which must already be what the profile makes of it."""
     from hvctl.cli.definition import definition, is_saved
-    from hvctl.formats.xml_source import parse
+    from hvctl.xml.source import parse
 
     domain = connection.domain(wanted.domain)
     document = parse(definition(connection, domain, secrets=False), f"{wanted.uri}#{domain.name}")
@@ -124,8 +124,8 @@ def _defined(connection: Connection, profile: Profile, wanted: Wanted) -> int:
 def _start(connection: Connection, name: str, start: Callable[[], Any]) -> int:
     """Start a domain, after its events can be heard, and follow it; `start` gives its handle."""
     from hvctl.cli.launch import show
-    from hvctl.guest.libvirt_watch import follow
-    from hvctl.probe.libvirt_events import Events
+    from hvctl.libvirt.events import Events
+    from hvctl.libvirt.watch import follow
 
     with closing(Events(connection)) as events:
         handle = connection.ask(

@@ -11,8 +11,8 @@ from hvctl.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from hvctl.libvirt.connection import Connection
     from hvctl.model.host import Host
-    from hvctl.probe.libvirt_connect import Connection
 
 F = TypeVar("F", bound="Callable[..., Any]")
 MOST_SECONDS = 3600
@@ -60,7 +60,7 @@ def libvirt_host(connection: Connection, name: str | None = None) -> Host:
     Raises:
         HostError: it does not answer as libvirt does, or has no KVM for x86_64.
     """
-    from hvctl.formats.libvirt_capabilities import ARCH, Answers, read_answers
+    from hvctl.host.libvirt_capabilities import ARCH, Answers, read_answers
 
     called = name or connection.hostname()
     return read_answers(Answers(*connection.capabilities(ARCH)), called if called.isprintable() else connection.uri)
@@ -69,7 +69,7 @@ def libvirt_host(connection: Connection, name: str | None = None) -> Host:
 def pool_of(hosts: Sequence[str], connection: Connection) -> tuple[Host, ...]:
     """The hosts of files; without any this machine where the URI means it, else the libvirt's as far as that tells."""
     from hvctl.cli.hosts import read_hosts, this_host
-    from hvctl.probe.libvirt_connect import is_local
+    from hvctl.libvirt.connection import is_local
 
     if hosts:
         return read_hosts(hosts).representatives()

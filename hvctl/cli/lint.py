@@ -71,7 +71,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
       virsh dumpxml win11 | hvctl lint - --stdin-filename win11.xml
     """
     if options["list_rules"]:
-        from hvctl.report.lint_rules import listing
+        from hvctl.lint.output.rules import listing
 
         write_result(listing(options["output_format"]), options["output"])
         return 0

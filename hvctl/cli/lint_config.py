@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from hvctl.cli.lint_files import from_here
 from hvctl.errors import InputError, UsageError
-from hvctl.formats.profile_problems import did_you_mean, quoted
 from hvctl.lint.settings import PathSettings, Settings, guess_of
 from hvctl.model.finding import Severity
 from hvctl.model.span import Problem, Span
+from hvctl.text.problems import did_you_mean, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

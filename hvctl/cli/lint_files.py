@@ -177,6 +177,6 @@ def kind_of(file: File, data: bytes, *, qemu_args: bool) -> Kind:
         return Kind.COMMAND_LINE
     if file.name.endswith(_SUFFIX) or not file.named:
         return Kind.DOMAIN
-    from hvctl.formats.guest_file import Description, description
+    from hvctl.guest.recognition import Description, description
 
     return Kind.COMMAND_LINE if description(data) in (Description.COMMAND_LINE, Description.CPU) else Kind.DOMAIN

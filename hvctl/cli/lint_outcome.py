@@ -51,19 +51,19 @@ _NOTHING = Outcome()
 def _shown(findings: tuple[Finding, ...], plan: "Plan") -> str:
     """A file's part of an output that is made file by file; empty for JUnit's, which begins with the sums."""
     if plan.form in ("text", "concise"):
-        from hvctl.report import lint_text
+        from hvctl.lint.output import text as lint_text
 
         return (lint_text.text if plan.form == "text" else lint_text.concise)(findings, plan.color)
     if plan.form == "github":
-        from hvctl.report.lint_github import commands
+        from hvctl.lint.output.github import commands
 
         return commands(findings)
     if plan.form == "json":
-        from hvctl.report import lint_json
+        from hvctl.lint.output import json as lint_json
 
         return lint_json.elements(findings)
     if plan.form == "sarif":
-        from hvctl.report import lint_sarif
+        from hvctl.lint.output import sarif as lint_sarif
 
         return lint_sarif.elements(findings)
     return ""

@@ -75,7 +75,7 @@ class Output:
         if outcome.unchecked:
             self.unchecked.append(outcome.unchecked)
         if outcome.note:
-            from hvctl.report.lint_text import note
+            from hvctl.lint.output.text import note
 
             self._erase()
             say(note(*outcome.note))
@@ -133,17 +133,17 @@ class Output:
 
         report = Report((), tuple(self.unchecked), tuple(self.skipped), self.files)
         if self.plan.form == "json":
-            from hvctl.report import lint_json
+            from hvctl.lint.output import json as lint_json
 
             return lint_json.around(report)
         if self.plan.form == "sarif":
-            from hvctl.report import lint_sarif
+            from hvctl.lint.output import sarif as lint_sarif
 
             return lint_sarif.around(report)
         return None
 
     def _finish(self) -> None:
-        from hvctl.report import lint_text
+        from hvctl.lint.output import text as lint_text
 
         form = self.plan.form
         if form in ("text", "concise"):
@@ -151,7 +151,7 @@ class Output:
             if form == "text" and not self._diff:
                 self._talk()
         elif form == "github":
-            from hvctl.report.lint_github import unchecked
+            from hvctl.lint.output.github import unchecked
 
             self._write(unchecked(self.unchecked))
         elif around := self._around():
@@ -162,7 +162,7 @@ class Output:
             write_result("".join(self.parts).encode("utf-8", "surrogateescape"), self.path)
 
     def _talk(self) -> None:
-        from hvctl.report import lint_text
+        from hvctl.lint.output import text as lint_text
 
         if self.mended:
             say(f"mended: {self.mended}")
@@ -170,8 +170,8 @@ class Output:
         say(lint_text.summary(self.counts, self.fixes, self.files, len(self.unchecked)).rstrip("\n"))
 
     def _junit(self) -> str:
+        from hvctl.lint.output.junit import to_junit
         from hvctl.model.finding import Report
-        from hvctl.report.lint_junit import to_junit
 
         return to_junit(Report(tuple(self.findings), tuple(self.unchecked), tuple(self.skipped), self.files))
 

@@ -77,7 +77,7 @@ def run(files: Iterable[File | Unreadable], plan: Plan, jobs: int) -> Iterator[O
     from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
 
-    from hvctl.probe.parent import die_with_parent
+    from hvctl.run.pdeathsig import die_with_parent
 
     # Workers are copies of this process, with all rules and hosts read.
     pool = ProcessPoolExecutor(jobs, get_context("fork"), _begin, (judge, die_with_parent()))
@@ -180,7 +180,7 @@ class Judge:
         if mended.data == data:
             return outcome
         if not self.plan.write:
-            from hvctl.report.lint_diff import patch
+            from hvctl.lint.output.diff import patch
 
             return outcome._replace(diff=patch(data, mended.data, from_here(file.name)))
         reason = _write(file, mended.data)

@@ -129,13 +129,13 @@ def _profiles(settings: Settings) -> dict[str, Profile]:
     names = {name for name in (settings.profile, *(one.profile for one in settings.paths)) if name}
     if not names:
         return {}
-    from hvctl.formats.profile import load_profile
+    from hvctl.profile.reader import load_profile
 
     return {name: load_profile(name) for name in sorted(names)}
 
 
 def _domains(uri: str) -> dict[str, bytes]:
-    from hvctl.probe.libvirt_connect import connected
+    from hvctl.libvirt.connection import connected
 
     with connected(uri) as connection:
         domains = connection.domains()

@@ -21,7 +21,7 @@ def open_lock(path: str, named: str | None) -> tuple[str, Lock]:
         InputError: the file is no locked plan.
         UsageError: the plan was not locked for what is named.
     """
-    from hvctl.formats.lock_file import read_lock
+    from hvctl.plan.plan_file import read_lock
 
     lock = read_lock(path)
     has = [target for target, form in (("qemu", lock.argv), ("libvirt", lock.xml)) if form is not None]
@@ -37,7 +37,7 @@ def open_lock(path: str, named: str | None) -> tuple[str, Lock]:
 
 def locked_plan(lock: Lock, pool: Sequence[Host], *, libvirt: bool) -> Plan:
     """The plan of a lock, with what hosts lack of it as its refusals."""
-    from hvctl.plan.lock import lacking
+    from hvctl.plan.saved import lacking
 
     refusals = dict.fromkeys(one for host in pool for one in lacking(lock, host, libvirt=libvirt))
     return lock.plan._replace(refusals=tuple(refusals))

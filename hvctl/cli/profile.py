@@ -27,8 +27,8 @@ def command() -> None:
 @common
 def list_profiles(output_format: str) -> None:
     """List the profiles that come with hvctl."""
-    from hvctl.formats import shipped
-    from hvctl.formats.profile import load_profile
+    from hvctl.profile import shipped
+    from hvctl.profile.reader import load_profile
     from hvctl.report.wrap import paragraph
 
     profiles = [(name, load_profile(name)) for name in shipped.names()]
@@ -50,10 +50,10 @@ def show(name: str, merged: bool) -> None:
 
     NAME is the name of a shipped profile, a file, or - for stdin.
     """
-    from hvctl.formats import profile
+    from hvctl.profile import reader as profile
 
     if merged:
-        from hvctl.formats.profile_text import to_yaml
+        from hvctl.profile.writer import to_yaml
 
         click.echo(to_yaml(profile.load_profile(name)), nl=False)
     else:
@@ -70,7 +70,7 @@ def check(files: tuple[str, ...], output_format: str) -> int:
     FILE is a file, the name of a shipped profile, or - for stdin. Exit code 2 if any of them is wrong.
     """
     from hvctl.errors import HvctlError
-    from hvctl.formats.profile import load_profile
+    from hvctl.profile.reader import load_profile
 
     results: list[tuple[str, HvctlError | None]] = []
     for file in files:

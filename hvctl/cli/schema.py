@@ -8,16 +8,8 @@ import click
 
 from hvctl.cli.options import common
 
-# Where the schema of a name lies, below the package; that of profiles is made of the table of their keys.
-FILES = {
-    "host": "formats/host.schema.json",
-    "plan": "formats/lock.schema.json",
-    "pool": "report/pool.schema.json",
-    "check-migration": "report/moves.schema.json",
-    "lint": "report/lint.schema.json",
-    "verify": "report/verify.schema.json",
-    "bench": "report/bench.schema.json",
-}
+# Those in hvctl/schemas; that of profiles is made from the table of their keys.
+FILES = ("host", "plan", "pool", "check-migration", "lint", "verify", "bench")
 NAMES = ("profile", *FILES)
 
 
@@ -35,9 +27,9 @@ def command(name: str) -> None:
 
 def _text(name: str) -> str:
     if name == "profile":
-        from hvctl.formats.profile_schema import text
+        from hvctl.profile.schema import text
 
         return text()
     import hvctl
 
-    return (Path(hvctl.__path__[0]) / FILES[name]).read_text(encoding="utf-8")
+    return (Path(hvctl.__path__[0]) / "schemas" / f"{name}.schema.json").read_text(encoding="utf-8")

@@ -9,11 +9,11 @@ import click
 
 from hvctl.cli.libvirt_options import connect
 from hvctl.cli.options import common, output_format, width
-from hvctl.probe.libvirt_connect import DEFAULT_URI
+from hvctl.libvirt.connection import DEFAULT_URI
 
 if TYPE_CHECKING:
+    from hvctl.libvirt.connection import Connection, Domain
     from hvctl.plan.standing import Enabled
-    from hvctl.probe.libvirt_connect import Connection, Domain
     from hvctl.report.show import Entry, Seen
 
 
@@ -38,7 +38,7 @@ def command(domains: tuple[str, ...], uri: str, timeout: float | None, inactive:
       hvctl show win11 db1 --format json
       hvctl show --connect qemu+ssh://root@node2/system
     """
-    from hvctl.probe.libvirt_connect import SECONDS, connected
+    from hvctl.libvirt.connection import SECONDS, connected
 
     with connected(uri, seconds=timeout or SECONDS, meanwhile=_prepare) as connection:
         found = [connection.domain(name) for name in domains] if domains else connection.domains()
@@ -49,8 +49,11 @@ def command(domains: tuple[str, ...], uri: str, timeout: float | None, inactive:
 
 def _prepare() -> None:
     """Import what will be needed."""
-    from hvctl.formats import domain, domain_brief, domain_identity, profile
+    from hvctl.guest.domain import brief as domain_brief
+    from hvctl.guest.domain import identity as domain_identity
+    from hvctl.guest.domain import strict as domain
     from hvctl.plan import standing
+    from hvctl.profile import reader as profile
     from hvctl.report import show
 
     del domain, domain_brief, domain_identity, profile, standing, show
@@ -77,7 +80,7 @@ class _Reader:
 
     def seen(self, xml: str) -> tuple[Seen | None, str]:
         """What a domain's XML says, or why it cannot be understood."""
-        from hvctl.formats.domain_brief import brief
+        from hvctl.guest.domain.brief import brief
 
         text = brief(xml) or xml
         if text not in self._known:
@@ -86,11 +89,11 @@ class _Reader:
 
     def _read(self, text: str) -> tuple[Seen | None, str]:
         from hvctl.errors import InputError
-        from hvctl.formats.domain import find_domain, read_domain
-        from hvctl.formats.domain_identity import read_identity
-        from hvctl.formats.xml_source import parse
+        from hvctl.guest.domain.identity import read_identity
+        from hvctl.guest.domain.strict import find_domain, read_domain
         from hvctl.plan.standing import standing
         from hvctl.report.show import Seen
+        from hvctl.xml.source import parse
 
         data = text.encode()
         try:
@@ -107,8 +110,8 @@ class _Reader:
     def _advised(self, release: str) -> Enabled:
         """What the shipped profile of a release turns on or prefers."""
         if release not in self._advice:
-            from hvctl.formats.profile import load_profile
             from hvctl.plan.standing import advised
+            from hvctl.profile.reader import load_profile
 
             self._advice[release] = advised(load_profile(release))
         return self._advice[release]

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hvctl.cli.verify_subject import Subject
-    from hvctl.guest.probe_run import Ran
     from hvctl.model.cpuid import CpuidLeaf
+    from hvctl.verify.probe_run import Ran
 
 MOST_SECONDS = 3600.0
 
@@ -166,9 +166,9 @@ def _verify(subject: Subject, timeout: float, form: str) -> int:
     quiet = bool(click.get_current_context().meta.get("hvctl.quiet"))
     with spinner("the probe guest is running", sys.stderr, quiet=quiet):
         ran, expected, refused = _run(subject, timeout)
-    from hvctl.guest.probe_outcome import observe
-    from hvctl.plan.verify import verify
     from hvctl.report.verify import Run, verify_json, verify_text
+    from hvctl.verify.compare import verify
+    from hvctl.verify.outcome import observe
 
     result = verify(expected, subject.asked, observe(ran, timeout), refused=refused)
     warnings = tuple(dict.fromkeys(ran.stderr))
@@ -197,7 +197,7 @@ def _run(subject: Subject, timeout: float) -> tuple[Ran, tuple[CpuidLeaf, ...], 
         more = _refused_rows(subject, ran, refused)
         if not more:
             return ran, expected, refused
-        from hvctl.guest.probe_words import without_rows
+        from hvctl.verify.probe_arguments import without_rows
 
         refused, spent = (*refused, *more), spent + ran.seconds
         argv = (argv[0], *without_rows(argv[1:], more))
@@ -205,14 +205,14 @@ def _run(subject: Subject, timeout: float) -> tuple[Ran, tuple[CpuidLeaf, ...], 
 
 def _meanwhile(subject: Subject) -> tuple[CpuidLeaf, ...]:
     """What QEMU's start leaves time for: the prediction, and the imports of what comes after."""
-    for name in ("hvctl.guest.probe_outcome", "hvctl.plan.verify", "hvctl.report.verify"):
+    for name in ("hvctl.verify.outcome", "hvctl.verify.compare", "hvctl.report.verify"):
         importlib.import_module(name)
     return subject.predict()
 
 
 def _refused_rows(subject: Subject, ran: Ran, known: Sequence[str]) -> tuple[str, ...]:
-    from hvctl.guest.probe_outcome import refused
-    from hvctl.guest.refusal import about
+    from hvctl.run.refusal import about
+    from hvctl.verify.outcome import refused
 
     if subject.accelerator == "kvm" or not refused(ran):
         return ()

@@ -10,8 +10,8 @@ from hvctl.errors import HostError
 
 if TYPE_CHECKING:
     from hvctl.cli.verify_subject import Subject
-    from hvctl.formats.xml_source import Document
     from hvctl.model.guest import Guest
+    from hvctl.xml.source import Document
 
 
 def described(path: str, qemu: str | None, vcpus: int | None, accel: str | None) -> Subject:
@@ -22,9 +22,9 @@ def described(path: str, qemu: str | None, vcpus: int | None, accel: str | None)
         UsageError: it can crash the host.
         HostError: there is no QEMU, or no KVM.
     """
-    from hvctl.formats.xml_source import parse, read
-    from hvctl.guest.probe_words import with_accelerator
-    from hvctl.plan.guest import plan_of
+    from hvctl.guest.plan import plan_of
+    from hvctl.verify.probe_arguments import with_accelerator
+    from hvctl.xml.source import parse, read
 
     document = parse(read(path), "<stdin>" if path == "-" else path)
     guest = guest_of(document)
@@ -39,7 +39,7 @@ def described(path: str, qemu: str | None, vcpus: int | None, accel: str | None)
 def guest_of(document: Document) -> Guest:
     """The guest of a domain; what of it could not be read is said."""
     from hvctl.cli.options import say
-    from hvctl.formats.domain import guest_of_document
+    from hvctl.guest.domain.strict import guest_of_document
 
     guest = guest_of_document(document)
     for doubt in guest.doubts:
@@ -53,10 +53,10 @@ def _words(document: Document, guest: Guest, vcpus: int | None) -> tuple[str, ..
     A CPU there, by -cpu or -global, is already the guest's.
     """
     from hvctl.cli.options import say
-    from hvctl.formats.qemu_args import scan
-    from hvctl.guest.probe_words import with_vcpus
-    from hvctl.render import probe_domain
-    from hvctl.render.convert import to_qemu
+    from hvctl.guest.command.options import scan
+    from hvctl.guest.convert import to_qemu
+    from hvctl.verify import probe_domain
+    from hvctl.verify.probe_arguments import with_vcpus
 
     cpu = to_qemu(guest)
     for sentence in cpu.lost:
@@ -70,7 +70,7 @@ def _words(document: Document, guest: Guest, vcpus: int | None) -> tuple[str, ..
 
 
 def _emulator(document: Document) -> str | None:
-    from hvctl.render.probe_domain import emulator
+    from hvctl.verify.probe_domain import emulator
 
     path = emulator(document)
     if path and not os.path.exists(path):

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hvctl.cli.verify_subject import Subject
-    from hvctl.formats.xml_source import Document
+    from hvctl.libvirt.connection import Connection
     from hvctl.model.host import Host
     from hvctl.model.plan import Plan
-    from hvctl.probe.libvirt_connect import Connection
+    from hvctl.xml.source import Document
 
 
 class Wanted(NamedTuple):
@@ -43,8 +43,8 @@ class _Source(NamedTuple):
 @contextmanager
 def by_libvirt(uri: str, wanted: Wanted) -> Iterator[Subject]:
     """What is asked for, for as long as the connection is open."""
-    from hvctl.guest.probe_libvirt import check_driver, check_uri
-    from hvctl.probe.libvirt_connect import connected
+    from hvctl.libvirt.connection import connected
+    from hvctl.verify.libvirt_run import check_driver, check_uri
 
     check_uri(uri)
     with connected(uri, write=True) as connection:
@@ -52,7 +52,7 @@ def by_libvirt(uri: str, wanted: Wanted) -> Iterator[Subject]:
         if wanted.domain is not None:
             source, vcpus = _described(wanted.domain, connection), wanted.vcpus
         else:
-            from hvctl.guest.probe_words import DEFAULT_VCPUS
+            from hvctl.verify.probe_arguments import DEFAULT_VCPUS
 
             source, vcpus = _planned(wanted), wanted.vcpus or DEFAULT_VCPUS
         yield _subject(source, vcpus, connection)
@@ -60,9 +60,9 @@ def by_libvirt(uri: str, wanted: Wanted) -> Iterator[Subject]:
 
 def _described(domain: str, connection: Connection) -> _Source:
     from hvctl.cli.verify_domain import guest_of
-    from hvctl.formats.xml_source import parse, read
-    from hvctl.plan.guest import plan_of
-    from hvctl.render.probe_domain import emulator
+    from hvctl.guest.plan import plan_of
+    from hvctl.verify.probe_domain import emulator
+    from hvctl.xml.source import parse, read
 
     if domain == "-" or os.path.isfile(domain):
         document = parse(read(domain), "<stdin>" if domain == "-" else domain)
@@ -80,7 +80,7 @@ def _planned(wanted: Wanted) -> _Source:
     """A profile or a locked plan as the domain that gen writes."""
     from hvctl.cli.hosts import read_hosts, this_host
     from hvctl.cli.talk import refuse, say_plan
-    from hvctl.formats.xml_source import parse
+    from hvctl.xml.source import parse
 
     if wanted.locked:
         from hvctl.cli.locked import locked_plan, open_lock
@@ -91,9 +91,9 @@ def _planned(wanted: Wanted) -> _Source:
         refuse(plan)
         xml = lock.xml or ""
     else:
-        from hvctl.formats.profile import load_profile
+        from hvctl.guest.domain.writer import domain
         from hvctl.plan.resolve import resolve
-        from hvctl.render.libvirt import domain
+        from hvctl.profile.reader import load_profile
 
         loaded = load_profile(wanted.profile or "")
         here = this_host()
@@ -105,8 +105,8 @@ def _planned(wanted: Wanted) -> _Source:
 
 
 def _subject(source: _Source, vcpus: int | None, connection: Connection) -> Subject:
-    from hvctl.guest.probe_libvirt import start
-    from hvctl.render.probe_domain import Boot, probe_domain
+    from hvctl.verify.libvirt_run import start
+    from hvctl.verify.probe_domain import Boot, probe_domain
 
     arguments = _arguments(source.document)
 
@@ -119,6 +119,6 @@ def _subject(source: _Source, vcpus: int | None, connection: Connection) -> Subj
 
 def _arguments(document: Document) -> tuple[str, ...]:
     """What of a domain's `<qemu:commandline>` is about machine, CPU and clock."""
-    from hvctl.render.probe_domain import arguments
+    from hvctl.verify.probe_domain import arguments
 
     return essential_words(arguments(document))

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
-    from hvctl.guest.probe_run import Ran
     from hvctl.model.cpuid import CpuidLeaf
     from hvctl.model.guest import Guest
     from hvctl.model.host import Host
     from hvctl.model.plan import Plan
+    from hvctl.verify.probe_run import Ran
 
 
 _SEND = "HVCALL_SEND_IPI"
@@ -65,8 +65,8 @@ def planned(
     from hvctl.cli.hosts import read_hosts
     from hvctl.cli.launch import resolver, unlocker
     from hvctl.cli.talk import say_plan
-    from hvctl.guest.merge import merge, target
-    from hvctl.guest.probe_words import with_accelerator, with_vcpus
+    from hvctl.run.merge import merge, target
+    from hvctl.verify.probe_arguments import with_accelerator, with_vcpus
 
     plan_for = unlocker(locked) if locked else resolver(profile or "")
     pool = read_hosts(hosts).representatives()
@@ -81,9 +81,9 @@ def planned(
 
 def written(words: tuple[str, ...], qemu: str | None, vcpus: int | None, accel: str | None) -> Subject:
     """A command line as it is; a QEMU in front of it is the one to be started."""
-    from hvctl.formats.qemu_guest import read_command_line
-    from hvctl.guest.probe_words import with_accelerator, with_vcpus
-    from hvctl.plan.guest import plan_of
+    from hvctl.guest.command.strict import read_command_line
+    from hvctl.guest.plan import plan_of
+    from hvctl.verify.probe_arguments import with_accelerator, with_vcpus
 
     program = words[0] if not words[0].startswith("-") else None
     rest = words[1:] if program else words
@@ -101,7 +101,7 @@ def written(words: tuple[str, ...], qemu: str | None, vcpus: int | None, accel: 
 
 def host_of(guest: Guest, accel: str, qemu: str | None) -> tuple[Host, str | None]:
     """The host that decides what a guest sees, and its QEMU, None where that had not to be asked."""
-    from hvctl.plan.guest import takes_all
+    from hvctl.guest.plan import takes_all
 
     if takes_all(guest) and accel == "kvm":
         host = this_qemu(qemu)
@@ -116,7 +116,7 @@ def refuse_userspace_apic(words: Sequence[str], guest: Guest, accel: str) -> Non
     which brought the hypercall, until a8de7f100bb5 in 6.14, which stable kernels have too.
     """
     from hvctl.catalog import BY_ID
-    from hvctl.guest.probe_words import userspace_apic
+    from hvctl.verify.probe_arguments import userspace_apic
 
     rows = [row_id for row_id in guest.enabled() if BY_ID[row_id].takes_all or _SEND in BY_ID[row_id].hypercalls]
     if accel == "kvm" and rows and userspace_apic(words):
@@ -143,7 +143,7 @@ def subject(label: str, argv: tuple[str, ...], plan: Plan, host: Host, accel: st
     crashes = any(first <= kvm.HV_X64_MSR_CRASH_CTL <= last for first, last in msrs)
 
     def start(argv: Sequence[str]) -> Running:
-        from hvctl.guest.probe_run import start
+        from hvctl.verify.probe_run import start
 
         return start(argv, crash=crashes)
 
@@ -153,7 +153,7 @@ def subject(label: str, argv: tuple[str, ...], plan: Plan, host: Host, accel: st
 def essential_words(words: Sequence[str]) -> tuple[str, ...]:
     """What of QEMU's arguments the probe guest needs; what it does not is said with -v."""
     from hvctl.cli.options import say
-    from hvctl.guest.probe_words import essential
+    from hvctl.verify.probe_arguments import essential
 
     kept, dropped = essential(words)
     if dropped:
@@ -171,17 +171,17 @@ def this_qemu(qemu: str | None) -> Host:
 def _kvm_or_none(accel: str) -> Host:
     """What KVM says, whether it has Hyper-V or not: where it has none, the guest will show it."""
     if accel == "kvm":
-        from hvctl.probe.host import probe_host
+        from hvctl.host.probe import probe_host
 
         return probe_host(with_qemu=False, with_libvirt=False)
-    from hvctl.plan.verify_host import host_without_kvm
+    from hvctl.verify.tcg_host import host_without_kvm
 
     return host_without_kvm()
 
 
 def _without_kvm(qemu: str | None) -> Host:
-    from hvctl.plan.verify_host import host_without_kvm
-    from hvctl.probe.qemu import probe_qemus
+    from hvctl.host.qemu import probe_qemus
+    from hvctl.verify.tcg_host import host_without_kvm
 
     answers = probe_qemus([binary(qemu)], kvm=False)
     if not answers.qemu:
@@ -191,7 +191,7 @@ def _without_kvm(qemu: str | None) -> Host:
 
 def binary(qemu: str | None) -> str:
     """The path of a named QEMU, or of the first one that is found; raises HostError where there is none."""
-    from hvctl.probe.binaries import find_binaries, named_binaries
+    from hvctl.host.binaries import find_binaries, named_binaries
 
     paths = named_binaries([qemu]) if qemu else find_binaries()
     if not paths:

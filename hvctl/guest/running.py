@@ -11,10 +11,10 @@ from qemu.qmp import ExecuteError, QMPClient, QMPError
 
 from hvctl.catalog import ROWS, machines
 from hvctl.errors import HostError
-from hvctl.formats.cpu_properties import OFF, ON, PREFIXES, Written, settings
+from hvctl.guest.command.cpu_properties import OFF, ON, PREFIXES, Written, settings
+from hvctl.host.hostfs import clean
+from hvctl.host.qmp_replies import BadReplyError, listed, record, text
 from hvctl.model.guest import Guest
-from hvctl.probe.hostfs import clean
-from hvctl.probe.replies import BadReplyError, listed, record, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from hvctl.catalog.types import Row
-    from hvctl.lint.guest import Changes, Entry, Guest, Place
+    from hvctl.guest.guest import Changes, Entry, Guest, Place
     from hvctl.lint.rule import Rule
     from hvctl.model.finding import Edit, Severity
     from hvctl.model.host import Host

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from hvctl.errors import InputError
+from hvctl.guest.domain.elements import named
+from hvctl.guest.domain.reader import read_domain
 from hvctl.lint.context import NOTHING_KNOWN, Chosen, Context
-from hvctl.lint.domain import read_domain
-from hvctl.lint.elements import named
 from hvctl.lint.registry import find_rule
 from hvctl.lint.rule import Fact, Kind
 from hvctl.lint.suppressions import UNUSED, WITHOUT_REASON, apply, in_text, in_xml
@@ -17,12 +17,12 @@ from hvctl.model.finding import Finding, Skipped, Unchecked
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from hvctl.formats.xml_source import Document, Element
+    from hvctl.guest.guest import Guest
     from hvctl.lint.context import Facts
-    from hvctl.lint.guest import Guest
     from hvctl.lint.rule import Rule
     from hvctl.lint.suppressions import Suppression
     from hvctl.model.finding import Severity
+    from hvctl.xml.source import Document, Element
 
 # Snapshots, checkpoints and the state files in /run/libvirt/qemu hold the domain they are about.
 AROUND = ("domainsnapshot", "domaincheckpoint", "domstatus")
@@ -151,7 +151,7 @@ def _domains(document: Document) -> Iterator[Element]:
 
 
 def _command_lines(text: Text, job: Job) -> _Subject | Result:
-    from hvctl.lint.command_line import read_command_lines
+    from hvctl.guest.command.reader import read_command_lines
 
     decoded = text.data.decode("utf-8", "surrogateescape")
     guests = read_command_lines(decoded, text.path)

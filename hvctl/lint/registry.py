@@ -1,4 +1,4 @@
-"""All rules: the modules of `hvctl.lint.rules`, so that a new file there is a new rule."""
+"""All rules: the modules below `hvctl.lint.rules`, so that a new file there is a new rule."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _GROUPS = list(Group)
 @functools.cache
 def all_rules() -> tuple[Rule, ...]:
     """Every rule, by group and id."""
-    names = sorted(module.name for module in pkgutil.iter_modules(rules.__path__))
-    found = [rule_of(importlib.import_module(f"{rules.__name__}.{name}")) for name in names]
+    modules = pkgutil.walk_packages(rules.__path__, f"{rules.__name__}.")
+    found = [rule_of(importlib.import_module(module.name)) for module in modules if not module.ispkg]
     return tuple(sorted(found, key=lambda rule: (_GROUPS.index(rule.group), rule.id)))
 
 

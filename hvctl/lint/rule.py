@@ -1,8 +1,8 @@
-"""What a rule is: a module of `hvctl.lint.rules` whose docstring is its page.
+"""What a rule is: a module below `hvctl.lint.rules` whose docstring is its page.
 
-The module's name is the rule's id. It has `SEVERITY`, `GROUP`, and `check(context)`, a pure generator of findings; and
-where it needs them `NEEDS` (facts without which it cannot judge), `GUESTS` (the kinds of text that it judges) and
-`ROWS` (the enlightenments of which one must be on).
+The module's name is the rule's id, its directory the rule's group. It has `SEVERITY` and `check(context)`, a pure
+generator of findings; and where it needs them `NEEDS` (facts without which it cannot judge), `GUESTS` (the kinds of
+text that it judges) and `ROWS` (the enlightenments of which one must be on).
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Group(StrEnum):
 
     FILE = "The file itself"
     START = "The guest does not start, or not as it is written"
-    MIGRATE = "The guest cannot migrate"
-    SLOW = "The guest is slow"
+    MIGRATION = "The guest cannot migrate"
+    SPEED = "The guest is slow"
     DANGER = "Dangerous or pointless"
 
 
@@ -88,10 +88,11 @@ def _why(page: str) -> str:
 
 def rule_of(module: ModuleType) -> Rule:
     """The rule that a module of `hvctl.lint.rules` is."""
+    *_, group, name = module.__name__.split(".")
     return Rule(
-        id=module.__name__.rpartition(".")[2].replace("_", "-"),
+        id=name.replace("_", "-"),
         severity=module.SEVERITY,
-        group=module.GROUP,
+        group=Group[group.upper()],
         page=module.__doc__ or "",
         check=module.check,
         needs=getattr(module, "NEEDS", ()),

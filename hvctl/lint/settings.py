@@ -6,10 +6,10 @@ import fnmatch
 from typing import TYPE_CHECKING, NamedTuple
 
 from hvctl.errors import UsageError
-from hvctl.formats.profile_problems import did_you_mean, quoted
 from hvctl.lint.engine import choose
 from hvctl.lint.registry import all_rules, find_rule
 from hvctl.lint.rule import Group
+from hvctl.text.problems import did_you_mean, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 GROUPS = {
     "file": Group.FILE,
     "start": Group.START,
-    "migrate": Group.MIGRATE,
-    "slow": Group.SLOW,
+    "migrate": Group.MIGRATION,
+    "slow": Group.SPEED,
     "danger": Group.DANGER,
 }
 """The groups by the words that select them."""

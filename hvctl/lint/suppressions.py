@@ -12,18 +12,18 @@ import functools
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from hvctl.formats.domain_identity import NAMESPACE
-from hvctl.formats.profile_problems import did_you_mean, quoted
-from hvctl.formats.words import Word, place
+from hvctl.guest.domain.identity import NAMESPACE
 from hvctl.lint.registry import all_rules, find_rule
 from hvctl.model.finding import Finding
+from hvctl.text.problems import did_you_mean, quoted
+from hvctl.text.shell_words import Word, place
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from hvctl.formats.xml_source import Document, Element
     from hvctl.model.finding import Severity
     from hvctl.model.span import Span
+    from hvctl.xml.source import Document, Element
 
     Extent = tuple[tuple[int, int], tuple[int, int]]
     """The line and column where lines begin that belong together, and those behind their end."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hvctl.formats.xml_source import parse, parse_all
+from hvctl.xml.source import parse, parse_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hvctl.errors import InputError
-    from hvctl.formats.xml_source import Document
+    from hvctl.xml.source import Document
 
 MOST_ELEMENTS = 100_000
 MARK = "hvctl:"
@@ -24,7 +24,7 @@ def read_xml(data: bytes, path: str) -> Document:
         path: its name, for spans.
 
     Raises:
-        InputError: as `hvctl.formats.xml_source.parse`; a problem without a place is not the file's but its size's.
+        InputError: as `hvctl.xml.source.parse`; a problem without a place is not the file's but its size's.
     """
     return parse(data, path, shallow=True, most=MOST_ELEMENTS, mark=MARK)
 

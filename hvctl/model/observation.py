@@ -1,6 +1,6 @@
 """What the probe guest saw of its hypervisor: the content of one report, in its own order.
 
-The lines that these records are read from are described in hvctl/guest/probe/PROTOCOL.md. An answer is None where the
+The lines that these records are read from are described in hvctl/probe_guest/PROTOCOL.md. An answer is None where the
 processor raised an exception instead of giving one.
 """
 

@@ -10,8 +10,8 @@ from hvctl.catalog.windows import USES
 from hvctl.model.plan import CpuPlan, Decision, Layer, Machine, Outcome, Plan
 from hvctl.model.profile import Ask, Migration, Wish
 from hvctl.plan.cpu import choose_cpu, refusal
+from hvctl.plan.hazards import hazard
 from hvctl.plan.machine import NoMachine, choose
-from hvctl.plan.migration import hazard
 from hvctl.plan.notes import notes
 from hvctl.plan.support import NO_HYPERV, NOT_KNOWN, State, support, verdict
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from hvctl.plan.bench import Gain, answers
-from hvctl.plan.bench_since import changes, differences
+from hvctl.bench.compare import Gain, answers
+from hvctl.bench.since import changes, differences
 from hvctl.report.bench import NESTED, doubts, gain_text, headline, host_facts, question, time_text
 
 if TYPE_CHECKING:
+    from hvctl.bench.compare import Answered, Line
+    from hvctl.bench.since import Change
     from hvctl.model.bench import Bench
-    from hvctl.plan.bench import Answered, Line
-    from hvctl.plan.bench_since import Change
 
 # The width of a bar's drawing, in units of its own; the page stretches it.
 WIDTH = 1000.0

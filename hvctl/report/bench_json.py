@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hvctl.formats.bench_file import content
-from hvctl.formats.json_document import write
-from hvctl.plan.bench import answers
-from hvctl.plan.bench_since import changes
+from hvctl.bench.compare import answers
+from hvctl.bench.file import content
+from hvctl.bench.since import changes
 from hvctl.report.bench import doubts
+from hvctl.text.json_document import write
 
 if TYPE_CHECKING:
+    from hvctl.bench.compare import Answered
     from hvctl.model.bench import Bench
-    from hvctl.plan.bench import Answered
 
 
 def bench_json(bench: Bench, before: Bench | None = None) -> str:

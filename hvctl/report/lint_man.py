@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hvctl.lint.output.rules import parts
 from hvctl.lint.registry import all_rules
-from hvctl.report.lint_rules import parts
 from hvctl.report.roff import section, see_also, text, title, verbatim
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from hvctl.catalog import ROWS
 from hvctl.catalog.types import Kind
-from hvctl.formats.profile_keys import (
+from hvctl.model.version_id import SHAPE
+from hvctl.profile.keys import (
     RESERVED_FEATURES,
     RESERVED_PREFIXES,
     ROOT,
@@ -19,8 +20,7 @@ from hvctl.formats.profile_keys import (
     Word,
     Words,
 )
-from hvctl.formats.profile_wishes import VALUED, bounds
-from hvctl.model.version_id import SHAPE
+from hvctl.profile.wishes import VALUED, bounds
 from hvctl.report.explain import sections
 from hvctl.report.roff import section as _section
 from hvctl.report.roff import see_also as _see_also
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import click
 
     from hvctl.catalog.types import Row
-    from hvctl.formats.profile_keys import Key
+    from hvctl.profile.keys import Key
 
 
 PROFILE_EXAMPLE = """\

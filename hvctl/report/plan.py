@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from hvctl.model.plan import Layer, Outcome
-from hvctl.plan.migration import obstacles
+from hvctl.plan.hazards import obstacles
 from hvctl.report.wrap import paragraph
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from hvctl.report.wrap import wrapped
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hvctl.formats.domain_identity import Identity
+    from hvctl.guest.domain.identity import Identity
     from hvctl.model.guest import Guest
     from hvctl.plan.standing import Standing
 

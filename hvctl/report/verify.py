@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hvctl.model.observation import MOST_VCPUS
 from hvctl.model.verification import WRONG, Verdict
-from hvctl.plan.verify import bit_names
 from hvctl.report.paint import BOLD, GREEN, RED, YELLOW, Paint
 from hvctl.report.wrap import wrapped
+from hvctl.verify.compare import bit_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

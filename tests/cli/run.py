@@ -7,11 +7,8 @@ import io
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 from hvctl.cli import run
-
-HOSTS = Path(__file__).parent.parent / "hosts"
 
 
 def hvctl(*words: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:

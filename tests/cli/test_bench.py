@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hvctl.plan.bench_tables import GROUPS
+from hvctl.bench.tables import GROUPS
 from tests.cli.run import hvctl
 from tests.cli.test_verify import kvm_without_hyperv
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hvctl.errors import HostError
-from hvctl.probe.kvm import probe_kvm
+from hvctl.host.kvm import probe_kvm
 from tests.cli.run import hvctl
 
 
@@ -82,7 +82,7 @@ def test_the_mistakes_of_all_profiles_are_told_at_once(tmp_path: Path) -> None:
 def test_no_heavy_import_without_qemu() -> None:
     done = hvctl("check-host", "--no-qemu", code=own_code(), PYTHONPROFILEIMPORTTIME="1")
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time")}
-    assert "hvctl.probe.kvm" in imported
+    assert "hvctl.host.kvm" in imported
     assert not imported & {"asyncio", "rich", "lxml", "yaml", "jinja2", "qemu", "subprocess", "pathlib", "shutil"}
 
 

@@ -13,17 +13,17 @@ from typing import Any
 import jsonschema
 import pytest
 
-from hvctl.formats.guest_file import Description, description
-from hvctl.formats.hostfile import dump_host
-from tests.cli.run import HOSTS, hvctl, inside
-from tests.guest.running import PAUSED, wait_for
+from hvctl.guest.recognition import Description, description
+from hvctl.host.host_file import dump_host
+from tests.cli.run import hvctl, inside
 from tests.made_hosts import made_amd_host, made_qemu
+from tests.paths import HOSTS, schema
+from tests.run.running import PAUSED, wait_for
 
-ROOT = Path(__file__).parents[2]
 DEBIAN_12 = str(HOSTS / "debian-12.json")
 DEBIAN_13 = str(HOSTS / "debian-13.json")
 NO_HYPERV = str(HOSTS / "no-hyperv.json")
-SCHEMA = json.loads((ROOT / "hvctl" / "report" / "moves.schema.json").read_text())
+SCHEMA = schema("check-migration")
 SAME = ("--from", DEBIAN_12, "--to", DEBIAN_12)
 CPU = "qemu64,hv_relaxed=on,hv_vpindex=on,hv_synic=on"
 LINE = f"qemu-system-x86_64 -machine pc-q35-7.2 -accel kvm -cpu {CPU} # what runs\n"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hvctl.probe.libvirt_connect import connected
+from hvctl.libvirt.connection import connected
 from tests.cli.in_process import Hvctl
-from tests.probe.libvirt_server import serving
+from tests.libvirt.libvirt_server import serving
 
 TEST = "test:///default"
 

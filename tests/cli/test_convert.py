@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 
 from hvctl.catalog import ROWS
 from hvctl.catalog.types import Kind, Row
-from hvctl.formats.domain import read_domain
-from hvctl.formats.profile import load_profile, profile_from_text
-from hvctl.formats.profile_text import to_yaml
-from hvctl.formats.qemu_guest import read_command_line, read_cpu
-from hvctl.formats.shipped import names
+from hvctl.guest.command.strict import read_command_line, read_cpu
+from hvctl.guest.convert import Converted, to_libvirt, to_qemu
+from hvctl.guest.domain.strict import read_domain
+from hvctl.guest.plan import guest_of_profile, profile_of_guest
 from hvctl.model.guest import Guest, Setting
-from hvctl.plan.guest import guest_of_profile, profile_of_guest
-from hvctl.render.convert import Converted, to_libvirt, to_qemu
+from hvctl.profile.reader import load_profile, profile_from_text
+from hvctl.profile.shipped import names
+from hvctl.profile.writer import to_yaml
 from tests.cli.run import hvctl
 
 VALUES: dict[Kind, st.SearchStrategy[int | str | None]] = {

@@ -13,8 +13,9 @@ import pytest
 from hvctl.cli import run
 from hvctl.cli.hosts import this_host
 from hvctl.errors import HostError
-from tests.cli.run import HOSTS, hvctl
+from tests.cli.run import hvctl
 from tests.made_hosts import made_amd_host
+from tests.paths import HOSTS
 
 DEBIAN_12 = str(HOSTS / "debian-12.json")
 DEBIAN_13 = str(HOSTS / "debian-13.json")
@@ -197,7 +198,7 @@ def test_the_largest_memory_and_a_family_of_machines() -> None:
 
 @pytest.mark.parametrize("option", ["--qemu", "--qemu-binary"])
 def test_where_no_qemu_is_found_the_commands_own_option_is_named(option: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hvctl.probe.host.probe_host", lambda **_: made_amd_host())
+    monkeypatch.setattr("hvctl.host.probe.probe_host", lambda **_: made_amd_host())
     with pytest.raises(HostError) as raised:
         this_host(["/nonexistent/qemu"], libvirt=False, option=option)
     assert raised.value.hint == f"install qemu-system-x86, or name a binary with {option}"
@@ -206,7 +207,7 @@ def test_where_no_qemu_is_found_the_commands_own_option_is_named(option: str, mo
 def test_the_named_binary_is_the_one_that_is_asked(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("hvctl.probe.host.probe_host", lambda **_: made_amd_host())
+    monkeypatch.setattr("hvctl.host.probe.probe_host", lambda **_: made_amd_host())
     assert run(["gen", "minimal", "--qemu-binary", "/nonexistent/qemu"]) == 3
     shown = " ".join(capsys.readouterr().err.split())
     assert "/nonexistent/qemu" in shown

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.run import HOSTS, hvctl
+from tests.cli.run import hvctl
+from tests.paths import HOSTS
 
 HOST = ("--host", str(HOSTS / "debian-12.json"))
 DOMAIN = """\

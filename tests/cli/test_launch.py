@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from hvctl.errors import HostError
-from hvctl.probe.host import probe_host
+from hvctl.host.probe import probe_host
 
 
 def launch(*words: str) -> subprocess.CompletedProcess[str]:

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from hvctl.formats import shipped
-from hvctl.formats.hostfile import dump_host
-from hvctl.formats.lock_file import read_lock
+from hvctl.host.host_file import dump_host
 from hvctl.model.host import Host
-from tests.cli.run import HOSTS, hvctl, inside
+from hvctl.plan.plan_file import read_lock
+from hvctl.profile import shipped
+from tests.cli.run import hvctl, inside
 from tests.cli.test_launch import hyperv_here
 from tests.made_hosts import made_amd_host, made_libvirt, made_qemu
+from tests.paths import HOSTS
 
 DEBIAN_12 = str(HOSTS / "debian-12.json")
 DEBIAN_13 = str(HOSTS / "debian-13.json")

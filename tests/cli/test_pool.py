@@ -13,12 +13,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from hvctl.formats.hostfile import dump_host
-from hvctl.report import pool_json
-from tests.cli.run import HOSTS, hvctl
+from hvctl.host.host_file import dump_host
+from tests.cli.run import hvctl
 from tests.made_hosts import made_amd_host, made_intel_host, made_no_hyperv_host, made_qemu
+from tests.paths import HOSTS, schema
 
-SCHEMA = json.loads(Path(pool_json.__file__).with_name("pool.schema.json").read_text())
+SCHEMA = schema("pool")
 DEBIAN = (str(HOSTS / "debian-12.json"), str(HOSTS / "debian-13.json"))
 
 

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from hvctl.formats import shipped
-from hvctl.formats.profile import load_profile
+from hvctl.profile import shipped
+from hvctl.profile.reader import load_profile
 from tests.cli.run import hvctl
-
-PROFILES = Path(__file__).parents[2] / "profiles"
+from tests.paths import HOSTS, PROFILES
 
 
 def test_list_names_every_profile_with_its_description() -> None:
@@ -131,7 +130,7 @@ def test_colour_on_demand(tmp_path: Path) -> None:
 def test_a_bad_profile_stops_gen_with_exit_2(tmp_path: Path) -> None:
     bad = tmp_path / "bad.yaml"
     bad.write_text("version: 1\nenlightenments: {stimer: on, time: off}\n")
-    host = Path(__file__).parents[1] / "hosts" / "debian-12.json"
+    host = HOSTS / "debian-12.json"
     done = hvctl("gen", str(bad), "--host", str(host), code=2)
     assert done.stdout == ""
     assert done.stderr.startswith(f"error: stimer is on and requires time, which is off\n --> {bad}:2:18\n")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import jsonschema
 import pytest
 
 from hvctl.cli.schema import FILES
 from tests.cli.run import hvctl
-
-ROOT = Path(__file__).parents[2]
+from tests.paths import ROOT
 
 
 def test_the_schema_of_profiles_is_the_shipped_one() -> None:
@@ -21,7 +19,7 @@ def test_the_schema_of_profiles_is_the_shipped_one() -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_the_schema_of_each_other_name(name: str) -> None:
     shown = hvctl("schema", name).stdout
-    assert shown == (ROOT / "hvctl" / FILES[name]).read_text()
+    assert shown == (ROOT / "hvctl" / "schemas" / f"{name}.schema.json").read_text()
     jsonschema.Draft7Validator.check_schema(json.loads(shown))
 
 

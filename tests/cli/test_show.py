@@ -15,14 +15,14 @@ import pytest
 
 from hvctl.catalog import ROWS
 from hvctl.catalog.windows import GUESTS
-from hvctl.formats.domain import read_domain
-from hvctl.formats.domain_brief import brief
-from hvctl.formats.domain_identity import read_identity
-from hvctl.formats.profile import load_profile
-from hvctl.formats.xml_source import parse
+from hvctl.guest.domain.brief import brief
+from hvctl.guest.domain.identity import read_identity
+from hvctl.guest.domain.strict import read_domain
+from hvctl.guest.domain.writer import domain as render
 from hvctl.plan.resolve import resolve
 from hvctl.plan.standing import advised
-from hvctl.render.libvirt import domain as render
+from hvctl.profile.reader import load_profile
+from hvctl.xml.source import parse
 from tests.cli.in_process import Hvctl
 from tests.made_hosts import made_amd_host
 

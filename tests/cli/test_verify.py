@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from hvctl.errors import HostError
-from hvctl.formats.shipped import names
-from hvctl.probe.host import probe_host
-from tests.cli.run import HOSTS, hvctl
-from tests.guest.running import QEMU
+from hvctl.host.probe import probe_host
+from hvctl.profile.shipped import names
+from tests.cli.run import hvctl
+from tests.paths import HOSTS
+from tests.run.running import QEMU
 
 TCG = ("-accel", "tcg", "-machine", "pc")
 

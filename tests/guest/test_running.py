@@ -18,7 +18,7 @@ from hvctl.catalog import ROWS
 from hvctl.errors import HostError
 from hvctl.guest.running import read_running
 from hvctl.model.guest import Guest, Setting
-from tests.guest.running import PAUSED, wait_for
+from tests.run.running import PAUSED, wait_for
 
 Behaviour = Callable[[socket.socket], None]
 GREETING = {"QMP": {"version": {"qemu": {"major": 9, "minor": 0, "micro": 0}, "package": ""}, "capabilities": []}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from hvctl.catalog import ROWS
-from tests.render.domains import attributes, encoded, wrapped
+from tests.guest.domain.domains import attributes, encoded, wrapped
 
 PATHS = [row.libvirt.path for row in ROWS if row.libvirt and not any(mark in row.libvirt.path for mark in ":/@")]
 NAMES = [*PATHS, "vendor-id", "hv-relaxed", "xmm-input", "stimer-direct", "time", "nothing", "tlbflush_direct"]

@@ -22,8 +22,8 @@ import yaml
 from lxml import etree
 
 from tests.lint.test_outputs import SARIF
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 PRE_COMMIT, GITHUB, GITLAB = ".pre-commit-config.yaml", ".github/workflows/hvctl.yaml", ".gitlab-ci.yml"
 BAD = """\
 <domain type='kvm'>

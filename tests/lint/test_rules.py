@@ -15,8 +15,8 @@ import pytest
 from hvctl.lint.registry import all_rules, find_rule
 from hvctl.lint.rule import Rule
 from tests.cli.run import hvctl
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 FOLDER = ROOT / "tests" / "rules"
 WRITE = os.environ.get("HVCTL_GOLDEN") == "write"
 SECTIONS = ["What it does", "Why it matters", "Example", "Use instead", "Fix safety", "Sources"]

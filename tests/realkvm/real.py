@@ -45,7 +45,7 @@ def qemu_refusal(cpu: str, *, machine: str = "q35") -> str:
 @functools.cache
 def this_host() -> Host:
     """The machine that the test runs on, probed once."""
-    from hvctl.probe.host import probe_host
+    from hvctl.host.probe import probe_host
 
     return probe_host()
 

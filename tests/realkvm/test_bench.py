@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from hvctl.bench.boots import Setup, measure
+from hvctl.bench.compare import Gain, answers
+from hvctl.bench.file import read_bench
+from hvctl.bench.tables import GROUPS, SINGLE, mask
 from hvctl.cli import run
-from hvctl.formats.bench_file import read_bench
-from hvctl.formats.profile import load_profile
-from hvctl.guest.bench_run import Setup, measure
-from hvctl.guest.probe_words import plain
+from hvctl.guest.command.writer import arguments
 from hvctl.model.bench import Bench, HostState
-from hvctl.plan.bench import Gain, answers
-from hvctl.plan.bench_tables import GROUPS, SINGLE, mask
 from hvctl.plan.resolve import resolve
-from hvctl.render.qemu import arguments
+from hvctl.profile.reader import load_profile
+from hvctl.verify.probe_arguments import plain
 from tests.realkvm.real import QEMU, this_host
 
 FLUSH = next(group for group in GROUPS if group not in SINGLE)

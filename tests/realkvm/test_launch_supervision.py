@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.guest import firmware
-from tests.guest.running import gone, qemu_of, wait_for
 from tests.realkvm.real import hvctl
+from tests.run.running import gone, qemu_of, wait_for
+from tests.verify import firmware
 
 # DRIVER_POWER_STATE_FAILURE as Windows reports it: kind 3, then addresses.
 POWER_STATE_FAILURE = (0x9F, 3, 0xFFFFC80F4A1E2060, 0xFFFFF8051E6D5750, 0xFFFFC80F52A3B010)

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from hvctl.catalog import BY_ID
-from hvctl.formats.profile import load_profile
-from hvctl.formats.shipped import names
+from hvctl.guest.command.writer import arguments, cpu
+from hvctl.guest.domain.writer import domain
 from hvctl.model.plan import Plan
 from hvctl.model.profile import Ask, CpuChoice, Migration, Profile, Wish
 from hvctl.plan.resolve import resolve
-from hvctl.render.libvirt import domain
-from hvctl.render.qemu import arguments, cpu
+from hvctl.profile.reader import load_profile
+from hvctl.profile.shipped import names
 from tests.realkvm.real import SETTINGS, add_libvirt_user, hvctl, this_host
 from tests.realkvm.test_oracle import MACHINES, random_set
 

@@ -13,22 +13,22 @@ from pathlib import Path
 
 import pytest
 
-from hvctl.formats.domain import read_domain
-from hvctl.formats.hostfile import dump_host, read_host
-from hvctl.formats.profile import load_profile
-from hvctl.formats.shipped import names
+from hvctl.guest.domain.profile import for_domain
+from hvctl.guest.domain.strict import read_domain
+from hvctl.host.host_file import dump_host, read_host
 from hvctl.model.host import Host
 from hvctl.model.plan import Layer
 from hvctl.plan.cpuid import predict
-from hvctl.plan.domain_profile import for_domain
 from hvctl.plan.resolve import resolve
 from hvctl.plan.support import State, judge
+from hvctl.profile.reader import load_profile
+from hvctl.profile.shipped import names
 from tests.cli.in_process import Hvctl
-from tests.guest import firmware
 from tests.realkvm import cpuid_firmware
 from tests.realkvm.conftest import Note
 from tests.realkvm.libvirt_daemon import DOMAIN, READ_ONLY_THROUGH_RW, URI, Daemon, daemon, leaves_of
 from tests.realkvm.real import this_host
+from tests.verify import firmware
 
 POWER_STATE_FAILURE = (0x9F, 3, 0xFFFFC80F4A1E2060, 0xFFFFF8051E6D5750, 0xFFFFC80F52A3B010)
 CRASHING = "version: 1\nname: crashing\nextends: minimal\nenlightenments:\n  crash: 'on'\n"

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import pytest
 
-from hvctl.formats.qemu_guest import read_command_line
+from hvctl.guest.command.strict import read_command_line
+from hvctl.host.probe import probe_host
+from hvctl.migration.verdict import judge
 from hvctl.model.host import Host
-from hvctl.model.move import Effect, Journey
-from hvctl.plan.moves import judge
-from hvctl.probe.host import probe_host
+from hvctl.model.migration import Effect, Journey
 from tests.realkvm.migration import Move, Moved, Side, migrate
 from tests.realkvm.real import QEMU, this_host
 from tests.testbed.tree import DEBIAN_13

@@ -9,13 +9,13 @@ from collections.abc import Callable
 
 from hvctl.catalog import BY_ID, ROWS
 from hvctl.catalog.types import Kind
+from hvctl.guest.command.writer import hv_flags
 from hvctl.model.host import Host
 from hvctl.model.plan import CpuPlan, Decision, Layer, Machine, Outcome, Plan
 from hvctl.model.profile import Ask, ClockChoice, Migration, Profile, Value, Wish
 from hvctl.plan.resolve import resolve
 from hvctl.plan.start import predict_start
 from hvctl.plan.support import State, support
-from hvctl.render.qemu import hv_flags
 from tests.realkvm.real import qemu_refusal, this_host
 
 SECONDS = 35.0

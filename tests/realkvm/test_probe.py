@@ -10,16 +10,16 @@ import pytest
 
 from hvctl.catalog import BY_ID, ROWS
 from hvctl.catalog.types import Kind, Row
-from hvctl.formats.hostfile import read_host
+from hvctl.host.host_file import read_host
+from hvctl.host.kvm import capabilities, system_leaves, vcpu_leaves
+from hvctl.host.kvm_device import LinuxKvm, opened, throw_away_vcpu
 from hvctl.model.cpuid import CpuidLeaf
 from hvctl.model.host import Host, Qemu
 from hvctl.model.plan import Layer
 from hvctl.plan.support import State, support
-from hvctl.probe.kvm import capabilities, system_leaves, vcpu_leaves
-from hvctl.probe.kvm_device import LinuxKvm, opened, throw_away_vcpu
+from tests.paths import HOSTS
 from tests.realkvm.real import hvctl, qemu_refusal, this_host
 
-HOSTS = Path(__file__).parent.parent / "hosts"
 # As QEMU words it since 4.1 (qemu:target/i386/kvm/kvm.c, hv_feature_check).
 UNSUPPORTED = "is not supported by kernel"
 VALUES = {Kind.FLAG: "on", Kind.ON_OFF_AUTO: "on", Kind.NUMBER: "4095", Kind.STRING: "Test", Kind.VERSION: "7"}

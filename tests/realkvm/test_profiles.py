@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from hvctl.catalog import ROWS
-from hvctl.formats.profile import load_profile
-from hvctl.formats.shipped import names
+from hvctl.guest.command.writer import arguments
 from hvctl.model.cpuid import CpuidLeaf
 from hvctl.model.plan import Plan
 from hvctl.plan.cpuid import predict
 from hvctl.plan.resolve import resolve
-from hvctl.render.qemu import arguments
+from hvctl.profile.reader import load_profile
+from hvctl.profile.shipped import names
 from tests.realkvm.cpuid_firmware import seen_leaves
 from tests.realkvm.real import QEMU, hvctl, this_host
 from tests.testbed.linuxguest import boot_arguments, make_initramfs

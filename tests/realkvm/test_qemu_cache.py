@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hvctl.cli.qemu_cache import ask_first
+from hvctl.host.qemu_cache import ask_first
 from tests.realkvm.real import QEMU, this_host
 
 pytestmark = pytest.mark.world("debian-12")

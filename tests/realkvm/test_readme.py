@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from hvctl.cli import run
+from tests.paths import ROOT
 from tests.realkvm.real import SETTINGS, add_libvirt_user, hvctl
 
-ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.world("debian-12")
 
 

@@ -13,10 +13,7 @@ import pytest
 
 from hvctl.catalog import BY_ID, ROWS
 from hvctl.cli import run
-from hvctl.formats.profile import load_profile
-from hvctl.formats.shipped import names
-from hvctl.guest.probe_outcome import observe
-from hvctl.guest.probe_run import start
+from hvctl.guest.command.writer import arguments, cpu
 from hvctl.model.host import Host
 from hvctl.model.plan import Plan
 from hvctl.model.profile import Value
@@ -24,8 +21,11 @@ from hvctl.model.verification import WRONG, Verdict, Verification
 from hvctl.plan.cpuid import predict
 from hvctl.plan.resolve import resolve
 from hvctl.plan.start import predict_start
-from hvctl.plan.verify import verify
-from hvctl.render.qemu import arguments, cpu
+from hvctl.profile.reader import load_profile
+from hvctl.profile.shipped import names
+from hvctl.verify.compare import verify
+from hvctl.verify.outcome import observe
+from hvctl.verify.probe_run import start
 from tests.realkvm.real import QEMU, this_host
 from tests.realkvm.test_oracle import MACHINES, random_set, raw_plan
 

@@ -2,19 +2,18 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
 from hvctl.catalog import ROWS
-from hvctl.formats.hostfile import host_json as document_of
-from hvctl.formats.hostfile import read_host
+from hvctl.host.host_file import host_json as document_of
+from hvctl.host.host_file import read_host
 from hvctl.model.host import Host
 from hvctl.plan.support import State, judge
 from hvctl.report.host import dump, host_json, host_text, warnings
 from tests.made_hosts import made_amd_host, made_intel_host, made_no_hyperv_host, made_old_kernel_host, made_qemu
+from tests.paths import HOSTS
 
-HOSTS = Path(__file__).parent.parent / "hosts"
 RECORDED = [read_host(str(path)) for path in sorted(HOSTS.glob("*.json"))]
 MADE = [made_amd_host(), made_intel_host(), made_no_hyperv_host(), made_old_kernel_host()]
 every_host = pytest.mark.parametrize("host", [*RECORDED, *MADE], ids=lambda host: host.label)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from hvctl.catalog import BY_ID
-from hvctl.formats.profile import load_profile
-from hvctl.formats.profile_keys import ROOT, Table
-from hvctl.formats.profile_wishes import VALUED
 from hvctl.model.profile import Ask
+from hvctl.profile.keys import ROOT, Table
+from hvctl.profile.reader import load_profile
+from hvctl.profile.wishes import VALUED
 from hvctl.report.man import PROFILE_EXAMPLE, profile_page
 
 

@@ -3,18 +3,16 @@
 import json
 import re
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
 from hvctl.catalog import ROWS
-from hvctl.formats.hostfile import read_host
+from hvctl.host.host_file import read_host
 from hvctl.model.host import Host
 from hvctl.model.pool import Pool
 from hvctl.plan.pool import survey
-from hvctl.report import pool_json as module
 from hvctl.report.plan import dump
 from hvctl.report.pool import Gain, companions, gains, letter, losses, names_text, pool_text
 from hvctl.report.pool_json import pool_json
@@ -28,10 +26,10 @@ from tests.made_hosts import (
     made_qemu,
 )
 from tests.model.test_pool import pool_of, with_frequencies
+from tests.paths import HOSTS, schema
 
-HOSTS = Path(__file__).parent.parent / "hosts"
 RECORDED = [read_host(str(HOSTS / f"{name}.json")) for name in ("debian-12", "debian-13")]
-SCHEMA = json.loads(Path(module.__file__).with_name("pool.schema.json").read_text())
+SCHEMA = schema("pool")
 IDS = [row.id for row in ROWS if not row.experimental]
 
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hvctl.errors import InputError, UsageError
-from hvctl.formats.profile import profile_from_text
 from hvctl.model.span import Problem, Span
+from hvctl.profile.reader import profile_from_text
 from hvctl.report.problems import WIDTH, render_error, render_problem
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 import jsonschema
 import pytest
@@ -30,12 +29,13 @@ from hvctl.model.observation import (
 )
 from hvctl.model.profile import Value
 from hvctl.model.verification import Verdict, Verification
-from hvctl.plan.verify import verify
 from hvctl.report.verify import Run, headline, verify_json, verify_text
+from hvctl.verify.compare import verify
 from tests.made_observation import made_observation
-from tests.plan.test_verify import EVERYTHING, leaves_of
+from tests.paths import schema
+from tests.verify.test_compare import EVERYTHING, leaves_of
 
-SCHEMA = Path(__file__).parents[2] / "hvctl" / "report" / "verify.schema.json"
+SCHEMA = schema("verify")
 ARGV = ("/usr/bin/qemu-system-x86_64", "-accel", "kvm")
 RUN = Run("windows-11", ARGV, "kvm", 1.25, ("qemu: warning: about something",))
 ASKED = {"relaxed": None, "vapic": None, "spinlocks": 8191, "emsr-bitmap": None}
@@ -160,7 +160,7 @@ def test_json_has_all_of_it() -> None:
 
 
 def test_all_of_it_is_as_the_schema_says() -> None:
-    schema = json.loads(SCHEMA.read_text())
+    schema = SCHEMA
     validator = jsonschema.Draft7Validator(schema)
     for found in (result(), result(got={"relaxed": None}), result(got={"spinlocks": 3}, vcpus=1), result(got={})):
         for run in (RUN, RUN._replace(argv=(), uri="qemu:///system")):

@@ -1,1 +1,1 @@
-"""The rules, one file each."""
+"""The rules: one file each, in the directory of its group."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from hvctl.formats.hostfile import read_host
+from hvctl.host.host_file import read_host
 from hvctl.lint.context import Facts
 from hvctl.lint.engine import Job, Text, choose, lint, lint_all
 from hvctl.lint.fixes import mend
+from hvctl.lint.output.text import text
 from hvctl.lint.registry import all_rules
 from hvctl.lint.rule import Kind
 from hvctl.model.finding import Finding, Safety
-from hvctl.report.lint_text import text
+from tests.paths import HOSTS
 
-HOST = read_host(str(Path(__file__).parents[2] / "hosts" / "debian-12.json"))
+HOST = read_host(str(HOSTS / "debian-12.json"))
 OTHER = b"<domain type='kvm'><name>win11</name><features><hyperv><ipi state='on'/></hyperv></features></domain>"
 JOBS = [Job(choose(all_rules()), Facts(hosts), with_edits=True) for hosts in ((), (HOST,))]
 

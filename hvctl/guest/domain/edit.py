@@ -1,0 +1,209 @@
+"""A plan put into a domain XML that is there: only what the plan decides is touched.
+
+Where the file already says what the plan says, nothing changes, so that a second run changes nothing either.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hvctl.catalog import BY_ID, ROWS
+from hvctl.errors import InputError
+from hvctl.guest.domain.edit_cpu import edit_cpu, edit_hidden
+from hvctl.guest.domain.edit_hyperv import edit_hyperv
+from hvctl.guest.domain.edit_options import Edit, Options
+from hvctl.guest.domain.identity import NAMESPACE
+from hvctl.guest.domain.order import child_of, last_before, only
+from hvctl.guest.domain.strict import find_domain
+from hvctl.guest.domain.writer import metadata_node, qemu_arguments
+from hvctl.model.span import Problem
+from hvctl.xml.edit import Node
+
+if TYPE_CHECKING:
+    from hvctl.catalog.types import Row
+    from hvctl.model.plan import Decision, Plan
+    from hvctl.xml.source import Document, Element
+
+QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
+_ONCE = frozenset(("features", "cpu", "clock", "devices", "metadata", "hyperv", "kvm"))
+# What stands beside another offset and means nothing beside the plan's (libvirt:docs/formatdomain.rst, "Time keeping").
+_OTHER_OFFSETS = ("adjustment", "basis", "timezone", "start")
+
+
+def _placed(kind: str) -> tuple[tuple[Row, str], ...]:
+    """The rows that are such elements, with their names or models."""
+    paths = [(row, row.libvirt.path) for row in ROWS if row.libvirt]
+    return tuple((row, path.removeprefix(kind)) for row, path in paths if path.startswith(kind))
+
+
+_TIMERS, _PANICS = _placed("timer:"), _placed("panic:")
+
+
+def edit_domain(document: Document, plan: Plan, options: Options = Options()) -> bytes:  # noqa: B008 - immutable
+    """The file with a plan put in.
+
+    Args:
+        document: a parsed domain XML.
+        plan: resolved for libvirt, without refusals.
+        options: how.
+
+    Raises:
+        InputError: it is not one domain, is not of type kvm, or has twice what may be there once.
+    """
+    domain = find_domain(document)
+    check_editable(domain, force=options.force)
+    return _Edit(document, domain, plan, options).result()
+
+
+def check_editable(domain: Element, *, force: bool) -> None:
+    """Raise InputError for a domain that cannot be edited, with everything that is in the way."""
+    problems = []
+    if domain.get("type") != "kvm" and not force:
+        kind = f"type {domain.get('type')}" if domain.get("type") else "no type"
+        problems.append(
+            Problem(
+                f"the domain is of {kind}, not kvm: enlightenments do nothing there",
+                domain.attribute_span("type"),
+                "write type='kvm', or use --force to edit it all the same",
+            )
+        )
+    for parent in (domain, *[child for child in domain.below if child.tag == "features"]):
+        if len({child.tag for child in parent.below}) == len(parent.below):
+            continue
+        first: dict[str, Element] = {}
+        for child in parent.below:
+            if child.tag in _ONCE and first.setdefault(child.tag, child) is not child:
+                before = (("the first is here", first[child.tag].span),)
+                problems.append(
+                    Problem(f"a second <{child.tag}> begins here", child.span, "leave one of them out", before)
+                )
+    if problems:
+        raise InputError(problems)
+
+
+class _Edit(Edit):
+    def result(self) -> bytes:
+        if self.options.metadata:
+            self.metadata()
+        edit_hyperv(self)
+        edit_hidden(self.editor, self.domain, self.plan)
+        edit_cpu(self.editor, self.domain, self.plan, keep_model=self.options.keep_model)
+        self.clock()
+        self.panic()
+        if self.options.commandline:
+            self.commandline()
+        return self.editor.result()
+
+    def clock(self) -> None:
+        clock = only(self.domain, "clock")
+        timers = self.timers()
+        if clock is None:
+            nodes = tuple(
+                Node("timer", (("name", name), *attributes)) for name, attributes in timers.items() if attributes
+            )
+            node = Node("clock", (("offset", self.plan.clock.offset),), nodes)
+            self.editor.insert(self.domain, node, last_before(self.domain, "clock"))
+            return
+        if clock.get("offset") != self.plan.clock.offset:
+            self.editor.set(clock, "offset", self.plan.clock.offset)
+            for name in _OTHER_OFFSETS:
+                self.editor.drop(clock, name)
+        last = clock.below[-1] if clock.below else None
+        there: dict[str | None, list[Element]] = {}
+        for timer in clock.named("timer"):
+            there.setdefault(timer.get("name"), []).append(timer)
+        for name, attributes in timers.items():
+            found = there.get(name, [])
+            for timer in found:
+                if not attributes:
+                    self.editor.remove(timer)
+                for attribute, value in attributes:
+                    if timer.get(attribute) != value:
+                        self.editor.set(timer, attribute, value)
+            if not found and attributes:
+                self.editor.insert(clock, Node("timer", (("name", name), *attributes)), last)
+
+    def timers(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        """What the timers must say by their names; nothing for one that must not be there."""
+        clock = self.plan.clock
+        found: dict[str, tuple[tuple[str, str], ...]] = {
+            "rtc": (("tickpolicy", clock.rtc),),
+            "pit": (("tickpolicy", clock.pit),),
+            "hpet": (("present", "yes" if clock.hpet else "no"),),
+        }
+        for row, name in _TIMERS:
+            if row.id in self.enabled:
+                found[name] = (("present", "yes"),)
+            elif self.goes(row.id):
+                found[name] = ()
+        if self.plan.cpu.tsc_frequency is not None:
+            found["tsc"] = (("frequency", str(self.plan.cpu.tsc_frequency)),)
+        return found
+
+    def panic(self) -> None:
+        devices = only(self.domain, "devices")
+        for row, model in _PANICS:
+            found = [one for one in devices.named("panic") if one.get("model") == model] if devices else []
+            if row.id in self.enabled and not found:
+                node = Node("panic", (("model", model),))
+                child_of(self.editor, self.domain, devices, "devices", node)
+            elif found and self.goes(row.id):
+                for element in found:
+                    self.editor.remove(element)
+
+    def metadata(self) -> None:
+        metadata = only(self.domain, "metadata")
+        node = metadata_node(self.plan)
+        ours = [child for child in metadata.children if child.namespace == NAMESPACE] if metadata else []
+        if not ours:
+            child_of(self.editor, self.domain, metadata, "metadata", node)
+            return
+        plan = [child for child in ours[0].children if child.local == "plan"]
+        (inner,) = node.children
+        prefix = ours[0].tag.rpartition(":")[0]
+        inner = _prefixed(inner, prefix)
+        if plan and not _same(plan[0], inner):
+            self.editor.replace(plan[0], inner)
+        elif not plan:
+            self.editor.insert(ours[0], inner, ours[0].children[-1] if ours[0].children else None)
+
+    def commandline(self) -> None:
+        """`-global` for each row that libvirt has no element for, behind what the user has there."""
+        words = qemu_arguments([one for one in self.enabled.values() if BY_ID[one.id].libvirt is None])
+        element = next((child for child in self.domain.children if child.namespace == QEMU_NAMESPACE), None)
+        has = [child.get("value") for child in element.children] if element else []
+        missing = [word for word in words if word not in has]
+        if not missing:
+            return
+        prefix = element.tag.rpartition(":")[0] if element else "qemu"
+        arguments = tuple(Node(f"{prefix}:arg", (("value", value),)) for word in missing for value in ("-global", word))
+        if element:
+            for node in arguments:
+                self.editor.insert(element, node, element.children[-1] if element.children else None)
+            return
+        root = (("xmlns:qemu", QEMU_NAMESPACE),)
+        node = Node(f"{prefix}:commandline", root, arguments)
+        self.editor.insert(self.domain, node, self.domain.children[-1] if self.domain.children else None)
+
+
+def _prefixed(node: Node, prefix: str) -> Node:
+    """A node of hvctl's with the prefix that the file has for its namespace."""
+    tag = node.tag.rpartition(":")[2]
+    return node._replace(
+        tag=f"{prefix}:{tag}" if prefix else tag, children=tuple(_prefixed(child, prefix) for child in node.children)
+    )
+
+
+def _same(element: Element, node: Node) -> bool:
+    """Whether an element says what a node says."""
+    return (
+        element.tag == node.tag
+        and tuple((one.name, one.value) for one in element.attributes()) == node.attributes
+        and len(element.children) == len(node.children)
+        and all(_same(child, other) for child, other in zip(element.children, node.children, strict=True))
+    )
+
+
+def decisions_without_element(plan: Plan) -> list[Decision]:
+    """What a plan has on and libvirt no element for."""
+    return [decision for decision in plan.enabled() if BY_ID[decision.id].libvirt is None]

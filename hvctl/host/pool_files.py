@@ -1,0 +1,183 @@
+"""Many host files become a pool.
+
+The files of a cluster repeat each other but for the host's name and its TSC frequency. Each file is cut at these two:
+only where the rest is new, it is decoded and checked as JSON. So a file costs little more than reading it, and memory
+grows with the classes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import chain, count
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from hvctl.errors import InputError
+from hvctl.host.decode import FORM, is_frequency
+from hvctl.host.host_file import load_host, stem
+from hvctl.model.host import Host
+from hvctl.model.pool import HostClass, Member, Pool
+from hvctl.model.span import Problem
+from hvctl.text.json_document import decode, read_bytes
+from hvctl.text.json_fields import is_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hvctl.model.host import Qemu
+
+T = TypeVar("T")
+_MOST_PROBLEMS = 20
+
+
+def read_pool(files: Iterable[str]) -> Pool:
+    """The pool of these host files; `-` is stdin.
+
+    Raises:
+        InputError: some are wrong; with the first mistakes of all files.
+    """
+    reader = PoolReader()
+    for path in files:
+        reader.add(path)
+    return reader.pool()
+
+
+class PoolReader:
+    """Takes host files one by one."""
+
+    def __init__(self) -> None:
+        self._classes: dict[Host, list[Member]] = {}
+        self._known: dict[bytes, list[Member]] = {}
+        self._names: set[str] = set()
+        self._parts: dict[Any, Any] = {}
+        self._problems: list[Problem] = []
+        self._count = 0
+        self._unread = 0
+
+    def add(self, path: str) -> None:
+        """Read one file; what is wrong with it is told by `pool`."""
+        self._count += 1
+        if len(self._problems) >= _MOST_PROBLEMS:
+            self._unread += 1
+            return
+        try:
+            members, member = self._read(read_bytes(path, FORM), path)
+        except InputError as error:
+            self._problems += error.problems
+            return
+        name = self._unused(member.name, path)
+        self._names.add(name)
+        members.append(member if name == member.name else member._replace(name=name))
+
+    def pool(self) -> Pool:
+        """All that was read; raises InputError where anything was wrong."""
+        if self._problems:
+            files = "1 more file was" if self._unread == 1 else f"{self._unread} more files were"
+            more = [Problem(f"{files} not looked at")] if self._unread else []
+            raise InputError([*self._problems[:_MOST_PROBLEMS], *more], FORM.hint)
+        return Pool(tuple(HostClass(facts, tuple(members)) for facts, members in self._classes.items()))
+
+    def _read(self, data: bytes, path: str) -> tuple[list[Member], Member]:
+        """The members of the file's class, and its own host."""
+        cut = _cut(data) if self._count > 1 else None
+        members = self._known.get(cut.digest) if cut else None
+        if cut is None or members is None:
+            host = load_host(decode(data, path, FORM), path)
+            members = self._classes.setdefault(self._facts(host), [])
+            if cut and _stands_for(cut, data, host):
+                self._known[cut.digest] = members
+            return members, Member(host.name or stem(path) or _printable(path), host.hardware.tsc_hz)
+        return members, Member(cut.name or stem(path) or _printable(path), cut.tsc_hz)
+
+    def _unused(self, name: str, path: str) -> str:
+        """Two recordings of one machine are worth comparing, but messages must tell them apart."""
+        if name not in self._names:
+            return name
+        name = f"{name} ({_printable(path)})"
+        numbered = (f"{name} {number}" for number in count(2))
+        return next(one for one in chain([name], numbered) if one not in self._names)
+
+    def _facts(self, host: Host) -> Host:
+        """The host's facts less what makes no class: names, frequency, where the facts come from."""
+        return Host(
+            name=None,
+            kvm=self._same(host.kvm._replace(caps=_sorted(host.kvm.caps))),
+            hardware=self._same(host.hardware._replace(tsc_hz=None)),
+            qemu=tuple(self._same(_in_order(one)) for one in host.qemu),
+            libvirt=self._same(host.libvirt),
+        )
+
+    def _same(self, record: Any) -> Any:
+        """One object for equal records: a thousand classes may differ in nothing but their kernels' releases."""
+        return self._parts.setdefault(record, record)
+
+
+def _in_order(qemu: Qemu) -> Qemu:
+    """The same for every order in which a JSON text may have the keys of an object."""
+    expansion = None if qemu.expansion is None else _sorted(qemu.expansion)
+    return qemu._replace(properties=_sorted(qemu.properties), expansion=expansion)
+
+
+def _sorted(items: tuple[tuple[str, T], ...]) -> tuple[tuple[str, T], ...]:
+    return tuple(sorted(items, key=itemgetter(0)))
+
+
+def _printable(path: str) -> str:
+    """A path as it can be part of a name: names reach the terminal."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in path)
+
+
+_NAME = re.compile(rb'"name"\s*:\s*(null|"(?:[^"\\\x00-\x1f]|\\.)*")')
+_TSC_HZ = re.compile(rb'"tsc_hz"\s*:\s*(null|0|[1-9][0-9]*)')
+_Places = tuple[tuple[int, int], tuple[int, int]]
+
+
+class _Cut(NamedTuple):
+    """A file's name and TSC frequency with their places, and the digest of all around them."""
+
+    name: str | None
+    tsc_hz: int | None
+    places: _Places
+    digest: bytes
+
+
+def _cut(data: bytes) -> _Cut | None:
+    """Cut a file at the first things that look like its name and its TSC frequency; None where they are no good."""
+    name, tsc = _NAME.search(data), _TSC_HZ.search(data)
+    if name is None or tsc is None:
+        return None
+    try:
+        values = json.loads(name[1]), json.loads(tsc[1])
+    except ValueError:
+        return None
+    if not (values[0] is None or is_line(values[0])) or not (values[1] is None or is_frequency(values[1])):
+        return None
+    # OpenSSL, which hashlib loads, takes longer to load than one file to read.
+    from hashlib import blake2b
+
+    places = name.span(1), tsc.span(1)
+    # No JSON text holds a NUL.
+    rest = _exchanged(data, places, (b"\0name", b"\0tsc_hz"))
+    return _Cut(*values, places, blake2b(rest, digest_size=32).digest())
+
+
+def _exchanged(data: bytes, places: _Places, values: tuple[bytes, bytes]) -> bytes:
+    """The file with other bytes at the two places, in whichever order they stand."""
+    (first, one), (second, other) = sorted(zip(places, values, strict=True))
+    return b"".join((data[: first[0]], one, data[first[1] : second[0]], other, data[second[1] :]))
+
+
+def _stands_for(cut: _Cut, data: bytes, host: Host) -> bool:
+    """Whether the two values are the host's name and frequency, and not something else of that look.
+
+    A JSON text keeps its structure when a whole value in it is exchanged: if other values at these places make another
+    name and another frequency, and nothing else, then they do so in every file with the same rest.
+    """
+    name, tsc_hz = "b" if host.name == "a" else "a", 10**9 + (host.hardware.tsc_hz == 10**9)
+    changed = _exchanged(data, cut.places, (json.dumps(name).encode(), b"%d" % tsc_hz))
+    try:
+        seen = load_host(decode(changed, "", FORM), "")
+    except InputError:
+        return False
+    return seen == host._replace(name=name, hardware=host.hardware._replace(tsc_hz=tsc_hz))

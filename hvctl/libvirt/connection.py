@@ -1,0 +1,251 @@
+"""A connection to a libvirt, of which no call waits for ever.
+
+libvirt's calls wait in C for as long as the other side pleases. Each runs in a thread of its own, which is given up
+when nothing is heard in time: it stays behind in C, without Python's lock, and ends with the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+from functools import partial
+from shlex import quote
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from urllib.parse import urlsplit
+
+from hvctl.errors import HostError
+from hvctl.libvirt.errors import failed, late, load, lost, not_opened, text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
+DEFAULT_URI = "qemu:///system"
+SECONDS = 10.0
+_GOOD_BYE = 0.5
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+class Domain(NamedTuple):
+    """A domain as it was listed or looked up. `handle` is libvirt-python's own object."""
+
+    name: str
+    uuid: str
+    running: bool
+    handle: Any
+
+
+def is_local(uri: str) -> bool:
+    """Whether a URI means this machine: it names no host."""
+    return not urlsplit(uri).hostname
+
+
+class Call(Generic[T]):
+    """A call in a thread, which begins at once. The function gets another one, to call after each of many steps."""
+
+    def __init__(self, work: Callable[[Callable[[], None]], T]) -> None:
+        self._work = work
+        self._done = threading.Event()
+        self._steps = 0
+        self._result: list[T] = []
+        self._error: BaseException | None = None
+        threading.Thread(target=self._run, daemon=True).start()
+
+    @property
+    def done(self) -> bool:
+        """Whether the thread has ended."""
+        return self._done.is_set()
+
+    def wait(self, seconds: float) -> T:
+        """The result; raises what the function raised, and TimeoutError where nothing was heard for so long."""
+        seen = 0
+        while not self._done.wait(seconds):
+            if self._steps == seen:
+                raise TimeoutError
+            seen = self._steps
+        if self._error is not None:
+            raise self._error
+        return self._result[0]
+
+    def _run(self) -> None:
+        try:
+            self._result.append(self._work(self._step))
+        except BaseException as error:  # it is raised again in the thread that waits
+            self._error = error
+        finally:
+            self._done.set()
+
+    def _step(self) -> None:
+        self._steps += 1
+
+
+class Connection:
+    """An open connection. Every method raises HostError where libvirt is gone, refuses or does not answer in time."""
+
+    def __init__(self, uri: str, handle: Any, seconds: float) -> None:
+        self.uri = uri
+        self.handle = handle
+        self.seconds = seconds
+        self._stuck = False
+
+    def ask(
+        self,
+        what: str,
+        work: Callable[[Callable[[], None]], T],
+        *,
+        seconds: float = 0,
+        refusal: str = "",
+    ) -> T:
+        """Have something done, in time.
+
+        Args:
+            what: what is asked for, as `the XML of win11`.
+            work: does it; see `Call`.
+            seconds: the time, if it is more than the connection's.
+            refusal: the beginning of the RefusedError that a no of libvirt's is; without it that is a HostError.
+        """
+        limit = max(self.seconds, seconds)
+        call = Call(work)
+        try:
+            return call.wait(limit)
+        except TimeoutError as error:
+            raise late(self.uri, what, limit) from error
+        except load().libvirtError as error:
+            if error.get_error_domain() == load().VIR_FROM_RPC or not self._alive():
+                raise lost(self.uri, f"{what}: {text(error)}") from error
+            raise failed(self.uri, what, error, refusal) from error
+        finally:
+            self._stuck = not call.done
+
+    def _alive(self) -> bool:
+        try:
+            return bool(Call(lambda _: self.handle.isAlive()).wait(self.seconds))
+        except (TimeoutError, load().libvirtError):
+            return False
+
+    def close(self) -> None:
+        """Close it, unless a call hangs in it: that would hang too. Nobody waits long for a good-bye."""
+        if not self._stuck:
+            with contextlib.suppress(TimeoutError, load().libvirtError):
+                Call(lambda _: self.handle.close()).wait(min(self.seconds, _GOOD_BYE))
+
+    def hostname(self) -> str:
+        """What the other side calls itself."""
+        return self.ask("the host's name", lambda _: str(self.handle.getHostname()))
+
+    def capabilities(self, arch: str) -> tuple[str, str, str | None, str | None]:
+        """Capabilities and domain capabilities for KVM guests of `arch`, the versions of QEMU and of libvirt."""
+        domain = self.ask("domain capabilities", lambda _: self.handle.getDomainCapabilities(None, arch, None, "kvm"))
+        return (
+            self.ask("capabilities", lambda _: str(self.handle.getCapabilities())),
+            str(domain),
+            _version(self.ask("QEMU's version", lambda _: self.handle.getVersion())),
+            _version(self.ask("libvirt's version", lambda _: self.handle.getLibVersion())),
+        )
+
+    def domain(self, name: str) -> Domain:
+        """The domain of a name, or of a UUID.
+
+        Raises:
+            HostError: there is none.
+        """
+
+        def look(_step: Callable[[], None]) -> Domain | None:
+            named = _found(lambda: _domain(self.handle.lookupByName(name)))
+            if named or not _UUID.fullmatch(name):
+                return named
+            return _found(lambda: _domain(self.handle.lookupByUUIDString(name)))
+
+        found = self.ask(f"the domain {name}", look)
+        if found is None:
+            raise HostError(f"{self.uri} has no domain {name}", f"list them: hvctl show --connect {quote(self.uri)}")
+        return found
+
+    def domains(self) -> list[Domain]:
+        """All domains, by name."""
+        found = self.ask("the list of domains", lambda _: [_domain(one) for one in self.handle.listAllDomains()])
+        return sorted(found, key=lambda domain: domain.name)
+
+    def xml(self, domain: Domain, *, definition: bool = False, secrets: bool = False) -> str:
+        """The XML of a domain.
+
+        Args:
+            domain: which.
+            definition: as it will be started, and not as it runs.
+            secrets: with the passwords in it, for which the connection must be one that may write.
+        """
+        flags = _flags(definition=definition, secrets=secrets)
+        return self.ask(f"the XML of {domain.name}", lambda _: str(domain.handle.XMLDesc(flags)))
+
+    def xmls(self, domains: list[Domain], *, definition: bool = False) -> list[str | None]:
+        """The XML of many domains, without passwords; None for those that have gone meanwhile."""
+        flags = _flags(definition=definition, secrets=False)
+
+        def fetch(step: Callable[[], None]) -> list[str | None]:
+            found = []
+            for domain in domains:
+                found.append(_found(partial(domain.handle.XMLDesc, flags)))
+                step()
+            return found
+
+        return self.ask("the XML of the domains", fetch)
+
+
+def _found(work: Callable[[], T]) -> T | None:
+    """What is asked for about a domain; None where that is not there."""
+    try:
+        return work()
+    except load().libvirtError as error:
+        if error.get_error_code() == load().VIR_ERR_NO_DOMAIN:
+            return None
+        raise
+
+
+def _domain(handle: Any) -> Domain:
+    # The ID came with the handle: to ask whether the domain is active would be another call.
+    return Domain(handle.name(), handle.UUIDString(), handle.ID() != -1, handle)
+
+
+def _flags(*, definition: bool, secrets: bool) -> int:
+    libvirt = load()
+    flags = libvirt.VIR_DOMAIN_XML_INACTIVE if definition else 0
+    return int(flags | (libvirt.VIR_DOMAIN_XML_SECURE if secrets else 0))
+
+
+def _version(number: int) -> str | None:
+    """1000000 * major + 1000 * minor + release (libvirt:include/libvirt/libvirt-host.h, virGetVersion)."""
+    major, rest = divmod(number, 1_000_000)
+    return f"{major}.{rest // 1000}.{rest % 1000}" if number > 0 else None
+
+
+@contextlib.contextmanager
+def connected(
+    uri: str, *, write: bool = False, seconds: float = SECONDS, meanwhile: Callable[[], object] | None = None
+) -> Iterator[Connection]:
+    """A connection for the time of the block.
+
+    Args:
+        uri: as virsh takes it.
+        write: whether more than looking is meant.
+        seconds: how long each call may take; starting a domain may take longer.
+        meanwhile: what can be done while the other side is waited for.
+
+    Raises:
+        HostError: libvirt-python is not installed, or libvirt cannot be reached, refuses or does not answer in time.
+    """
+    libvirt = load()
+    call = Call(lambda _: libvirt.open(uri) if write else libvirt.openReadOnly(uri))
+    if meanwhile:
+        meanwhile()
+    try:
+        opened = call.wait(seconds)
+    except TimeoutError as error:
+        raise late(uri, "the connection", seconds) from error
+    except libvirt.libvirtError as error:
+        raise not_opened(uri, error) from error
+    connection = Connection(uri, opened, seconds)
+    try:
+        yield connection
+    finally:
+        connection.close()

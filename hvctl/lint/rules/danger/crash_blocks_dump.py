@@ -1,0 +1,68 @@
+"""Windows reports its crash to QEMU, and does not write its dump.
+
+## What it does
+Finds `<panic model='hyperv'/>` and hv-crash.
+
+## Why it matters
+Windows then leaves five numbers with the hypervisor and stops: no memory dump is written inside the guest.
+
+## Example
+```xml
+<features>
+  <hyperv>
+    <relaxed state='on'/>
+  </hyperv>
+</features>
+<devices>
+  <panic model='hyperv'/>
+</devices>
+```
+
+## Use instead
+```xml
+<features>
+  <hyperv>
+    <relaxed state='on'/>
+  </hyperv>
+</features>
+```
+
+## Fix safety
+Unsafe: something may read the event GUEST_PANICKED.
+
+## Sources
+- qemu:docs/system/i386/hyperv.rst:68-75, 306-308
+- qemu:qapi/run-state.json:500-552
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hvctl.catalog import roles
+from hvctl.model.finding import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hvctl.lint.context import Context
+    from hvctl.model.finding import Finding
+
+SEVERITY = Severity.WARNING
+ROWS = roles.CRASH_REPORT
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """What takes the dump away."""
+    for row in roles.CRASH_REPORT:
+        entry = context.guest.on.get(row.id)
+        if entry is not None:
+            message = f"{row.title} are on: Windows writes no crash dump of its own"
+            fix = context.drop(entry)
+            yield context.finding(
+                entry.where,
+                message,
+                "leave it out unless something reads the event",
+                attribute=entry.attribute,
+                fix=fix,
+            )

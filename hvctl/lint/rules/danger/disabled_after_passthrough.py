@@ -1,0 +1,63 @@
+"""An enlightenment is turned off beside hv-passthrough, which turns it on.
+
+## What it does
+Finds `-hv-x` and `hv-x=off` on a command line, or in a domain's `<qemu:commandline>`, with hv-passthrough.
+
+## Why it matters
+QEMU adds all that KVM has after it has read the flags: what is turned off is on in the guest.
+
+## Example
+```sh
+qemu-system-x86_64 -accel kvm -machine pc-q35-7.2 -cpu host,hv-passthrough,-hv-evmcs
+```
+
+## Use instead
+```sh
+qemu-system-x86_64 -accel kvm -machine pc-q35-7.2 -cpu host,hv-passthrough
+```
+
+## Fix safety
+Safe: it does nothing.
+
+## Sources
+- qemu:target/i386/kvm/kvm.c:1438-1494
+- qemus/qemu ships such a line
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hvctl.catalog import roles
+from hvctl.model.finding import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hvctl.lint.context import Context
+    from hvctl.model.finding import Finding
+
+SEVERITY = Severity.WARNING
+ROWS = roles.EVERYTHING
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """What is off and comes on all the same."""
+    guest = context.guest
+    everything = next((guest.on[row.id] for row in roles.EVERYTHING if row.id in guest.on), None)
+    if everything is None:
+        return
+    for entry in guest.removals:
+        if not entry.row.in_passthrough:
+            continue
+        name, all_of_it = entry.row.properties[0].name, everything.row.properties[0].name
+        message = f"{name} is turned off here, and {all_of_it} turns it on"
+        fix = context.drop(entry, safe=True)
+        yield context.finding(
+            entry.where,
+            message,
+            f"name what the guest should get, without {all_of_it}",
+            attribute=entry.attribute,
+            fix=fix,
+            related=((f"{all_of_it} is here", everything.where),),
+        )

@@ -1,0 +1,67 @@
+"""The hypervisor's vendor id is set.
+
+## What it does
+Finds hv-vendor-id and `<vendor_id>`.
+
+## Why it matters
+Guests look at the interface id in the next leaf; NVIDIA's drivers, for which people set it, run in guests since
+version 465.
+
+## Example
+```xml
+<features>
+  <hyperv>
+    <relaxed state='on'/>
+    <vendor_id state='on' value='1234567890ab'/>
+  </hyperv>
+</features>
+```
+
+## Use instead
+```xml
+<features>
+  <hyperv>
+    <relaxed state='on'/>
+  </hyperv>
+</features>
+```
+
+## Fix safety
+Safe where the text is QEMU's default, else unsafe: the guest can read it.
+
+## Sources
+- qemu:docs/system/i386/hyperv.rst:124-130, 302-305
+- kubevirt issue 3285
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hvctl.catalog import roles
+from hvctl.model.finding import Severity
+from hvctl.text.problems import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hvctl.lint.context import Context
+    from hvctl.model.finding import Finding
+
+SEVERITY = Severity.INFO
+ROWS = roles.NAMES
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """A text that is set."""
+    for row in roles.NAMES:
+        entry = context.guest.on.get(row.id)
+        if entry is None or entry.text is None or context.guest.has(roles.EVERYTHING):
+            continue
+        default = row.properties[0].default
+        same = entry.text == default
+        message = f"the vendor id is set to {quoted(entry.text)}" + (", which is the default" if same else "")
+        fix = context.drop(entry, safe=same)
+        yield context.finding(
+            entry.where, message, f"leave it out: the default is {default}", attribute=entry.attribute, fix=fix
+        )

@@ -1,0 +1,50 @@
+"""hv-no-nonarch-coresharing is auto.
+
+## What it does
+Finds the value that takes the answer from the host.
+
+## Why it matters
+QEMU refuses to migrate the guest: "'hv-no-nonarch-coresharing=auto' CPU flag prevents migration".
+
+## Example
+```sh
+qemu-system-x86_64 -accel kvm -machine pc-q35-7.2 -cpu host,hv_relaxed=on,hv_no_nonarch_coresharing=auto
+```
+
+## Use instead
+```sh
+qemu-system-x86_64 -accel kvm -machine pc-q35-7.2 -cpu host,hv_relaxed=on
+```
+
+## Fix safety
+There is no fix: `on` is a promise that only pinned vCPUs keep.
+
+## Sources
+- qemu:target/i386/kvm/kvm.c:1696-1708
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hvctl.catalog import roles
+from hvctl.model.finding import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hvctl.lint.context import Context
+    from hvctl.model.finding import Finding
+
+SEVERITY = Severity.WARNING
+ROWS = roles.STUCK_BY_VALUE
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """What only its value keeps from migrating."""
+    for row in roles.STUCK_BY_VALUE:
+        entry = context.guest.on.get(row.id)
+        if entry is not None and entry.value == "auto":
+            message = f"QEMU does not migrate a guest with {entry.row.properties[0].name}=auto"
+            instead = "write on where the vCPUs are pinned, else leave it out"
+            yield context.finding(entry.where, message, instead, attribute=entry.attribute)

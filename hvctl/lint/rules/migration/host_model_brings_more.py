@@ -1,0 +1,57 @@
+"""`<hyperv mode='host-model'>`: libvirt chooses, and chooses more than migrates well.
+
+## What it does
+Finds the mode, which came with libvirt 11.9.
+
+## Why it matters
+It brings avic whether or not the hardware has it, and reenlightenment, with which a migration without tsc-frequency
+loses the guest; and another host makes another set.
+
+## Example
+```xml
+<features>
+  <hyperv mode='host-model'/>
+</features>
+```
+
+## Use instead
+```xml
+<features>
+  <hyperv>
+    <relaxed state='on'/>
+    <vapic state='on'/>
+  </hyperv>
+</features>
+```
+
+## Fix safety
+There is no fix: `hvctl gen PROFILE --domain FILE` writes what a profile names.
+
+## Sources
+- observed with libvirt 12.8
+- qemu:target/i386/machine.c:904-921
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hvctl.guest.domain.hyperv import HOST_MODEL
+from hvctl.lint.rule import Kind
+from hvctl.model.finding import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hvctl.lint.context import Context
+    from hvctl.model.finding import Finding
+
+SEVERITY = Severity.WARNING
+GUESTS = (Kind.DOMAIN,)
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """The mode."""
+    if context.guest.mode == HOST_MODEL:
+        message = f"libvirt chooses the enlightenments when the guest starts (mode='{HOST_MODEL}')"
+        yield context.finding(context.guest.mode_where, message, "name what the guest should get", attribute="mode")

@@ -1,0 +1,58 @@
+"""Everything that the host has is turned on (hv-passthrough).
+
+## What it does
+Finds `<hyperv mode='passthrough'>` and hv-passthrough.
+
+## Why it matters
+QEMU refuses to migrate the guest: "'hv-passthrough' CPU flag prevents migration". It also brings crash, reset, avic
+and reenlightenment, and a Windows that boots by BIOS is reported to freeze.
+
+## Example
+```xml
+<features>
+  <hyperv mode='passthrough'/>
+</features>
+```
+
+## Use instead
+```xml
+<features>
+  <hyperv>
+    <relaxed state='on'/>
+    <vapic state='on'/>
+  </hyperv>
+</features>
+```
+
+## Fix safety
+There is no fix: `hvctl gen PROFILE --domain FILE` writes what a profile names.
+
+## Sources
+- qemu:target/i386/kvm/kvm.c:1438-1494, 1685-1694
+- LXD issue 18536
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hvctl.catalog import roles
+from hvctl.model.finding import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hvctl.lint.context import Context
+    from hvctl.model.finding import Finding
+
+SEVERITY = Severity.WARNING
+ROWS = roles.STUCK
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """What QEMU never migrates."""
+    for row in roles.STUCK:
+        entry = context.guest.on.get(row.id)
+        if entry is not None:
+            message = "QEMU does not migrate a guest that gets all that the host has"
+            yield context.finding(entry.where, message, "name what the guest should get", attribute=entry.attribute)

@@ -1,0 +1,72 @@
+"""The guest reports long waits for spinlocks, and its vCPUs are pinned.
+
+## What it does
+Finds a number of retries in a domain in which each vCPU is pinned to one CPU, which no other one is pinned to.
+
+## Why it matters
+The report lets another vCPU run in the place of the one that waits; where each has its own CPU, it only costs an
+exit.
+
+## Example
+```xml
+<vcpu>1</vcpu>
+<cputune>
+  <vcpupin vcpu='0' cpuset='2'/>
+</cputune>
+<features>
+  <hyperv>
+    <spinlocks state='on' retries='8191'/>
+  </hyperv>
+</features>
+```
+
+## Use instead
+```xml
+<vcpu>1</vcpu>
+<cputune>
+  <vcpupin vcpu='0' cpuset='2'/>
+</cputune>
+<features>
+  <hyperv>
+    <relaxed state='on'/>
+  </hyperv>
+</features>
+```
+
+## Fix safety
+Unsafe: the guest reads the number.
+
+## Sources
+- qemu:docs/system/i386/hyperv.rst:311-313
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hvctl.catalog import roles
+from hvctl.model.finding import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hvctl.lint.context import Context
+    from hvctl.model.finding import Finding
+
+SEVERITY = Severity.INFO
+ROWS = roles.NUMBERS
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """A number that is of use only where CPUs are shared."""
+    guest = context.guest
+    if guest.has(roles.EVERYTHING):
+        return
+    pinned = guest.pinned or (context.profile is not None and context.profile.pinned)
+    for row in roles.NUMBERS if pinned else ():
+        entry = guest.on.get(row.id)
+        if entry is not None:
+            message = f"{guest.name_of(row)} is on, and the vCPUs are pinned"
+            instead = "leave it out where each vCPU has a CPU of its own"
+            fix = context.drop(entry)
+            yield context.finding(entry.where, message, instead, fix=fix)

@@ -1,0 +1,79 @@
+"""The enlightened VMCS is on, and a host is not Intel's or has nested virtualization off.
+
+## What it does
+Looks at the processors of the hosts that are given, and at the parameter `nested` of their KVM modules.
+
+## Why it matters
+QEMU refuses to start the guest: "Hyper-V enlightened VMCS (hv-evmcs) is not supported by kernel".
+
+## Example
+```xml
+<features>
+  <hyperv>
+    <vapic state='on'/>
+    <evmcs state='on'/>
+  </hyperv>
+</features>
+```
+
+## Use instead
+```xml
+<features>
+  <hyperv>
+    <vapic state='on'/>
+  </hyperv>
+</features>
+```
+
+## Fix safety
+Unsafe: dropping it changes what the guest sees, though it cannot start there with it.
+
+## Sources
+- linux:arch/x86/kvm/vmx/hyperv.c:30-46, linux:arch/x86/kvm/hyperv.c:2803-2804
+- qemu:target/i386/kvm/kvm.c:1042-1049
+- nova bug 2009280, kubevirt issue 8840, dockur/windows issues 297 and 369
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hvctl.catalog.cpu_models import VENDOR_NAMES
+from hvctl.lint.rule import Fact
+from hvctl.model.finding import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hvctl.catalog.types import Row
+    from hvctl.lint.context import Context
+    from hvctl.model.finding import Finding
+    from hvctl.model.host import Host
+
+SEVERITY = Severity.ERROR
+NEEDS = (Fact.HOSTS,)
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """What only some processors have, and a host that is not one."""
+    for entry in context.guest.on.values():
+        reason = next((why for host in context.hosts if (why := unfit(entry.row, host))), None)
+        if reason:
+            yield context.finding(
+                entry.where,
+                f"{context.guest.name_of(entry.row)} is on, and {reason}",
+                "leave it out for guests that can get there",
+                fix=context.drop(entry),
+            )
+
+
+def unfit(row: Row, host: Host) -> str | None:
+    """Why a host's processor cannot give a row that is one vendor's; None where it can, or that is not known."""
+    if not row.vendors:
+        return None
+    vendor = host.hardware.vendor
+    if vendor and vendor not in row.vendors:
+        return f"the processor of {host.label} is {VENDOR_NAMES.get(vendor, vendor)}'s"
+    if row.nested_only and host.hardware.nested is False:
+        return f"nested virtualization is off on {host.label}"
+    return None

@@ -1,0 +1,73 @@
+"""The CPU does not tell the guest that it runs on a hypervisor, and enlightenments are on.
+
+## What it does
+Finds the CPU feature hypervisor that is turned off, in a guest with enlightenments.
+
+## Why it matters
+A guest looks for Hyper-V only where CPUID leaf 1 tells of a hypervisor: without that bit it uses none of them.
+
+## Example
+```xml
+<features>
+  <hyperv>
+    <relaxed state='on'/>
+  </hyperv>
+</features>
+<cpu mode='host-passthrough'>
+  <feature policy='disable' name='hypervisor'/>
+</cpu>
+```
+
+## Use instead
+```xml
+<features>
+  <hyperv>
+    <relaxed state='on'/>
+  </hyperv>
+</features>
+<cpu mode='host-passthrough'>
+</cpu>
+```
+
+## Fix safety
+Unsafe: the guest sees another machine, and programs that refuse virtual machines see one.
+
+## Sources
+- linux:arch/x86/kernel/cpu/mshyperv.c, ms_hyperv_platform()
+- Hypervisor Top Level Functional Specification, "Feature and Interface Discovery"
+- quickemu and guides to anti-cheat programs write such a CPU
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hvctl.lint.rule import Kind
+from hvctl.model.finding import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hvctl.lint.context import Context
+    from hvctl.model.finding import Finding
+
+SEVERITY = Severity.WARNING
+
+_BIT = "hypervisor"
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """The bit that is off."""
+    guest = context.guest
+    switch = guest.switches.get(_BIT)
+    if switch is None or switch.on or not guest.alive:
+        return
+    element = guest.kind is Kind.DOMAIN and switch.where
+    if element and element.get("policy") == "optional":
+        return
+    message = f"the CPU has no {_BIT} bit: the guest does not look for its enlightenments"
+    # An argument in a domain is one of two elements.
+    plain = not element or element.tag == "feature"
+    fix = context.unsafe("drop it", lambda changes: changes.remove(switch.where)) if plain else None
+    instead = "leave it on, or leave the enlightenments out"
+    yield context.finding(switch.where, message, instead, attribute="name", fix=fix)

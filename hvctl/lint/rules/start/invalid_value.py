@@ -1,0 +1,66 @@
+"""A value in `<hyperv>`, of a timer, or of an hv- property that is none.
+
+## What it does
+Checks states, numbers, texts and modes that are written against what libvirt and QEMU take.
+
+## Why it matters
+libvirt refuses to define the domain, QEMU to start. libvirt's states are `on` and `off`: `yes`, `true` and `1` are
+not.
+
+## Example
+```xml
+<features>
+  <hyperv>
+    <relaxed state='yes'/>
+  </hyperv>
+</features>
+```
+
+## Use instead
+```xml
+<features>
+  <hyperv>
+    <relaxed state='on'/>
+  </hyperv>
+</features>
+```
+
+## Fix safety
+Safe where the word can mean one thing only; anything else is left to you.
+
+## Sources
+- libvirt:src/conf/domain_conf.c:16907-17055
+- qemu:qapi/qapi-util.c, qapi_bool_parse()
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hvctl.model.finding import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hvctl.guest.guest import Mistake
+    from hvctl.lint.context import Context
+    from hvctl.model.finding import Finding, Fix
+
+SEVERITY = Severity.ERROR
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """Every value that cannot be read."""
+    for mistake in context.guest.mistakes:
+        if mistake.kind == "value":
+            yield context.finding(
+                mistake.where, mistake.message, mistake.instead, attribute=mistake.attribute, fix=_fix(context, mistake)
+            )
+
+
+def _fix(context: Context, mistake: Mistake) -> Fix | None:
+    if mistake.change is None:
+        return None
+    name, value = mistake.change
+
+    return context.safe(f"write {name}='{value}'", lambda changes: changes.set(mistake.where, name, value))

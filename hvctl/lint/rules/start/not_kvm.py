@@ -1,0 +1,72 @@
+"""Enlightenments are on, and the guest does not run by KVM.
+
+## What it does
+Looks at the domain's type, or at the accelerator of a command line. Xen and other hypervisors have enlightenments of
+their own and are left alone.
+
+## Why it matters
+QEMU's own emulation (TCG) accepts the flags and gives the guest nothing, without a word.
+
+## Example
+```xml
+<domain type='qemu'>
+  <name>windows</name>
+  <os>
+    <type arch='x86_64' machine='pc-q35-7.2'>hvm</type>
+  </os>
+  <features>
+    <hyperv>
+      <relaxed state='on'/>
+    </hyperv>
+  </features>
+</domain>
+```
+
+## Use instead
+```xml
+<domain type='kvm'>
+  <name>windows</name>
+  <os>
+    <type arch='x86_64' machine='pc-q35-7.2'>hvm</type>
+  </os>
+  <features>
+    <hyperv>
+      <relaxed state='on'/>
+    </hyperv>
+  </features>
+</domain>
+```
+
+## Fix safety
+There is no fix: which accelerator is there is for you to say.
+
+## Sources
+- qemu:target/i386/kvm/kvm.c:857-862, hyperv_enabled()
+- observed with QEMU 7.2 and `-accel tcg`
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hvctl.model.finding import Severity
+from hvctl.text.problems import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hvctl.lint.context import Context
+    from hvctl.model.finding import Finding
+
+SEVERITY = Severity.ERROR
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """A guest whose enlightenments do nothing."""
+    guest = context.guest
+    if guest.kvm is not False or not guest.alive or guest.foreign:
+        return
+    kind = quoted(guest.accelerator) if guest.accelerator else "no type"
+    message = f"the guest is of {kind}, not of kvm: its enlightenments do nothing there"
+    where = guest.accelerator_where if guest.accelerator_where is not None else guest.root
+    yield context.finding(where, message, "let it run by KVM, or leave the enlightenments out", attribute="type")

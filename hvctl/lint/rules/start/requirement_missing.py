@@ -1,0 +1,76 @@
+"""An enlightenment is on, and one that QEMU requires for it is not.
+
+## What it does
+Checks every requirement that QEMU's code enforces. The SynIC's need of the VP index is left out for machine types up
+to 3.0, which have none, and where x-hv-synic-kvm-only is written. Guests of other hypervisors than QEMU are left alone.
+
+## Why it matters
+QEMU refuses to start the guest: "Hyper-V ... requires Hyper-V ...". libvirt before 11.9 lets it be defined.
+
+## Example
+```xml
+<features>
+  <hyperv>
+    <ipi state='on'/>
+  </hyperv>
+</features>
+```
+
+## Use instead
+```xml
+<features>
+  <hyperv>
+    <vpindex state='on'/>
+    <ipi state='on'/>
+  </hyperv>
+</features>
+```
+
+## Fix safety
+Safe where the requirement is not mentioned: without it the guest does not start at all. Unsafe where it, or what it
+requires itself, is written as off, since the author may have meant that one.
+
+## Sources
+- qemu:target/i386/kvm/kvm.c:1496-1526
+- libvirt 12.8 checks a part of it, 11.3 nothing
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hvctl.catalog import BY_ID
+from hvctl.model.finding import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hvctl.catalog.types import Row
+    from hvctl.guest.guest import Entry
+    from hvctl.lint.context import Context
+    from hvctl.model.finding import Finding
+
+SEVERITY = Severity.ERROR
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """What is missing of each that is on; the clock has a rule of its own."""
+    if context.guest.open or context.guest.foreign:
+        return
+    for entry, needed in context.guest.lacking:
+        if not BY_ID[needed].reference_clock:
+            yield missing(context, entry, BY_ID[needed])
+
+
+def missing(context: Context, entry: Entry, needed: Row) -> Finding:
+    """The finding about an enlightenment and what it lacks."""
+    guest = context.guest
+    off = guest.written.get(needed.id)
+    name = guest.name_of(needed)
+    return context.finding(
+        entry.where,
+        f"{guest.name_of(entry.row)} is on and needs {name}, which is {'off' if off else 'not there'}",
+        f"write {guest.syntax(needed)}",
+        fix=context.turn_on((needed,), safe=off is None and guest.can_have(needed)),
+        related=((f"{name} is off here", off.where),) if off else (),
+    )

@@ -1,0 +1,66 @@
+"""The synthetic timers are on, and the reference clock is not.
+
+## What it does
+Checks that what is built on the reference clock (hv-time, libvirt's timer hypervclock) has it.
+
+## Why it matters
+QEMU refuses to start the guest, and the element that is missing stands far from `<hyperv>`, in `<clock>`.
+
+## Example
+```xml
+<features>
+  <hyperv>
+    <vpindex state='on'/>
+    <synic state='on'/>
+    <stimer state='on'/>
+  </hyperv>
+</features>
+```
+
+## Use instead
+```xml
+<features>
+  <hyperv>
+    <vpindex state='on'/>
+    <synic state='on'/>
+    <stimer state='on'/>
+  </hyperv>
+</features>
+<clock offset='localtime'>
+  <timer name='hypervclock' present='yes'/>
+</clock>
+```
+
+## Fix safety
+Safe where the clock is not mentioned, unsafe where it is written as absent.
+
+## Sources
+- qemu:target/i386/kvm/kvm.c:1009-1016
+- libvirt:docs/formatdomain.rst:2425-2426
+- ruzickap/packer-templates issues 149 and 154, OpenNebula/one issue 6298
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hvctl.catalog import BY_ID
+from hvctl.lint.rules.start.requirement_missing import missing
+from hvctl.model.finding import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hvctl.lint.context import Context
+    from hvctl.model.finding import Finding
+
+SEVERITY = Severity.ERROR
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """What is on and lacks the clock."""
+    if context.guest.open or context.guest.foreign:
+        return
+    for entry, needed in context.guest.lacking:
+        if BY_ID[needed].reference_clock:
+            yield missing(context, entry, BY_ID[needed])

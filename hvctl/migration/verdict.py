@@ -1,0 +1,158 @@
+"""May this guest move from here to there?
+
+QEMU compares nothing: CPUID is not in the migration stream, the destination's command line decides what the guest sees
+afterwards (qemu:target/i386/machine.c). So both ends are judged here: what blocks at the source, what the target cannot
+give, and how what waits on the target differs from the guest.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hvctl.catalog import BY_ID
+from hvctl.catalog.cpu_models import INVARIANT_TSC
+from hvctl.catalog.types import Blocks, Need
+from hvctl.migration.destination import arrival
+from hvctl.migration.incoming import in_effect
+from hvctl.model.guest import HOST_MODELS
+from hvctl.model.migration import Effect, Move, Reason
+from hvctl.model.plan import Layer
+from hvctl.plan.cpu import within_tolerance
+from hvctl.plan.hazards import blocks
+from hvctl.plan.support import State, support
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hvctl.model.guest import Guest
+    from hvctl.model.host import Host
+    from hvctl.model.migration import Journey
+    from hvctl.model.pool import Pool
+
+_TSC = "tsc-frequency"
+
+
+def judge(journey: Journey, target: Host) -> tuple[Reason, ...]:
+    """Everything that is against one move; empty if it works."""
+    return (*departure(journey), *arrival(journey, target), *_clock(journey, target))
+
+
+def judge_pool(journey: Journey, targets: Pool) -> tuple[Move, ...]:
+    """The verdict on every host of a pool; hosts with the same reasons are one Move, in the order of the first of each.
+
+    What does not depend on the TSC frequency is judged once for a class.
+    """
+    leaving = departure(journey)
+    found: dict[tuple[Reason, ...], list[str]] = {}
+    for group in targets.classes:
+        arriving = arrival(journey, group.host(group.members[0]))
+        by_frequency: dict[int | None, list[str]] = {}
+        for member in group.members:
+            names = by_frequency.get(member.tsc_hz)
+            if names is None:
+                reasons = (*leaving, *arriving, *_clock(journey, group.host(member)))
+                names = by_frequency[member.tsc_hz] = found.setdefault(reasons, [])
+            names.append(member.name)
+    return tuple(Move(tuple(names), reasons) for reasons, names in found.items())
+
+
+def departure(journey: Journey) -> tuple[Reason, ...]:
+    """What is wrong whatever the target."""
+    return tuple(_departure(journey))
+
+
+def _departure(journey: Journey) -> Iterator[Reason]:
+    guest = journey.guest
+    if guest.accelerator not in (None, "kvm"):
+        text = f"the guest runs by {guest.accelerator}, not by KVM, and its enlightenments may not be there at all"
+        yield Reason(Effect.UNKNOWN, "accelerator", text, Layer.QEMU)
+    found = (*_rows(guest), *_reenlightenment(guest, journey.arriving), *_invariant_tsc(guest))
+    yield from found
+    for text in guest.blockers:
+        if not any(reason.error and (reason.error in text or text in reason.error) for reason in found):
+            yield Reason(Effect.REFUSED, "qemu", text, Layer.QEMU, "", text)
+    doubts = dict.fromkeys((*guest.doubts, *journey.arriving.doubts))
+    yield from (Reason(Effect.UNKNOWN, "guest", text, Layer.PROFILE) for text in doubts)
+    # A locked plan speaks for its hosts without their KVM.
+    if journey.source.kvm.caps and guest.accelerator != "tcg":
+        yield from _cannot_run_here(guest, journey.source)
+
+
+def _rows(guest: Guest) -> Iterator[Reason]:
+    values = guest.enabled()
+    for row_id in in_effect(guest):
+        row = BY_ID[row_id]
+        if blocks(row, values.get(row_id)):
+            remedy = f"write `{row_id}: on`" if row.blocks_migration is Blocks.AUTO else "name what the guest shall get"
+            text = "QEMU does not migrate a guest with it"
+            yield Reason(Effect.REFUSED, row_id, text, Layer.QEMU, remedy, row.migration_error)
+        elif row.blocks_migration is Blocks.LOST:
+            yield Reason(Effect.CHANGES, row_id, "its state is not carried", Layer.QEMU, "turn it off")
+
+
+def _reenlightenment(guest: Guest, arriving: Guest) -> Iterator[Reason]:
+    """What the guest may have turned on travels with it; the destination wants a frequency that was written for it."""
+    if arriving.tsc_frequency is not None:
+        return
+    remedy = "start the guest with tsc-frequency, on both hosts the same"
+    for row in (BY_ID[row_id] for row_id in in_effect(guest)):
+        if Need.TSC_FREQUENCY not in row.needs:
+            continue
+        if arriving.seen is not None:
+            text = "a running QEMU does not say whether it was started with tsc-frequency; without it the guest is lost"
+            yield Reason(Effect.UNKNOWN, row.id, text, Layer.QEMU, "name its process id, or its command line")
+        else:
+            text = "if the guest has turned it on, the destination dies without tsc-frequency"
+            yield Reason(Effect.LOST, row.id, text, Layer.QEMU, remedy, row.migration_error)
+
+
+def _invariant_tsc(guest: Guest) -> Iterator[Reason]:
+    """A running QEMU says so itself."""
+    if guest.tsc_frequency is not None or guest.seen is not None:
+        return
+    remedy = "start the guest with tsc-frequency"
+    if dict(guest.features).get(INVARIANT_TSC):
+        text = "QEMU does not migrate a guest with it and without tsc-frequency"
+        error = "State blocked by non-migratable CPU device (invtsc flag)"
+        yield Reason(Effect.REFUSED, f"cpu.features.{INVARIANT_TSC}", text, Layer.QEMU, remedy, error)
+    elif guest.cpu in HOST_MODELS and not guest.migratable and INVARIANT_TSC not in dict(guest.features):
+        text = f"with migratable=off the CPU has {INVARIANT_TSC} where the processor has it, and then QEMU refuses"
+        yield Reason(Effect.UNKNOWN, "cpu", text, Layer.QEMU, "leave migratable=off out")
+
+
+def _cannot_run_here(guest: Guest, source: Host) -> Iterator[Reason]:
+    qemu = source.qemu[0] if source.qemu else None
+    for row_id in in_effect(guest):
+        kernel = support(source, BY_ID[row_id], qemu)[0]
+        if kernel.state is State.NO:
+            about = row_id if source.kvm.hyperv else "kvm"
+            text = f"the source, {source.label}, cannot give it itself: {kernel.reason}"
+            yield Reason(Effect.UNKNOWN, about, text, kernel.layer, "name the host that the guest runs on")
+            if about != row_id:
+                return  # the same would be said of each
+
+
+def _clock(journey: Journey, target: Host) -> tuple[Reason, ...]:
+    """What is wrong with a target's TSC; at most one thing."""
+    demanded, there = journey.arriving.tsc_frequency, target.hardware.tsc_hz
+    wanted = demanded or journey.guest.tsc_frequency or journey.source.hardware.tsc_hz
+    if target.hardware.tsc_scaling:
+        return ()
+    remedy = "choose a host with TSC scaling, or of the same frequency within 250 ppm"
+    if wanted is None or there is None:
+        where = "the source" if wanted is None else "the target"
+        text = f"the TSC frequency of {where} is not known"
+        return (Reason(Effect.UNKNOWN, _TSC, text, Layer.HARDWARE, "record that host anew"),)
+    if within_tolerance(wanted, there):
+        return ()
+    if demanded is not None:
+        # qemu:target/i386/kvm/kvm.c, kvm_arch_set_tsc_khz(): an error only where the frequency is asked for.
+        text = f"its TSC runs at {_shown(there)} and cannot be scaled to the guest's {_shown(wanted)}"
+        return (Reason(Effect.FAILS, _TSC, text, Layer.HARDWARE, remedy, "TSC frequency mismatch between VM"),)
+    text = f"the guest's TSC changes from {_shown(wanted)} to {_shown(there)}, since it cannot be scaled there"
+    return (Reason(Effect.CHANGES, _TSC, text, Layer.HARDWARE, remedy),)
+
+
+def _shown(hertz: int) -> str:
+    """So rounded that hosts of the same kind, which measure differently, have one verdict."""
+    return f"{hertz / 1e6:.1f} MHz"

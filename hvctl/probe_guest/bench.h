@@ -1,0 +1,32 @@
+/* What the parts of the measuring guest share. The lines that it prints are described in PROTOCOL.md. */
+
+#include "probe.h"
+
+/* What is measured, as the report numbers it. */
+enum {
+    RDTSC = 0x10, TSC_PAGE, REFERENCE_COUNTER, PM_TIMER, HPET,
+    EOI_MEMORY = 0x20, EOI_MSR, EOI_PAGE, TPR_MEMORY, TPR_MSR, TPR_CR8,
+    EXIT_CPUID = 0x30, EXIT_MSR,
+    ARM_APIC = 0x40, ARM_DEADLINE, ARM_SYNTHETIC,
+    SEND_APIC = 0x50, SEND_CALL,
+    FLUSH_APIC = 0x60, FLUSH_CALL,
+};
+
+/* Groups, as bits of the parameter that stands in the firmware (layout.h): see hvctl/bench/boots.py. */
+enum { CLOCK = 1, APIC_ACCESS = 2, EXIT = 4, TIMER = 8, SEND = 16, FLUSH = 32 };
+
+/* bench.c */
+void measure(u32 id, void (*once)(void));
+void missing(u32 id);
+int set_up_calls(void);
+
+/* bench_one.c, bench_many.c */
+void measure_clocks(void);
+void measure_apic(void);
+void measure_exits(void);
+void measure_timers(void);
+extern u32 lost; /* answers that did not come in time: then a measurement is none */
+void other_work(void);
+void answer(struct cpu *cpu, u32 vector);
+void measure_sending(u32 count);
+void measure_flushing(u32 count);

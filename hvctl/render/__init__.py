@@ -1,1 +1,0 @@
-"""A plan becomes QEMU arguments or libvirt XML."""

@@ -1,0 +1,93 @@
+"""Verdicts on migrations for a terminal and for programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hvctl.model.migration import Answer, Effect
+from hvctl.report.paint import BOLD, GREEN, RED, YELLOW, Paint
+from hvctl.report.pool import names_text
+from hvctl.report.wrap import wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hvctl.model.migration import Move, Reason
+
+FORMAT_VERSION = 1
+EFFECTS = {
+    Effect.REFUSED: "refused at the source, the guest goes on there",
+    Effect.FAILS: "fails on the destination, the source goes on",
+    Effect.LOST: "the destination dies while the source reports completed: the guest is lost (only `cont` at the "
+    "source, whose QEMU is still there, brings it back; with return-path on, as under libvirt, it goes on there)",
+    Effect.CHANGES: "succeeds, but the running guest is changed under way (QEMU never compares)",
+    Effect.UNKNOWN: "cannot be told",
+}
+_WORDS = {Answer.YES: ("yes", GREEN), Answer.NO: ("no", RED), Answer.UNKNOWN: ("cannot tell", YELLOW)}
+
+
+def moves_text(
+    guest: str, source: str, moves: Sequence[Move], *, width: int = 80, color: bool = False, all_names: bool = False
+) -> str:
+    """The verdict on every target, and last the targets that work; ends in a newline."""
+    paint = Paint(color)
+    lines = [paint(line, BOLD) for line in wrapped(_printable(f"{guest}, from {source}"), width)]
+    for move in moves:
+        word, code = _WORDS[move.answer]
+        head = wrapped(f"{word}: {names_text(move.targets, all_names=all_names)}", width, 0, 4)
+        lines += ["", head[0].replace(word, paint(word, code), 1), *head[1:]]
+        for effect in Effect:
+            lines += _reasons(effect, [reason for reason in move.reasons if reason.effect is effect], width)
+    works = working(moves)
+    last = f"targets that work: {names_text(works, all_names=all_names) if works else 'none'}"
+    return "\n".join([*lines, "", *wrapped(last, width)]) + "\n"
+
+
+def working(moves: Sequence[Move]) -> list[str]:
+    """The names of the targets to which the guest can move."""
+    return [name for move in moves if move.answer is Answer.YES for name in move.targets]
+
+
+def _reasons(effect: Effect, reasons: Sequence[Reason], width: int) -> list[str]:
+    if not reasons:
+        return []
+    lines = wrapped(f"{EFFECTS[effect]}:", width, 2, 4)
+    for reason in reasons:
+        remedy = f"; {reason.remedy}" if reason.remedy else ""
+        lines += wrapped(f"{reason.id}: {reason.text} ({reason.layer}){remedy}", width, 4, 6)
+    return lines
+
+
+def moves_json(guest: str, source: str, moves: Sequence[Move]) -> dict[str, Any]:
+    """The object that `check-migration --format json` prints."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "guest": _printable(guest),
+        "source": _printable(source),
+        "verdicts": [
+            {
+                "answer": str(move.answer),
+                "targets": list(move.targets),
+                "reasons": [_reason_json(reason) for reason in move.reasons],
+            }
+            for move in moves
+        ],
+        "works": working(moves),
+    }
+
+
+def _printable(name: str) -> str:
+    """A name that may be a path's: what is no text, or would do something to a terminal, is shown as unknown."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in name)
+
+
+def _reason_json(reason: Reason) -> dict[str, Any]:
+    return {
+        "effect": str(reason.effect),
+        "meaning": EFFECTS[reason.effect],
+        "id": reason.id,
+        "layer": str(reason.layer),
+        "text": reason.text,
+        "remedy": reason.remedy or None,
+        "error": reason.error or None,
+    }

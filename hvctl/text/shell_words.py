@@ -1,0 +1,202 @@
+"""A command line's text becomes words that remember where they stood.
+
+A shell's quoting is understood (POSIX, "Shell Command Language" 2.2 and 2.3), expansions are not; and the NULs of
+/proc/PID/cmdline. The standard library's shlex splits as well, but keeps no positions.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+from hvctl.errors import InputError
+from hvctl.model.span import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from hvctl.model.span import Span
+
+_BLANK = " \t\r\n"
+_EXPANDS = "$`"
+# What begins a here-document (not `<<<`, not `$((1<<2))`): the mark for tabs, and the word that ends it, if any.
+_HERE = re.compile(r"[^'\"\\(]*?(?<!<)<<(?!<)(-?)([^;&|<>()]*).*", re.DOTALL)
+
+
+class Word(str):
+    """A word; `offsets` has the place of each of its characters in the text, and the place behind the last one.
+
+    An empty word has the place of its quotation. `expands` says that a shell would put something else in the place of
+    a part of it, as for `$x`.
+    """
+
+    __slots__ = ("expands", "offsets")
+    offsets: Sequence[int]
+    expands: bool
+
+    def __new__(cls, text: str, offsets: Sequence[int], *, expands: bool = False) -> Word:
+        """Make a word of a text and the places of its characters."""
+        word = super().__new__(cls, text)
+        word.offsets = offsets
+        word.expands = expands
+        return word
+
+    def part(self, start: int, end: int) -> Word:
+        """The characters from `start` up to `end` (exclusive) as a word."""
+        return Word(self[start:end], self.offsets[start : end + 1])
+
+    def split_at(self, separator: str) -> Iterator[Word]:
+        """The parts between separators."""
+        start = 0
+        for part in self.split(separator):
+            yield self.part(start, start + len(part))
+            start += len(part) + len(separator)
+
+
+def place(text: str, path: str, word: Word) -> Span:
+    """Where a word stands in the text that it was split from."""
+    from hvctl.text.json_places import span_at
+
+    return span_at(text, path, word.offsets[0], max(word.offsets[-1], word.offsets[0] + 1))
+
+
+def split(text: str, path: str) -> list[Word]:
+    """The words of a command line, or of /proc/PID/cmdline.
+
+    A here-document counts as if it were not one, so that a command in it is found; where that leaves a quotation
+    without an end, it is passed over.
+
+    Args:
+        text: with a NUL in it, as the kernel writes it; else as for a shell.
+        path: for messages.
+
+    Raises:
+        InputError: a quotation has no end.
+    """
+    if "\0" in text:
+        return list(_at_nuls(text))
+    try:
+        return list(_Shell(text, path).words())
+    except InputError:
+        if "<<" not in text:
+            raise
+        return list(_Shell(text, path, pass_over=True).words())
+
+
+def _at_nuls(text: str) -> Iterator[Word]:
+    start = 0
+    for part in text.removesuffix("\0").split("\0"):
+        yield Word(part, range(start, start + len(part) + 1))
+        start += len(part) + 1
+
+
+class _Shell:
+    """One pass over the text; `self.at` is the next character, `self.start` where the word began that is being read."""
+
+    def __init__(self, text: str, path: str, *, pass_over: bool = False) -> None:
+        self.pass_over = pass_over
+        self.text = text
+        self.path = path
+        self.at = 0
+        self.characters: list[str] = []
+        self.offsets: list[int] = []
+        self.start: int | None = None
+        self.expands = False
+        # Of the here-documents that begin behind this line: whether tabs may stand before their last lines, and those.
+        self.here: list[tuple[str, str]] = []
+        self.lines: dict[str, list[int]] = {}
+
+    def words(self) -> Iterator[Word]:
+        while self.at < len(self.text):
+            character = self.text[self.at]
+            if character in _BLANK:
+                yield from self.end()
+                self.at += 1
+                if character == "\n" and self.here:
+                    self.pass_here()
+            elif character == "#" and self.start is None:
+                line = self.text.find("\n", self.at)
+                self.at = line if line >= 0 else len(self.text)
+            elif character == "\\":
+                self.escape(in_quotes=False)
+            elif character in "'\"":
+                self.quotation(character)
+            else:
+                self.take(self.at, expands=character in _EXPANDS)
+                self.at += 1
+        yield from self.end()
+
+    def end(self) -> Iterator[Word]:
+        if self.start is not None:
+            offsets = [*self.offsets, self.at if self.offsets else self.start]
+            if self.pass_over:
+                self.look_for_here(self.text[self.start : self.at])
+            yield Word("".join(self.characters), offsets, expands=self.expands)
+        self.characters, self.offsets, self.start, self.expands = [], [], None, False
+
+    def look_for_here(self, written: str) -> None:
+        """Note a here-document where a word begins one, or is what ends one."""
+        if self.here and not self.here[-1][1]:
+            self.here[-1] = (self.here[-1][0], "".join(self.characters))
+        elif "<<" in written and (match := _HERE.fullmatch(written)):
+            self.here.append((match[1], re.sub(r"['\"\\]", "", match[2])))
+
+    def pass_here(self) -> None:
+        """Go behind the here-documents; where the last line of one is not there, it is none."""
+        for tabs, last in self.here:
+            places = self.ends(last, tabs)
+            following = bisect_left(places, self.at)
+            if last and following < len(places):
+                line = self.text.find("\n", places[following])
+                self.at = line + 1 if line >= 0 else len(self.text)
+        self.here = []
+
+    def ends(self, last: str, tabs: str) -> list[int]:
+        """Where the lines begin that say this, with `tabs` behind tabs too; all lines are sorted out once."""
+        if not self.lines:
+            at = 0
+            for line in self.text.split("\n"):
+                for key in {line.rstrip("\r"), "-" + line.strip("\t\r")}:
+                    self.lines.setdefault(key, []).append(at)
+                at += len(line) + 1
+        return self.lines.get(tabs + last, [])
+
+    def begin(self) -> None:
+        if self.start is None:
+            self.start = self.at
+
+    def take(self, at: int, *, expands: bool = False) -> None:
+        self.begin()
+        self.characters.append(self.text[at])
+        self.offsets.append(at)
+        self.expands |= expands
+
+    def escape(self, *, in_quotes: bool) -> None:
+        """Take what a backslash stands before; with a line's end it is nothing at all, and so it is at the text's."""
+        following = self.text[self.at + 1 : self.at + 2]
+        if self.text.startswith("\\\r\n", self.at):
+            self.at += 3  # a line that goes on, in a file of another system
+        elif following in ("\n", ""):
+            self.at += 1 + len(following)
+        elif in_quotes and following not in ("$", "`", '"', "\\"):
+            self.take(self.at)
+            self.at += 1
+        else:
+            self.take(self.at + 1)
+            self.at += 2
+
+    def quotation(self, mark: str) -> None:
+        start = self.at
+        self.begin()
+        self.at += 1
+        while self.text[self.at : self.at + 1] != mark:
+            if self.at >= len(self.text):
+                where = place(self.text, self.path, Word(mark, [start, start + 1]))
+                raise InputError([Problem("the quotation has no end", where)])
+            if mark == '"' and self.text[self.at] == "\\":
+                self.escape(in_quotes=True)
+            else:
+                self.take(self.at, expands=mark == '"' and self.text[self.at] in _EXPANDS)
+                self.at += 1
+        self.at += 1

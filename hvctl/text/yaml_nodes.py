@@ -1,0 +1,239 @@
+"""YAML text to a tree of nodes that know their place in the text.
+
+Values stay source text: what YAML 1.1 makes of a bare `on` or `0x1fff` is decided by the reader of the tree, not here.
+The tree is built from the parser's events, so that nesting is bounded before anything recurses, and what a
+configuration file has no use for (anchors, aliases, tags, merge keys, several documents) is reported where it stands.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import yaml
+
+from hvctl.model.span import Span
+from hvctl.text.problems import Problems, quoted
+
+DEEPEST = 32
+
+# libyaml where PyYAML was built with it: ten times as fast. Both give the same events and marks.
+_LOADER = getattr(yaml, "CLoader", yaml.Loader)
+_BREAK = re.compile("\r\n|\r|\n")
+
+
+class Scalar(NamedTuple):
+    """A word, number or text. `plain` is False where it was quoted or written as a block."""
+
+    text: str
+    plain: bool
+    span: Span
+
+
+class Entry(NamedTuple):
+    """One key of a mapping and its value."""
+
+    key: Scalar
+    value: "Node"
+
+    @property
+    def span(self) -> Span:
+        """From the key to the end of the value, as far as that is on the key's line."""
+        end = self.value.span
+        if isinstance(self.value, Scalar) and end.line == end.end_line == self.key.span.line:
+            return self.key.span._replace(end_column=end.end_column)
+        return self.key.span
+
+
+class Mapping(NamedTuple):
+    """Keys and values in the order of the file; no key twice."""
+
+    entries: tuple[Entry, ...]
+    span: Span
+
+
+class Items(NamedTuple):
+    """A list."""
+
+    items: tuple["Node", ...]
+    span: Span
+
+
+class Broken(NamedTuple):
+    """Where something stood that has been reported already."""
+
+    span: Span
+
+
+Node = Scalar | Mapping | Items | Broken
+
+
+def parse(text: str, path: str, problems: Problems) -> Node | None:
+    """Build the tree of the only document in a text.
+
+    Args:
+        text: the file's content, without a byte order mark.
+        path: the name of the file for spans.
+        problems: where mistakes are added that leave a tree.
+
+    Returns:
+        The root; None where the file holds nothing but comments.
+
+    Raises:
+        InputError: no tree can be built: syntax, control characters, nesting deeper than `DEEPEST`.
+    """
+    builder = _Builder(path, _BREAK.split(text), problems)
+    builder.refuse_unprintable(text)
+    try:
+        builder.build(yaml.parse(text, Loader=_LOADER))
+    except yaml.MarkedYAMLError as error:
+        builder.syntax(error)
+    except yaml.YAMLError as error:
+        problems.add(f"this is not YAML: {quoted(str(error))}", builder.span(0, 0, 0, 1))
+        problems.stop()
+    return builder.root
+
+
+class _Open(NamedTuple):
+    """A collection whose end has not been seen yet."""
+
+    mapping: bool
+    span: Span
+    children: list[Node]
+
+
+class _Builder:
+    def __init__(self, path: str, lines: Sequence[str], problems: Problems) -> None:
+        self.path = path
+        self.lines = lines
+        self.problems = problems
+        self.open: list[_Open] = []
+        self.root: Node | None = None
+        self.documents = 0
+
+    def build(self, events: Iterator[yaml.Event]) -> None:
+        for event in events:
+            if isinstance(event, yaml.ScalarEvent):
+                self.refuse_properties(event)
+                self.add(Scalar(event.value, event.implicit[0], self.of(event)))
+            elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+                self.refuse_properties(event)
+                self.start(isinstance(event, yaml.MappingStartEvent), self.of(event))
+            elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+                self.end()
+            elif isinstance(event, yaml.AliasEvent):
+                self.problems.add("aliases are not supported", self.of(event), "write the value again")
+                self.add(Broken(self.of(event)))
+            elif isinstance(event, yaml.DocumentStartEvent) and self.another_document(event):
+                return
+
+    def start(self, mapping: bool, span: Span) -> None:
+        self.open.append(_Open(mapping, span, []))
+        if len(self.open) > DEEPEST:
+            self.problems.add(f"nested more than {DEEPEST} levels deep", span)
+            self.problems.stop()
+
+    def end(self) -> None:
+        done = self.open.pop()
+        if done.mapping:
+            self.add(Mapping(self.entries(done.children), done.span))
+        else:
+            self.add(Items(tuple(done.children), done.span))
+
+    def add(self, node: Node) -> None:
+        if self.open:
+            self.open[-1].children.append(node)
+        else:
+            self.root = node
+
+    def entries(self, children: list[Node]) -> tuple[Entry, ...]:
+        """Pair keys with values; what cannot be a key, or was one before, is reported and left out."""
+        found: dict[str, Entry] = {}
+        for key, value in zip(children[::2], children[1::2], strict=True):
+            if not isinstance(key, Scalar):
+                if not isinstance(key, Broken):
+                    self.problems.add("a key is one word, not a list or a mapping", key.span)
+            elif key.text in found:
+                first = found[key.text].key.span
+                self.problems.add(f"key {quoted(key.text)} stands here twice", key.span, "", ("first here", first))
+            elif key.plain and key.text == "<<":
+                self.problems.add(
+                    "merge keys are not supported", key.span, "use `extends` for what profiles have in common"
+                )
+            else:
+                found[key.text] = Entry(key, value)
+        return tuple(found.values())
+
+    def refuse_properties(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
+        if event.anchor is not None:
+            self.problems.add("anchors are not supported", self.of(event), f"leave out '&{event.anchor[:40]}'")
+        if event.tag is not None:
+            self.problems.add("tags are not supported", self.of(event), "leave the word with '!' out")
+
+    def another_document(self, event: yaml.Event) -> bool:
+        self.documents += 1
+        if self.documents > 1:
+            self.problems.add("a second document begins here", self.of(event), "a file holds one profile")
+        return self.documents > 1
+
+    def refuse_unprintable(self, text: str) -> None:
+        if all(_printable(char) for char in set(text)):
+            return
+        for line, content in enumerate(self.lines):
+            for column, char in enumerate(content):
+                if not _printable(char):
+                    message = f"the character U+{ord(char):04X} is not allowed here"
+                    self.problems.add(message, self.span(line, column, line, column + 1))
+        self.problems.check()
+
+    def syntax(self, error: yaml.MarkedYAMLError) -> None:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line, mark.column) if mark else (0, 0)
+        if line >= len(self.lines) or (line == len(self.lines) - 1 and not self.lines[line] and line):
+            # The end of the file: show the last line that has something on it.
+            line = max((at for at, content in enumerate(self.lines) if content.strip()), default=0)
+            column = len(self.lines[line])
+        message, hint = _explained(error, self.lines[line][column : column + 1])
+        related: tuple[tuple[str, Span], ...] = ()
+        begun = error.context_mark
+        if begun and error.context and (begun.line, begun.column) < (line, column):
+            related = ((error.context, self.span(begun.line, begun.column, begun.line, begun.column + 1)),)
+        self.problems.add(message, self.span(line, column, line, column + 1), hint, *related)
+        self.problems.stop()
+
+    def of(self, event: yaml.Event) -> Span:
+        start, end = event.start_mark, event.end_mark
+        assert start is not None
+        assert end is not None
+        return self.span(start.line, start.column, end.line, end.column)
+
+    def span(self, line: int, column: int, end_line: int, end_column: int) -> Span:
+        """A span from the 0-based lines and columns of marks."""
+        excerpt = self.lines[line] if line < len(self.lines) else ""
+        return Span(self.path, line + 1, column + 1, end_line + 1, end_column + 1, excerpt)
+
+
+def _explained(error: yaml.MarkedYAMLError, at: str) -> tuple[str, str]:
+    problem = error.problem or "unknown error"
+    if at == "\t":
+        return "a tab cannot indent in YAML", "use spaces"
+    if at and at in "@`%" and "cannot start any token" in problem:
+        return f"a bare word cannot begin with {at}", "put it in quotes"
+    if "unexpected end of stream" in problem and "quoted" in (error.context or ""):
+        return "a quote is not closed", "end the text with the same quote"
+    if "hexdecimal number" in problem or "unknown escape" in problem:
+        return "this is no escape that YAML knows", "write \\\\ for a backslash, or use single quotes"
+    if "mapping values are not allowed" in problem:
+        return "a second `:` on this line, or a wrong indentation", "put text that holds `: ` in quotes"
+    return f"not YAML: {problem}", ""
+
+
+def _printable(char: str) -> bool:
+    """YAML's printable characters but for its line breaks NEL, LS and PS, which no editor counts as lines.
+
+    Written out, because the same as a regular expression takes 6 ms to compile.
+    """
+    if char < "\x7f":
+        return char >= " " or char in "\t\n\r"
+    if char > "\uffff":
+        return True
+    return "\xa0" <= char <= "\ufffd" and not "\ud800" <= char <= "\udfff" and char not in "\u2028\u2029\ufeff"
