@@ -9,22 +9,18 @@ from __future__ import annotations
 import gc
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lxml import etree
 
 from hvctl.guest.domain.edit import edit_domain
 from hvctl.guest.domain.writer import domain
 from hvctl.host.host_file import read_host
+from hvctl.model.plan import Plan
 from hvctl.plan.resolve import resolve
 from hvctl.profile.reader import load_profile
 from hvctl.xml.source import parse
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from hvctl.model.plan import Plan
 
 RUNS = 300
 LIMIT = 2.0

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 from hvctl.cli import hosts, run
 from hvctl.host.host_file import read_host
 from hvctl.host.probe import probe_host
-
-if TYPE_CHECKING:
-    from hvctl.model.host import Host
+from hvctl.model.host import Host
 
 
 def stand_in(*_arguments: object, **_options: object) -> Host:

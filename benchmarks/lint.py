@@ -14,14 +14,10 @@ import statistics
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from benchmarks.__main__ import Case
 from benchmarks.__main__ import measure as measure_one
-from benchmarks.pools import HVCTL, cost, median
-
-if TYPE_CHECKING:
-    from benchmarks.pools import Cost
+from benchmarks.pools import HVCTL, Cost, cost, median
 
 COUNT = 20_000
 RUNS = 3

@@ -6,11 +6,11 @@ turns one into text on stderr and an exit code.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    # Most commands raise no InputError, and `hvctl --help` needs no model.
     from hvctl.model.span import Problem
 
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from hvctl.bench.boot_report import read_boot
 from hvctl.errors import HostError
-from hvctl.model.bench import Series
+from hvctl.model.bench import Boot, Series
 from hvctl.probe_guest import BENCH, firmware, with_parameter
 from hvctl.verify.outcome import finished
 from hvctl.verify.probe_run import start
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from hvctl.model.bench import Boot
 
 TIMEOUT = 120.0
 

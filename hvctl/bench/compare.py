@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from math import comb
 from statistics import median, quantiles
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from hvctl.bench.tables import TABLES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from hvctl.bench.tables import Entry, Table
-    from hvctl.model.bench import Bench, Series
+from hvctl.bench.tables import TABLES, Entry, Table
+from hvctl.model.bench import Bench, Series
 
 # With five runs on each side, all of one below all of the other happens by chance in 2 of 252 cases; with four in 2 of
 # 70, which is no proof.

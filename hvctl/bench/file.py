@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hvctl.model.bench import Bench, HostState, Series
 from hvctl.text.json_document import decode, load, read_bytes
-from hvctl.text.json_fields import Form
-
-if TYPE_CHECKING:
-    from hvctl.text.json_fields import Fields
+from hvctl.text.json_fields import Fields, Form
 
 FORM = Form("measurement", 1, "measurements are written by 'hvctl bench --format json -o FILE'", 4 << 20)
 _KINDS = 1000

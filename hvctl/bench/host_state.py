@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from hvctl.host.hostfs import clean, read_host_files
 from hvctl.model.bench import HostState
-
-if TYPE_CHECKING:
-    from hvctl.model.host import Host
+from hvctl.model.host import Host
 
 _STEAL = 7  # linux:Documentation/filesystems/proc.rst, "/proc/stat": user nice system idle iowait irq softirq steal
 

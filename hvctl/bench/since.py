@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from statistics import median
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from hvctl.bench.compare import compare
-from hvctl.bench.tables import TABLES
-
-if TYPE_CHECKING:
-    from hvctl.bench.compare import Gain
-    from hvctl.bench.tables import Entry, Table
-    from hvctl.model.bench import Bench
+from hvctl.bench.compare import Gain, compare
+from hvctl.bench.tables import TABLES, Entry, Table
+from hvctl.model.bench import Bench
 
 
 class Change(NamedTuple):

@@ -6,12 +6,8 @@ host check, explanation, JSON Schema and man pages are derived from it: a new en
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from hvctl.catalog.rows import basic, hypercalls, nested, options, system, timing
-
-if TYPE_CHECKING:
-    from hvctl.catalog.types import Row
+from hvctl.catalog.types import Row
 
 ROWS: tuple[Row, ...] = (
     *basic.ROWS,

@@ -18,6 +18,7 @@ import click
 from hvctl import __version__
 
 if TYPE_CHECKING:
+    # Neither `--help` nor `--version` needs it.
     from hvctl.errors import HvctlError
 
 # What `hvctl --help` says of each. The module of NAME is hvctl.cli.NAME (`-` as `_`), its `command` the click command.

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import click
 
 from hvctl.cli.definition import definition, replace, say_when, show
+from hvctl.cli.gen_domain import Edited
 from hvctl.cli.libvirt_options import connect
 from hvctl.cli.options import common, say, say_sentence
 from hvctl.errors import HostError, RefusedError, UsageError
-from hvctl.libvirt.connection import DEFAULT_URI
-
-if TYPE_CHECKING:
-    from hvctl.cli.gen_domain import Edited
-    from hvctl.guest.domain.edit_options import Options
-    from hvctl.libvirt.applied import Kept
-    from hvctl.libvirt.connection import Connection, Domain
-    from hvctl.model.profile import Profile
+from hvctl.guest.domain.edit_options import Options
+from hvctl.libvirt.applied import Kept
+from hvctl.libvirt.connection import DEFAULT_URI, Connection, Domain
+from hvctl.model.profile import Profile
 
 
 class How(NamedTuple):

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import click
 
+from hvctl.bench.boots import Measured, Setup
 from hvctl.cli.options import common, output_format, width
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from hvctl.bench.boots import Measured, Setup
-    from hvctl.model.bench import Bench
-    from hvctl.model.host import Host
-    from hvctl.model.plan import Plan
+from hvctl.model.bench import Bench
+from hvctl.model.host import Host
+from hvctl.model.plan import Plan
 
 PROFILE = "all"
 RUNS, MOST_RUNS = 7, 100

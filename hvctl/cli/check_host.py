@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import click
 
 from hvctl.cli.libvirt_options import connect, only_with_connect
 from hvctl.cli.options import common, output_format, width
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.errors import HostError
-    from hvctl.model.host import Host
-    from hvctl.model.plan import Plan
-    from hvctl.model.profile import Profile
+from hvctl.errors import HostError
+from hvctl.model.host import Host
+from hvctl.model.plan import Plan
+from hvctl.model.profile import Profile
 
 
 @click.command()

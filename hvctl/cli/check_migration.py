@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 import click
 
+from hvctl.cli.guests import Named
 from hvctl.cli.hosts import check_stdin, read_hosts, this_host
 from hvctl.cli.options import common, output_format, width
 from hvctl.errors import UsageError
-
-if TYPE_CHECKING:
-    from hvctl.cli.guests import Named
-    from hvctl.model.guest import Guest
-    from hvctl.model.host import Host
-    from hvctl.model.migration import Move
+from hvctl.model.guest import Guest
+from hvctl.model.host import Host
+from hvctl.model.migration import Move
 
 
 @click.command()
@@ -83,7 +80,7 @@ def _source(named: Named, path: str | None) -> Host:
             raise UsageError(f"--from {path} holds {len(hosts)} hosts", "a guest runs on one")
         return hosts[0]
     if named.lock and named.lock.pool:
-        from hvctl.plan.saved import LABEL
+        from hvctl.plan_file.locking import LABEL
 
         return named.lock.pool[0]._replace(name=LABEL)
     return this_host(option="--from")

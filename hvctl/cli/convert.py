@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 import click
 
+from hvctl.cli.guests import Named
 from hvctl.cli.options import common
-
-if TYPE_CHECKING:
-    from hvctl.cli.guests import Named
-    from hvctl.model.guest import Guest
-    from hvctl.model.profile import Profile
+from hvctl.model.guest import Guest
+from hvctl.model.profile import Profile
 
 FORMS = ("qemu", "libvirt", "profile", "json")
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 import click
 
 from hvctl.cli.options import say_sentence
 from hvctl.errors import RefusedError
-
-if TYPE_CHECKING:
-    from hvctl.libvirt.connection import Connection, Domain
+from hvctl.libvirt.connection import Connection, Domain
 
 # <graphics passwd='...'>: what libvirt gives only where secrets are asked for (libvirt:src/conf/domain_conf.c,
 # virDomainGraphicsAuthDefFormatAttr). It writes every attribute in single quotes.

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import click
 
+from hvctl.catalog.types import Row
 from hvctl.cli.options import common, output_format
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from hvctl.catalog.types import Row
-    from hvctl.errors import UsageError
-    from hvctl.lint.rule import Rule
+from hvctl.errors import UsageError
+from hvctl.lint.rule import Rule
 
 
 @click.command()
@@ -55,7 +51,7 @@ def _listing(output_format: str) -> str:
 
 def _rules(names: Sequence[str]) -> dict[str, Rule]:
     """The rules of lint that names mean; to find them loads them all."""
-    from hvctl.lint.registry import find_rule
+    from hvctl.lint.rule import find_rule
 
     found = {name: find_rule(name) for name in names}
     return {name: rule for name, rule in found.items() if rule}
@@ -87,7 +83,7 @@ def _json(rows: Sequence[Row], rules: Sequence[Rule] = ()) -> str:
 def _unknown(names: Sequence[str]) -> UsageError:
     from hvctl.catalog import names as known
     from hvctl.cli.options import no_such
-    from hvctl.lint.registry import all_rules
+    from hvctl.lint.rule import all_rules
 
     error = no_such("enlightenment", names, (*known(), *(rule.id for rule in all_rules())))
     error.hint = f"{error.hint} `hvctl explain` lists all of them".lstrip()

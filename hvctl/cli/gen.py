@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import click
 
+from hvctl.cli.gen_domain import Target
 from hvctl.cli.gen_plan import MEMORY_MIB, NO_PROFILE, Wanted, check_lock, pool_of, resolved, unlocked, write_lock
 from hvctl.cli.hosts import check_stdin
 from hvctl.cli.options import check_name, common, output_format
 from hvctl.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from hvctl.cli.gen_domain import Target
 
 MOST_MEMORY_MIB = 16 << 20  # 16 TiB
 

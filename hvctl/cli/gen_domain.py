@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from hvctl.catalog import BY_ID
 from hvctl.cli.options import say_sentence
 from hvctl.errors import RefusedError, UsageError
-from hvctl.model.plan import Outcome
-
-if TYPE_CHECKING:
-    from hvctl.guest.domain.edit_options import Options
-    from hvctl.model.guest import Guest
-    from hvctl.model.host import Host
-    from hvctl.model.plan import Plan
-    from hvctl.model.profile import Profile
-    from hvctl.xml.source import Document
+from hvctl.guest.domain.edit_options import Options
+from hvctl.model.guest import Guest
+from hvctl.model.host import Host
+from hvctl.model.plan import Outcome, Plan
+from hvctl.model.profile import Profile
+from hvctl.xml.source import Document
 
 
 class Target(NamedTuple):

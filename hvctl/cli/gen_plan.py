@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from hvctl.cli.hosts import read_hosts, this_host
 from hvctl.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.model.host import Host
-    from hvctl.model.plan import Plan
+from hvctl.model.host import Host
+from hvctl.model.plan import Plan
 
 NO_PROFILE = ("a PROFILE is missing", "name one of `hvctl profile list`, a file, or a plan with --locked")
 MEMORY_MIB = 4096
@@ -94,8 +91,8 @@ def check_lock(lock: str | None, locked: str | None, output: str | None) -> None
 def write_lock(given: Given, path: str) -> None:
     """Write the plan as a lock."""
     from hvctl.cli.files import write_result
-    from hvctl.plan.plan_file import dump_lock
-    from hvctl.plan.saved import lock
+    from hvctl.plan_file.locking import lock
+    from hvctl.plan_file.reader import dump_lock
 
     write_result(dump_lock(lock(given.plan, given.pool, argv=given.argv, xml=given.xml)), path)
 

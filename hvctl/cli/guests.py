@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import re
 import stat
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from hvctl.errors import HostError, InputError, UsageError
+from hvctl.model.guest import Guest
+from hvctl.model.lock import Lock
+from hvctl.model.profile import Profile
 from hvctl.model.span import Problem
-
-if TYPE_CHECKING:
-    from hvctl.model.guest import Guest
-    from hvctl.model.lock import Lock
-    from hvctl.model.profile import Profile
 
 MOST_BYTES = 16 << 20
 _CMDLINE = re.compile(r"/proc/([0-9]+)/cmdline", re.ASCII)
@@ -52,7 +50,7 @@ def find_guest(word: str) -> Named:
     if word != "-" and mode is None:
         return _shipped(word)
     if mode is not None and stat.S_ISSOCK(mode):
-        from hvctl.guest.running import read_running
+        from hvctl.run.running import read_running
 
         return Named(read_running(word))
     return _file(word)
@@ -133,7 +131,7 @@ def _file(path: str) -> Named:
             return Named(read_domain(data, name))
         case Description.LOCK:
             from hvctl.guest.plan import guest_of
-            from hvctl.plan.plan_file import load_lock
+            from hvctl.plan_file.reader import load_lock
 
             lock = load_lock(_text(data, name), name)
             return Named(guest_of(lock.plan, libvirt=lock.argv is None), lock=lock)

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import click
 
 from hvctl.errors import HostError, InputError, UsageError
+from hvctl.model.host import Host
+from hvctl.model.pool import Pool
 from hvctl.model.span import Problem
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.model.host import Host
-    from hvctl.model.pool import Pool
 
 _SUFFIX = ".json"
 _WORTH_A_BAR = 500

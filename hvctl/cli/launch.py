@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
 
 import click
 
 from hvctl.cli.libvirt_options import connect, only_with_connect
 from hvctl.cli.options import check_name, common
+from hvctl.model.host import Host, Qemu
+from hvctl.model.plan import Plan
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from hvctl.model.host import Host, Qemu
-    from hvctl.model.plan import Plan
-
-    PlanFor = Callable[[tuple[Host, ...]], tuple[Plan, tuple[str, ...]]]
-    """What gives the plan that holds on some hosts, and QEMU's arguments for it; raises RefusedError."""
+PlanFor = Callable[[tuple[Host, ...]], tuple[Plan, tuple[str, ...]]]
+"""What gives the plan that holds on some hosts, and QEMU's arguments for it; raises RefusedError."""
 
 
 @click.command(context_settings={"ignore_unknown_options": False})

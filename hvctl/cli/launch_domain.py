@@ -5,21 +5,18 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections.abc import Callable
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
+from hvctl.cli.gen_domain import Edited
 from hvctl.errors import RefusedError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from hvctl.cli.gen_domain import Edited
-    from hvctl.guest.domain.edit_options import Options
-    from hvctl.libvirt.connection import Connection
-    from hvctl.model.profile import Profile
-    from hvctl.xml.source import Document
+from hvctl.guest.domain.edit_options import Options
+from hvctl.libvirt.connection import Connection
+from hvctl.model.profile import Profile
+from hvctl.xml.source import Document
 
 # QEMU may have to be asked first, guest memory to be allocated, a firmware to be copied.
 START_SECONDS = 120.0

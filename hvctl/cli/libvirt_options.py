@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import click
 
 from hvctl.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from hvctl.libvirt.connection import Connection
-    from hvctl.model.host import Host
+from hvctl.libvirt.connection import Connection
+from hvctl.model.host import Host
 
 F = TypeVar("F", bound="Callable[..., Any]")
 MOST_SECONDS = 3600

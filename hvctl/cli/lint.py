@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import click
 
 from hvctl.cli.files import write_result
+from hvctl.cli.lint_files import File, Unreadable
 from hvctl.cli.options import common, output_format
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.cli.lint_files import File, Unreadable
 
 STDIN_NAME = "<stdin>"
 FORMATS = ("text", "concise", "json", "sarif", "github", "junit")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from hvctl.cli.lint_files import from_here
 from hvctl.errors import InputError, UsageError
@@ -12,9 +13,6 @@ from hvctl.lint.settings import PathSettings, Settings, guess_of
 from hvctl.model.finding import Severity
 from hvctl.model.span import Problem, Span
 from hvctl.text.problems import did_you_mean, quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 _NAME, _PROJECT = "hvctl.toml", "pyproject.toml"
 _MOST_BYTES = 1 << 20

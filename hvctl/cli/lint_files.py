@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
-from hvctl.lint.rule import Kind
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+from hvctl.guest.guest import Kind
 
 _SUFFIX = ".xml"
 _COMMANDS = (".args", ".sh")

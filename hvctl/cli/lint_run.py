@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from hvctl.cli.lint_files import Unreadable, UnreadableError, check_length, from_here, kind_of, read
 from hvctl.cli.lint_outcome import Outcome, outcome_of
 from hvctl.errors import HostError
-from hvctl.lint.context import Facts
 from hvctl.lint.engine import Job, Text, lint, lint_all
+from hvctl.lint.rule import Facts
 from hvctl.lint.settings import chosen, matches, profile_of
 from hvctl.model.finding import Unchecked
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from hvctl.cli.lint_files import File
-    from hvctl.lint.rule import Kind
+    from hvctl.guest.guest import Kind
     from hvctl.lint.settings import Settings
     from hvctl.model.finding import Safety
     from hvctl.model.host import Host
@@ -77,7 +77,7 @@ def run(files: Iterable[File | Unreadable], plan: Plan, jobs: int) -> Iterator[O
     from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
 
-    from hvctl.run.pdeathsig import die_with_parent
+    from hvctl.host.pdeathsig import die_with_parent
 
     # Workers are copies of this process, with all rules and hosts read.
     pool = ProcessPoolExecutor(jobs, get_context("fork"), _begin, (judge, die_with_parent()))
@@ -209,12 +209,11 @@ def _job_of(taken: tuple[Text, Job] | Outcome) -> Job | None:
 
 def _write(file: File, data: bytes) -> str:
     """Write a file anew; why it cannot be."""
-    from pathlib import Path
 
-    from hvctl.cli.files import replace
+    from hvctl.text.files import replace
 
     try:
-        replace(Path(file.path), data)
+        replace(file.path, data)
     except OSError as error:
         return f"it cannot be written: {(error.strerror or str(error)).lower()}"
     return ""

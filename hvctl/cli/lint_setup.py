@@ -159,7 +159,7 @@ def _cpus() -> int:
 
 def lacks(plan: Plan) -> tuple[Any, ...]:
     """The rules that cannot judge any file."""
-    from hvctl.lint.context import Facts
+    from hvctl.lint.rule import Facts
     from hvctl.lint.settings import chosen
 
     return lacking(chosen(plan.settings, ""), Facts(plan.hosts))

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from hvctl.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.model.host import Host
-    from hvctl.model.lock import Lock
-    from hvctl.model.plan import Plan
+from hvctl.model.host import Host
+from hvctl.model.lock import Lock
+from hvctl.model.plan import Plan
 
 
 def open_lock(path: str, named: str | None) -> tuple[str, Lock]:
@@ -21,7 +17,7 @@ def open_lock(path: str, named: str | None) -> tuple[str, Lock]:
         InputError: the file is no locked plan.
         UsageError: the plan was not locked for what is named.
     """
-    from hvctl.plan.plan_file import read_lock
+    from hvctl.plan_file.reader import read_lock
 
     lock = read_lock(path)
     has = [target for target, form in (("qemu", lock.argv), ("libvirt", lock.xml)) if form is not None]
@@ -37,7 +33,7 @@ def open_lock(path: str, named: str | None) -> tuple[str, Lock]:
 
 def locked_plan(lock: Lock, pool: Sequence[Host], *, libvirt: bool) -> Plan:
     """The plan of a lock, with what hosts lack of it as its refusals."""
-    from hvctl.plan.saved import lacking
+    from hvctl.plan_file.locking import lacking
 
     refusals = dict.fromkeys(one for host in pool for one in lacking(lock, host, libvirt=libvirt))
     return lock.plan._replace(refusals=tuple(refusals))

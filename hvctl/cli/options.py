@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import click
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from hvctl.errors import UsageError
+from hvctl.errors import UsageError
 
 F = TypeVar("F", bound="Callable[..., Any]")
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 import click
 
 from hvctl.cli.options import common, output_format, width
-
-if TYPE_CHECKING:
-    from hvctl.model.pool import Pool
-    from hvctl.plan.pool import Survey
-    from hvctl.report.pool import Gain
+from hvctl.model.pool import Pool
+from hvctl.plan.pool import Survey
+from hvctl.report.pool import Gain
 
 
 @click.command()

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 import click
 
 from hvctl.cli.options import common, output_format
-
-if TYPE_CHECKING:
-    from hvctl.errors import HvctlError
+from hvctl.errors import HvctlError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

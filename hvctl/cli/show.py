@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 import click
 
 from hvctl.cli.libvirt_options import connect
 from hvctl.cli.options import common, output_format, width
-from hvctl.libvirt.connection import DEFAULT_URI
-
-if TYPE_CHECKING:
-    from hvctl.libvirt.connection import Connection, Domain
-    from hvctl.plan.standing import Enabled
-    from hvctl.report.show import Entry, Seen
+from hvctl.libvirt.connection import DEFAULT_URI, Connection, Domain
+from hvctl.plan.standing import Enabled
+from hvctl.report.show import Entry, Seen
 
 
 @click.command()

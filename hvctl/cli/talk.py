@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from hvctl.cli.options import say
-
-if TYPE_CHECKING:
-    from hvctl.model.plan import Plan
+from hvctl.model.plan import Plan
 
 
 def say_plan(plan: Plan, *, explain: bool) -> None:

@@ -5,18 +5,14 @@ from __future__ import annotations
 import importlib
 import math
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import click
 
 from hvctl.cli.options import common, output_format, width
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from hvctl.cli.verify_subject import Subject
-    from hvctl.model.cpuid import CpuidLeaf
-    from hvctl.verify.probe_run import Ran
+from hvctl.cli.verify_subject import Subject
+from hvctl.model.cpuid import CpuidLeaf
+from hvctl.verify.probe_run import Ran
 
 MOST_SECONDS = 3600.0
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
-from hvctl.cli.verify_subject import binary, essential_words, host_of, refuse_userspace_apic, subject
+from hvctl.cli.verify_subject import Subject, binary, essential_words, host_of, refuse_userspace_apic, subject
 from hvctl.errors import HostError
-
-if TYPE_CHECKING:
-    from hvctl.cli.verify_subject import Subject
-    from hvctl.model.guest import Guest
-    from hvctl.xml.source import Document
+from hvctl.model.guest import Guest
+from hvctl.xml.source import Document
 
 
 def described(path: str, qemu: str | None, vcpus: int | None, accel: str | None) -> Subject:

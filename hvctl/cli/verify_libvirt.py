@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import click
 
-from hvctl.cli.verify_subject import essential_words, host_of, refuse_userspace_apic, subject
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.cli.verify_subject import Subject
-    from hvctl.libvirt.connection import Connection
-    from hvctl.model.host import Host
-    from hvctl.model.plan import Plan
-    from hvctl.xml.source import Document
+from hvctl.cli.verify_subject import Subject, essential_words, host_of, refuse_userspace_apic, subject
+from hvctl.libvirt.connection import Connection
+from hvctl.model.host import Host
+from hvctl.model.plan import Plan
+from hvctl.xml.source import Document
 
 
 class Wanted(NamedTuple):

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import NamedTuple, Protocol
 
 import click
 
 from hvctl.errors import HostError, UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from types import TracebackType
-
-    from hvctl.model.cpuid import CpuidLeaf
-    from hvctl.model.guest import Guest
-    from hvctl.model.host import Host
-    from hvctl.model.plan import Plan
-    from hvctl.verify.probe_run import Ran
-
+from hvctl.model.cpuid import CpuidLeaf
+from hvctl.model.guest import Guest
+from hvctl.model.host import Host
+from hvctl.model.plan import Plan
+from hvctl.verify.probe_run import Ran
 
 _SEND = "HVCALL_SEND_IPI"
 

@@ -7,6 +7,7 @@ is computed before a finding asks for it.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hvctl.catalog import BY_ID, machines
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from hvctl.catalog.types import Row
-    from hvctl.lint.rule import Kind
     from hvctl.model.finding import Edit
     from hvctl.model.profile import Value
     from hvctl.model.span import Span
@@ -27,6 +27,13 @@ FREQUENCIES = ("tsc-frequency", "tsc-freq")
 """QEMU's names of the property that is the frequency of the TSC."""
 
 _OTHER_HYPERVISORS = ("xen", "bhyve", "vz", "test")
+
+
+class Kind(StrEnum):
+    """The kinds of text that describe a guest."""
+
+    DOMAIN = "domain"
+    COMMAND_LINE = "command line"
 
 
 class Entry(NamedTuple):

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from hvctl.catalog import BY_ID, ROWS
 from hvctl.catalog.cpu_models import INVARIANT_TSC
+from hvctl.catalog.hazards import hazard
 from hvctl.catalog.types import Kind, Need
 from hvctl.model.guest import HOST_MODELS, Guest, Setting
 from hvctl.model.plan import CpuPlan, Decision, Layer, Machine, Outcome, Plan
 from hvctl.model.profile import Ask, ClockChoice, CpuChoice, Migration, Profile, Wish
-from hvctl.plan.hazards import hazard
 
 if TYPE_CHECKING:
     from hvctl.catalog.types import Row

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from collections.abc import Sequence
 
 _NAMES = ("qemu-system-x86_64", "qemu-kvm")
 # RHEL, CentOS and SUSE keep it off the PATH.

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hvctl.model.host import Hardware, Host, Kvm, Libvirt, MachineType, Qemu
-from hvctl.text.json_fields import Form
-
-if TYPE_CHECKING:
-    from hvctl.text.json_fields import Fields
+from hvctl.text.json_fields import Fields, Form
 
 FORM = Form("host file", 1, "host files are written by 'hvctl check-host --record FILE'", 4 * 1024 * 1024)
 # What a profile's key tsc-frequency takes: one of `auto` is this host's.

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hvctl.host.decode import FORM, decode_host
+from hvctl.model.cpuid import CpuidLeaf
+from hvctl.model.host import Host, Qemu
 from hvctl.text.json_document import decode, load, read_bytes, write
-
-if TYPE_CHECKING:
-    from hvctl.model.cpuid import CpuidLeaf
-    from hvctl.model.host import Host, Qemu
 
 
 def dump_host(host: Host) -> str:

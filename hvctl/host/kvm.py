@@ -9,18 +9,14 @@ from __future__ import annotations
 import errno
 import struct
 from array import array
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from hvctl.catalog.kvm import KVM_CAPS
-from hvctl.host.kvm_device import IoctlError, LinuxKvm, ask, opened, throw_away_vcpu
+from hvctl.host.kvm_device import IoctlError, KvmDevice, LinuxKvm, ask, opened, throw_away_vcpu
 from hvctl.host.synthesis import UNSEEN, synthesise
 from hvctl.model.cpuid import CpuidLeaf
 from hvctl.model.host import Kvm
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from hvctl.host.kvm_device import KvmDevice
 
 # struct kvm_cpuid2: nent, padding; entries of function, index, flags, eax, ebx, ecx, edx, padding[3].
 _HEADER = struct.Struct("=II")

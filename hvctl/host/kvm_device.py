@@ -9,13 +9,11 @@ import errno
 import fcntl
 import os
 import stat
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from hvctl.errors import HostError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 API_VERSION = 12
 REQUESTS = {

@@ -9,22 +9,18 @@ Hyper-V emulation too (observed with libvirt 9.0), so it tells nothing about KVM
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from hvctl.catalog import ROWS, rank
 from hvctl.catalog.kvm import REGISTERS
+from hvctl.catalog.types import Row
 from hvctl.errors import HostError, InputError
 from hvctl.host.decode import is_frequency
 from hvctl.model.cpuid import CpuidLeaf
 from hvctl.model.host import LIBVIRT, Hardware, Host, Kvm, Libvirt, MachineType, Qemu
 from hvctl.text.json_fields import is_line
-from hvctl.xml.source import parse
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.catalog.types import Row
-    from hvctl.xml.source import Element
+from hvctl.xml.source import Element, parse
 
 ARCH = "x86_64"
 NOTE = (

@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import Any
 
 from hvctl.catalog import rank
 from hvctl.model.host import Libvirt
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any
 
 SCHEMA = "usr/share/libvirt/schemas/domaincommon.rng"
 _MOST_BYTES = 8 * 1024 * 1024

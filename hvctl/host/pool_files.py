@@ -9,23 +9,19 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from itertools import chain, count
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from hvctl.errors import InputError
 from hvctl.host.decode import FORM, is_frequency
 from hvctl.host.host_file import load_host, stem
-from hvctl.model.host import Host
+from hvctl.model.host import Host, Qemu
 from hvctl.model.pool import HostClass, Member, Pool
 from hvctl.model.span import Problem
 from hvctl.text.json_document import decode, read_bytes
 from hvctl.text.json_fields import is_line
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from hvctl.model.host import Qemu
 
 T = TypeVar("T")
 _MOST_PROBLEMS = 20

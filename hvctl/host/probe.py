@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from hvctl.errors import HostError
-from hvctl.host.hostfs import read_host_files
+from hvctl.host.hostfs import HostFiles, read_host_files
 from hvctl.host.kvm import probe_kvm
-from hvctl.model.host import Host
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.host.hostfs import HostFiles
-    from hvctl.model.host import Kvm, Libvirt, Qemu
+from hvctl.model.host import Host, Kvm, Libvirt, Qemu
 
 _KVM_HOW = {
     "system-ioctl": "KVM_GET_SUPPORTED_HV_CPUID on /dev/kvm",

@@ -6,21 +6,16 @@ Nothing an answer holds is believed unseen: types are checked, texts and lists b
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from qemu.qmp import ExecuteError
 
 from hvctl.catalog import ROWS, machines, rank
 from hvctl.host.hostfs import clean
-from hvctl.host.qemu_process import ProbeError, running
+from hvctl.host.qemu_process import Monitor, ProbeError, running
 from hvctl.host.qmp_replies import BadReplyError, listed, number, record, text
-from hvctl.model.host import MachineType, Qemu
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.host.qemu_process import Monitor
-    from hvctl.model.host import Scalar
+from hvctl.model.host import MachineType, Qemu, Scalar
 
 LIMIT = 10.0
 _CPU = "max-x86_64-cpu"

@@ -8,16 +8,12 @@ makes it worthless and no error.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from hvctl import __version__
 from hvctl.errors import HvctlError
 from hvctl.host.host_file import dump_host, load_host
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.model.host import Host, Qemu
+from hvctl.model.host import Host, Qemu
 
 LARGEST = 1 << 20
 
@@ -81,15 +77,14 @@ def _read(path: str, key: str) -> Qemu | None:
 
 
 def _write(path: str, key: str, host: Host) -> None:
-    from pathlib import Path
 
-    from hvctl.cli.files import replace
+    from hvctl.text.files import replace
 
     place = _place(path)
     if not place or not key:
         return
     try:
         os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
-        replace(Path(place), f"{key}\n{dump_host(host)}".encode())
+        replace(place, f"{key}\n{dump_host(host)}".encode())
     except OSError:
         return  # a cache that cannot be written is only slow

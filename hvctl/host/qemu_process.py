@@ -9,16 +9,14 @@ import os
 import resource
 import signal
 import socket
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from qemu.qmp import ExecInterruptedError, QMPClient, QMPError
 
 from hvctl.host.hostfs import clean
-from hvctl.run.pdeathsig import die_with_parent
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+from hvctl.host.pdeathsig import die_with_parent
 
 # What QEMU wrote to stderr is quoted from its end; a pipe holds 64 KiB, so more than that is never read.
 _MOST_STDERR = 64 * 1024

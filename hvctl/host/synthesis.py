@@ -5,16 +5,12 @@ As QEMU does it (qemu:target/i386/kvm/kvm.c:1194-1291); each row's `legacy` colu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping
 
 from hvctl.catalog import ROWS
 from hvctl.catalog.kvm import HV_CPUID_ENLIGHTMENT_INFO, HV_CPUID_FEATURES, HV_HYPERCALL_AVAILABLE, REGISTERS
+from hvctl.catalog.types import Legacy
 from hvctl.model.cpuid import CpuidLeaf
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
-    from hvctl.catalog.types import Legacy
 
 # What the capabilities and MSRs cannot show: QEMU takes these for absent.
 UNSEEN = tuple(row.id for row in ROWS if row.checks and row.legacy is None)

@@ -9,16 +9,14 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
+from collections.abc import Callable, Iterator
 from functools import partial
 from shlex import quote
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from hvctl.errors import HostError
 from hvctl.libvirt.errors import failed, late, load, lost, not_opened, text
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
 DEFAULT_URI = "qemu:///system"

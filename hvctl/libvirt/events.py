@@ -6,16 +6,13 @@ import contextlib
 import functools
 import json
 import threading
+from collections.abc import Callable
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from hvctl.errors import HostError
+from hvctl.libvirt.connection import Connection
 from hvctl.libvirt.errors import load
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from hvctl.libvirt.connection import Connection
 
 PANIC = "GUEST_PANICKED"
 # Seconds between questions whether the other side is there, and how many may stay without an answer: a broken line

@@ -6,18 +6,12 @@ libvirt keeps the guest: whatever happens to hvctl, it goes on.
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from hvctl.errors import HostError
-from hvctl.libvirt.events import Closed, Lifecycle, Panic
-from hvctl.run.crash import read_event, report
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from hvctl.libvirt.events import Event, Events
-    from hvctl.run.crash import Crash
+from hvctl.libvirt.events import Closed, Event, Events, Lifecycle, Panic
+from hvctl.run.crash import Crash, read_event, report
 
 # libvirt:include/libvirt/libvirt-domain.h, virDomainEventType and the details of each.
 STARTED, SUSPENDED, RESUMED, STOPPED, SHUTDOWN, PMSUSPENDED, CRASHED = range(2, 9)

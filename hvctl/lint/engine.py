@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from hvctl.errors import InputError
 from hvctl.guest.domain.elements import named
 from hvctl.guest.domain.reader import read_domain
-from hvctl.lint.context import NOTHING_KNOWN, Chosen, Context
-from hvctl.lint.registry import find_rule
-from hvctl.lint.rule import Fact, Kind
-from hvctl.lint.suppressions import UNUSED, WITHOUT_REASON, apply, in_text, in_xml
+from hvctl.guest.guest import Guest, Kind
+from hvctl.lint.rule import NOTHING_KNOWN, Chosen, Context, Fact, Facts, Rule, find_rule
+from hvctl.lint.suppressions import UNUSED, WITHOUT_REASON, Suppression, apply, in_text, in_xml
 from hvctl.lint.xml_reading import read_all
-from hvctl.model.finding import Finding, Skipped, Unchecked
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from hvctl.guest.guest import Guest
-    from hvctl.lint.context import Facts
-    from hvctl.lint.rule import Rule
-    from hvctl.lint.suppressions import Suppression
-    from hvctl.model.finding import Severity
-    from hvctl.xml.source import Document, Element
+from hvctl.model.finding import Finding, Severity, Skipped, Unchecked
+from hvctl.xml.source import Document, Element
 
 # Snapshots, checkpoints and the state files in /run/libvirt/qemu hold the domain they are about.
 AROUND = ("domainsnapshot", "domaincheckpoint", "domstatus")

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
 
 from hvctl.errors import InputError
-from hvctl.lint.engine import MOST_FINDINGS, lint
-from hvctl.lint.rule import Kind
+from hvctl.guest.guest import Kind
+from hvctl.lint.engine import MOST_FINDINGS, Job, Result, lint
 from hvctl.lint.xml_reading import read_xml
-from hvctl.model.finding import Severity
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-
-    from hvctl.lint.engine import Job, Result
-    from hvctl.model.finding import Edit, Finding, Fix, Safety
+from hvctl.model.finding import Edit, Finding, Fix, Safety, Severity
 
 MOST_ROUNDS = 100
 

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import fnmatch
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from hvctl.errors import UsageError
 from hvctl.lint.engine import choose
-from hvctl.lint.registry import all_rules, find_rule
-from hvctl.lint.rule import Group
+from hvctl.lint.rule import Chosen, Group, Rule, all_rules, find_rule
+from hvctl.model.finding import Severity
 from hvctl.text.problems import did_you_mean, quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.lint.context import Chosen
-    from hvctl.lint.rule import Rule
-    from hvctl.model.finding import Severity
 
 GROUPS = {
     "file": Group.FILE,

@@ -10,23 +10,20 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from hvctl.guest.domain.identity import NAMESPACE
-from hvctl.lint.registry import all_rules, find_rule
-from hvctl.model.finding import Finding
+from hvctl.lint.rule import all_rules, find_rule
+from hvctl.model.finding import Finding, Severity
+from hvctl.model.span import Span
 from hvctl.text.problems import did_you_mean, quoted
 from hvctl.text.shell_words import Word, place
+from hvctl.xml.source import Document, Element
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+Extent = tuple[tuple[int, int], tuple[int, int]]
+"""The line and column where lines begin that belong together, and those behind their end."""
 
-    from hvctl.model.finding import Severity
-    from hvctl.model.span import Span
-    from hvctl.xml.source import Document, Element
-
-    Extent = tuple[tuple[int, int], tuple[int, int]]
-    """The line and column where lines begin that belong together, and those behind their end."""
 
 WITHOUT_REASON = "suppression-without-reason"
 UNUSED = "suppression-unused"

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
-from hvctl.xml.source import parse, parse_all
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from hvctl.errors import InputError
-    from hvctl.xml.source import Document
+from hvctl.errors import InputError
+from hvctl.xml.source import Document, parse, parse_all
 
 MOST_ELEMENTS = 100_000
 MARK = "hvctl:"

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
 
 from hvctl.catalog import BY_ID, machines
 from hvctl.catalog.cpu_models import VENDOR_NAMES
-from hvctl.catalog.types import Need
+from hvctl.catalog.types import Need, Row
 from hvctl.migration.incoming import differences, leaves_apart
-from hvctl.model.guest import HOST_MODELS
-from hvctl.model.migration import Effect, Reason
+from hvctl.model.guest import HOST_MODELS, Guest
+from hvctl.model.host import Host, Qemu
+from hvctl.model.migration import Effect, Journey, Reason
 from hvctl.model.plan import Layer
 from hvctl.plan.cpu import cannot, comparable, difference, propose
 from hvctl.plan.machine import canonical
-from hvctl.plan.support import NO_HYPERV, State, support
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from hvctl.catalog.types import Row
-    from hvctl.model.guest import Guest
-    from hvctl.model.host import Host, Qemu
-    from hvctl.model.migration import Journey
-    from hvctl.plan.support import Answer
+from hvctl.plan.support import NO_HYPERV, Answer, State, support
 
 
 def arrival(journey: Journey, target: Host) -> tuple[Reason, ...]:

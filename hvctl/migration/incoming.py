@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from hvctl.catalog import BY_ID, ORDER, ROWS, machines
-from hvctl.catalog.types import Kind
+from hvctl.catalog.types import Kind, Row
 from hvctl.guest.plan import plan_of, takes_all
-from hvctl.model.guest import HOST_MODELS
-from hvctl.model.migration import Effect, Reason
+from hvctl.model.guest import HOST_MODELS, Guest
+from hvctl.model.host import Host
+from hvctl.model.migration import Effect, Journey, Reason
 from hvctl.model.plan import Layer
+from hvctl.model.profile import Value
 from hvctl.model.version_id import parse_version
 from hvctl.plan.cpuid import predict
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.catalog.types import Row
-    from hvctl.model.guest import Guest
-    from hvctl.model.host import Host
-    from hvctl.model.migration import Journey
-    from hvctl.model.profile import Value
 
 SAME = "start the destination with the same configuration"
 _Values = dict[str, "Value | tuple[int, ...] | None"]

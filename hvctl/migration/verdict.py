@@ -7,27 +7,21 @@ give, and how what waits on the target differs from the guest.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from hvctl.catalog import BY_ID
 from hvctl.catalog.cpu_models import INVARIANT_TSC
+from hvctl.catalog.hazards import blocks
 from hvctl.catalog.types import Blocks, Need
 from hvctl.migration.destination import arrival
 from hvctl.migration.incoming import in_effect
-from hvctl.model.guest import HOST_MODELS
-from hvctl.model.migration import Effect, Move, Reason
+from hvctl.model.guest import HOST_MODELS, Guest
+from hvctl.model.host import Host
+from hvctl.model.migration import Effect, Journey, Move, Reason
 from hvctl.model.plan import Layer
+from hvctl.model.pool import Pool
 from hvctl.plan.cpu import within_tolerance
-from hvctl.plan.hazards import blocks
 from hvctl.plan.support import State, support
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.model.guest import Guest
-    from hvctl.model.host import Host
-    from hvctl.model.migration import Journey
-    from hvctl.model.pool import Pool
 
 _TSC = "tsc-frequency"
 

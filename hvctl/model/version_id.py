@@ -7,13 +7,9 @@ pack, service branch, service number (qemu:docs/system/i386/hyperv.rst, "hv-vers
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from hvctl.catalog import ROWS
-from hvctl.catalog.types import Kind
-
-if TYPE_CHECKING:
-    from hvctl.catalog.types import Property
+from hvctl.catalog.types import Kind, Property
 
 _SHAPE = re.compile(r"([0-9]+)\.([0-9]+)\.([0-9]+)(?:\.([0-9]+)-([0-9]+)-([0-9]+))?", re.ASCII)
 SHAPE = "MAJOR.MINOR.BUILD or MAJOR.MINOR.BUILD.SPACK-SBRANCH-SNUMBER"

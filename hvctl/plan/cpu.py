@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from hvctl.catalog.cpu_features import unknown_to_libvirt
 from hvctl.catalog.cpu_models import NESTED_FEATURE, ON_REQUEST, PLAIN, PROPOSED, VENDOR_NAMES
 from hvctl.catalog.kvm import TSC_TOLERANCE_PPM
 from hvctl.catalog.windows import USES
+from hvctl.model.host import Hardware, Host, Scalar
 from hvctl.model.plan import CpuPlan, Decision, Layer, Outcome
-from hvctl.model.profile import Migration
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.model.host import Hardware, Host, Scalar
-    from hvctl.model.profile import Profile
+from hvctl.model.profile import Migration, Profile
 
 Features = tuple[tuple[str, bool], ...]
 

@@ -7,17 +7,13 @@ Leaves beyond the highest announced one are not predicted: what a processor answ
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
 
 from hvctl.catalog import BY_ID, ROWS, kvm, machines
-from hvctl.catalog.types import Kind
+from hvctl.catalog.types import Field, Kind, Property
 from hvctl.model.cpuid import CpuidLeaf
+from hvctl.model.host import Host
+from hvctl.model.plan import Plan
 from hvctl.model.version_id import parse_version
-
-if TYPE_CHECKING:
-    from hvctl.catalog.types import Field, Property
-    from hvctl.model.host import Host
-    from hvctl.model.plan import Plan
 
 Registers = defaultdict[tuple[int, str], int]
 

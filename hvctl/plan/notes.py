@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from hvctl.catalog import BY_ID, ROWS
 from hvctl.catalog.windows import GUESTS, USES
+from hvctl.model.host import Host
+from hvctl.model.plan import Plan
+from hvctl.model.profile import Profile
 from hvctl.plan.cpuid import predict
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.model.host import Host
-    from hvctl.model.plan import Plan
-    from hvctl.model.profile import Profile
 
 
 def notes(plan: Plan, profile: Profile, pool: Sequence[Host], *, libvirt: bool) -> tuple[str, ...]:

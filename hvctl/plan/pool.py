@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from hvctl.catalog import ORDER, ROWS, machines
-from hvctl.model.plan import Layer, Machine
+from hvctl.catalog.types import Row
+from hvctl.model.host import Host
+from hvctl.model.plan import Decision, Layer, Machine
+from hvctl.model.pool import Pool
 from hvctl.plan.cpu import apart, difference, proposal, vendors_apart
 from hvctl.plan.machine import choose
 from hvctl.plan.resolve import unusable
-from hvctl.plan.support import Answer, State, judge, verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from hvctl.catalog.types import Row
-    from hvctl.model.host import Host
-    from hvctl.model.plan import Decision
-    from hvctl.model.pool import Pool
-    from hvctl.plan.support import Judged
+from hvctl.plan.support import Answer, Judged, State, judge, verdict
 
 
 class Removal(NamedTuple):

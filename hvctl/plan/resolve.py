@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from hvctl.catalog import BY_ID, ROWS, machines
-from hvctl.catalog.types import Kind, Need
+from hvctl.catalog.hazards import hazard
+from hvctl.catalog.types import Kind, Need, Row
 from hvctl.catalog.windows import USES
+from hvctl.model.host import Host
 from hvctl.model.plan import CpuPlan, Decision, Layer, Machine, Outcome, Plan
-from hvctl.model.profile import Ask, Migration, Wish
+from hvctl.model.profile import Ask, Migration, Profile, Value, Wish
 from hvctl.plan.cpu import choose_cpu, refusal
-from hvctl.plan.hazards import hazard
 from hvctl.plan.machine import NoMachine, choose
 from hvctl.plan.notes import notes
 from hvctl.plan.support import NO_HYPERV, NOT_KNOWN, State, support, verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.catalog.types import Row
-    from hvctl.model.host import Host
-    from hvctl.model.profile import Profile, Value
 
 
 class Obstacle(NamedTuple):

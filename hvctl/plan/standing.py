@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from hvctl.catalog import BY_ID, ROWS
-from hvctl.model.profile import Ask
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from hvctl.model.guest import Guest
-    from hvctl.model.profile import Profile, Value
+from hvctl.model.guest import Guest
+from hvctl.model.profile import Ask, Profile, Value
 
 Enabled = dict[str, "Value | None"]
 

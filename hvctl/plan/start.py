@@ -6,16 +6,13 @@ first KVM's support, then its dependencies, lowest number first; the dependency 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Collection
+from typing import NamedTuple
 
 from hvctl.catalog import BY_ID, ROWS, machines
+from hvctl.catalog.types import Row
+from hvctl.model.host import Host
 from hvctl.plan.support import State, support
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from hvctl.catalog.types import Row
-    from hvctl.model.host import Host
 
 
 class StartError(NamedTuple):

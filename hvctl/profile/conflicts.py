@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from hvctl.catalog import BY_ID, ROWS, machines
 from hvctl.catalog.cpu_models import INVARIANT_TSC, NESTED_FEATURE
-from hvctl.catalog.types import Need
+from hvctl.catalog.hazards import hazard
+from hvctl.catalog.types import Need, Row
 from hvctl.catalog.windows import USES
-from hvctl.model.profile import Ask, Migration
-from hvctl.model.span import Problem
-from hvctl.plan.hazards import hazard
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.catalog.types import Row
-    from hvctl.model.profile import Profile, Wish
-    from hvctl.model.span import Span
+from hvctl.model.profile import Ask, Migration, Profile, Wish
+from hvctl.model.span import Problem, Span
 
 _NEVER_MIGRATES = "write `migration: none` if the guest never migrates"
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
+from typing import Any, NamedTuple, assert_never
 
 from hvctl.catalog.cpu_features import qemu_name
+from hvctl.model.span import Span
 from hvctl.profile.keys import (
     FEATURE,
     LONGEST_FEATURE,
@@ -13,6 +14,7 @@ from hvctl.profile.keys import (
     ROOT,
     Enlightenments,
     Features,
+    Key,
     Number,
     Switch,
     Table,
@@ -23,14 +25,8 @@ from hvctl.profile.keys import (
 )
 from hvctl.profile.values import is_text, read_number, read_switch, read_text, read_word, read_words
 from hvctl.profile.wishes import read_wishes
-from hvctl.text.problems import did_you_mean, quoted
-from hvctl.text.yaml_nodes import Broken, Mapping, Scalar
-
-if TYPE_CHECKING:
-    from hvctl.model.span import Span
-    from hvctl.profile.keys import Key
-    from hvctl.text.problems import Problems
-    from hvctl.text.yaml_nodes import Entry, Node
+from hvctl.text.problems import Problems, did_you_mean, quoted
+from hvctl.text.yaml_nodes import Broken, Entry, Mapping, Node, Scalar
 
 
 class Setting(NamedTuple):

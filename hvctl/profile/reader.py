@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TextIO
 
 from hvctl import catalog
 from hvctl.catalog.windows import GUESTS
 from hvctl.errors import InputError, UsageError
-from hvctl.model.profile import ClockChoice, CpuChoice, Migration, Profile
+from hvctl.model.profile import ClockChoice, CpuChoice, Migration, Profile, Wish
 from hvctl.model.span import Span
 from hvctl.profile import shipped
 from hvctl.profile import source as profile_source
-from hvctl.profile.decode import decode
+from hvctl.profile.decode import Settings, decode
+from hvctl.profile.source import Source
 from hvctl.text.problems import Problems, did_you_mean, quoted
 from hvctl.text.yaml_nodes import parse
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import TextIO
-
-    from hvctl.model.profile import Wish
-    from hvctl.profile.decode import Settings
-    from hvctl.profile.source import Source
 
 MOST_PARENTS = 16
 # What a file says of itself, and not for those that extend it.

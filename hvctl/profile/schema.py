@@ -7,18 +7,15 @@ keys, duplicates (also by alias), anchors, tags, size, encoding and what `extend
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hvctl import catalog
-from hvctl.catalog.types import Kind
+from hvctl.catalog.types import Kind, Row
 from hvctl.model.profile import Ask
 from hvctl.model.version_id import limits
 from hvctl.profile import keys as keys
 from hvctl.profile.values import SWITCH_WORDS
 from hvctl.profile.wishes import ON_OFF_AUTO_WORDS, STATES, TEXT, bounds
-
-if TYPE_CHECKING:
-    from hvctl.catalog.types import Row
 
 Schema = dict[str, Any]
 

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from yaml.resolver import Resolver
 
-from hvctl.profile.keys import Word, shaped
-from hvctl.text.problems import did_you_mean, quoted
-from hvctl.text.yaml_nodes import Broken, Items, Mapping, Scalar
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.profile.keys import Number, Switch, Text, Words
-    from hvctl.text.problems import Problems
-    from hvctl.text.yaml_nodes import Node
+from hvctl.profile.keys import Number, Switch, Text, Word, Words, shaped
+from hvctl.text.problems import Problems, did_you_mean, quoted
+from hvctl.text.yaml_nodes import Broken, Items, Mapping, Node, Scalar
 
 # YAML 1.1 and 1.2 agree on these. JSON Schema counts 8191.0 as an integer (draft-07, 6.1.1), and so does this.
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.0*)?", re.ASCII)

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from hvctl import catalog
-from hvctl.catalog.types import Kind
-from hvctl.model.profile import Ask, Wish
+from hvctl.catalog.types import Kind, Row
+from hvctl.model.profile import Ask, Value, Wish
 from hvctl.model.version_id import SHAPE, parse_version
 from hvctl.profile.keys import Number, Word
 from hvctl.profile.values import SWITCH_WORDS, integer, is_text, not_a_state, read_word, scalar
-from hvctl.text.problems import did_you_mean, quoted
-from hvctl.text.yaml_nodes import Mapping
-
-if TYPE_CHECKING:
-    from hvctl.catalog.types import Row
-    from hvctl.model.profile import Value
-    from hvctl.text.problems import Problems
-    from hvctl.text.yaml_nodes import Entry, Node, Scalar
+from hvctl.text.problems import Problems, did_you_mean, quoted
+from hvctl.text.yaml_nodes import Entry, Mapping, Node, Scalar
 
 STATES = (Ask.ON, Ask.OFF, Ask.PREFER)
 # Without its comma: QEMU's option parser ends the value there, and writing two of them is not what libvirt does.

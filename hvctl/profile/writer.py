@@ -4,12 +4,10 @@ same profile."""
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from yaml.resolver import Resolver
 
-if TYPE_CHECKING:
-    from hvctl.model.profile import Profile, Wish
+from hvctl.model.profile import Profile, Wish
 
 _BARE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 

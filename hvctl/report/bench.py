@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from hvctl.bench.compare import FEWEST_RUNS, Gain, answers
-from hvctl.bench.since import changes, differences
+from hvctl.bench.compare import FEWEST_RUNS, Answered, Gain, Line, answers
+from hvctl.bench.since import Change, changes, differences
+from hvctl.model.bench import Bench
 from hvctl.report.paint import BOLD, GREEN, RED, Paint
 from hvctl.report.wrap import wrapped
-
-if TYPE_CHECKING:
-    from hvctl.bench.compare import Answered, Line
-    from hvctl.bench.since import Change
-    from hvctl.model.bench import Bench
 
 BUSY, STOLEN = 0.5, 1.0
 _BAR = 10

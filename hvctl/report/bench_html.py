@@ -7,18 +7,14 @@ compared differs by factors of ten and more.
 from __future__ import annotations
 
 from math import ceil, floor, log10
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from hvctl.bench.compare import Gain, answers
-from hvctl.bench.since import changes, differences
+from hvctl.bench.compare import Answered, Gain, Line, answers
+from hvctl.bench.since import Change, changes, differences
+from hvctl.model.bench import Bench
 from hvctl.report.bench import NESTED, doubts, gain_text, headline, host_facts, question, time_text
-
-if TYPE_CHECKING:
-    from hvctl.bench.compare import Answered, Line
-    from hvctl.bench.since import Change
-    from hvctl.model.bench import Bench
 
 # The width of a bar's drawing, in units of its own; the page stretches it.
 WIDTH = 1000.0

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from hvctl.bench.compare import answers
+from hvctl.bench.compare import Answered, answers
 from hvctl.bench.file import content
 from hvctl.bench.since import changes
+from hvctl.model.bench import Bench
 from hvctl.report.bench import doubts
 from hvctl.text.json_document import write
-
-if TYPE_CHECKING:
-    from hvctl.bench.compare import Answered
-    from hvctl.model.bench import Bench
 
 
 def bench_json(bench: Bench, before: Bench | None = None) -> str:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from hvctl.catalog import ROWS
 from hvctl.catalog.cpu_models import VENDOR_NAMES
-from hvctl.catalog.types import Advice, Blocks, Kind, Need
+from hvctl.catalog.types import Advice, Blocks, Kind, LibvirtPlace, Need, Release, Row
 from hvctl.catalog.windows import USES
 from hvctl.report import wrap
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.catalog.types import LibvirtPlace, Release, Row
 
 Section = tuple[str, tuple[str, ...]]
 

@@ -5,18 +5,13 @@ Plain text without rich: that import alone would take longer than asking the ker
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-from hvctl.model.host import LIBVIRT
-from hvctl.plan.support import UNTOLD, State, judge
+from hvctl.model.host import LIBVIRT, Hardware, Host, Qemu
+from hvctl.plan.support import UNTOLD, Answer, Judged, State, judge
 from hvctl.report.paint import BOLD, Paint
 from hvctl.report.wrap import wrapped
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.model.host import Hardware, Host, Qemu
-    from hvctl.plan.support import Answer, Judged
 
 FORMAT_VERSION = 1
 _EMULATION = {

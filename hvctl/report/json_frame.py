@@ -1,10 +1,8 @@
 """A JSON document with one long list, written in parts: what stands before the list, its elements, what follows it."""
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 # In the place of the elements; no text of the document's own has it.
 MARK = "\0"

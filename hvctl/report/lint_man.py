@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from hvctl.lint.output.rules import parts
-from hvctl.lint.registry import all_rules
+from hvctl.lint.rule import Group, Rule, all_rules
 from hvctl.report.roff import section, see_also, text, title, verbatim
-
-if TYPE_CHECKING:
-    from hvctl.lint.rule import Group, Rule
 
 _DESCRIPTION = """\
 hvctl lint asks each rule about each domain XML and QEMU command line that it is given. `hvctl explain RULE` prints the

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+
+import click
 
 from hvctl.catalog import ROWS
-from hvctl.catalog.types import Kind
+from hvctl.catalog.types import Kind, Row
 from hvctl.model.version_id import SHAPE
 from hvctl.profile.keys import (
     RESERVED_FEATURES,
@@ -13,6 +15,7 @@ from hvctl.profile.keys import (
     ROOT,
     Enlightenments,
     Features,
+    Key,
     Number,
     Switch,
     Table,
@@ -27,15 +30,6 @@ from hvctl.report.roff import see_also as _see_also
 from hvctl.report.roff import text as _text
 from hvctl.report.roff import title as _title
 from hvctl.report.roff import verbatim as _verbatim
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import click
-
-    from hvctl.catalog.types import Row
-    from hvctl.profile.keys import Key
-
 
 PROFILE_EXAMPLE = """\
 version: 1

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-from hvctl.model.migration import Answer, Effect
+from hvctl.model.migration import Answer, Effect, Move, Reason
 from hvctl.report.paint import BOLD, GREEN, RED, YELLOW, Paint
 from hvctl.report.pool import names_text
 from hvctl.report.wrap import wrapped
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.model.migration import Move, Reason
 
 FORMAT_VERSION = 1
 EFFECTS = {

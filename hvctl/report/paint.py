@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from hvctl.plan.support import State
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 BOLD, GREEN, RED, YELLOW = "1", "32", "31", "33"
 _STATES: Mapping[State, str] = {State.YES: GREEN, State.NO: RED, State.UNKNOWN: YELLOW}

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-from hvctl.model.plan import Layer, Outcome
-from hvctl.plan.hazards import obstacles
+from hvctl.catalog import BY_ID
+from hvctl.catalog.cpu_models import INVARIANT_TSC
+from hvctl.catalog.hazards import hazard
+from hvctl.model.cpuid import CpuidLeaf
+from hvctl.model.plan import Decision, Layer, Outcome, Plan
 from hvctl.report.wrap import paragraph
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.model.cpuid import CpuidLeaf
-    from hvctl.model.plan import Decision, Plan
 
 FORMAT_VERSION = 1
 
@@ -120,3 +118,16 @@ def _decision_json(decision: Decision) -> dict[str, Any]:
 def dump(document: dict[str, Any]) -> str:
     """JSON text with a final newline."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def obstacles(plan: Plan) -> tuple[str, ...]:
+    """Why a guest with this plan does not migrate, or may be lost; empty for every usable plan that must migrate."""
+    fixed = plan.cpu.tsc_frequency is not None
+    found = [
+        f"{decision.id}: {danger.reason}"
+        for decision in plan.enabled()
+        if (danger := hazard(BY_ID[decision.id], decision.value, fixed_tsc=fixed))
+    ]
+    if dict(plan.cpu.features).get(INVARIANT_TSC) and not fixed:
+        found.append(f"cpu feature {INVARIANT_TSC}: without tsc-frequency QEMU does not migrate a guest with it")
+    return tuple(found)

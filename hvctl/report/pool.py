@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from hvctl.catalog.cpu_models import VENDOR_NAMES
-from hvctl.model.plan import Layer
-from hvctl.plan.support import State
+from hvctl.model.plan import Decision, Layer
+from hvctl.model.pool import HostClass, Pool
+from hvctl.plan.pool import Common, Removal, Survey
+from hvctl.plan.support import Answer, Judged, State
 from hvctl.report.paint import BOLD, Paint
 from hvctl.report.wrap import wrapped
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from hvctl.model.plan import Decision
-    from hvctl.model.pool import HostClass, Pool
-    from hvctl.plan.pool import Common, Removal, Survey
-    from hvctl.plan.support import Answer, Judged
 
 MOST_NAMES = 20
 _MOST_COLUMNS = 26

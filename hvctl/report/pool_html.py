@@ -5,14 +5,19 @@ What the layers say of an enlightenment is told once for all classes with the sa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from hvctl.catalog.types import Row
 from hvctl.model.plan import Layer
-from hvctl.plan.support import State
+from hvctl.model.pool import HostClass
+from hvctl.plan.pool import Removal, Survey
+from hvctl.plan.support import Answer, Judged, State
 from hvctl.report.pool import (
     MOST_NAMES,
+    Gain,
     companions,
     decision_text,
     facts,
@@ -23,15 +28,6 @@ from hvctl.report.pool import (
     removers,
     title,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from hvctl.catalog.types import Row
-    from hvctl.model.pool import HostClass
-    from hvctl.plan.pool import Removal, Survey
-    from hvctl.plan.support import Answer, Judged
-    from hvctl.report.pool import Gain
 
 _MARKS = {State.YES: "\N{CHECK MARK}", State.NO: "\N{BALLOT X}", State.UNKNOWN: "?"}
 _STYLES = {State.YES: "yes", State.NO: "no", State.UNKNOWN: "some"}

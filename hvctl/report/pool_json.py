@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from hvctl.report.pool import letter
-
-if TYPE_CHECKING:
-    from hvctl.model.plan import Decision
-    from hvctl.model.pool import HostClass, Pool
-    from hvctl.plan.pool import Common, Survey
-    from hvctl.plan.support import Judged
-    from hvctl.report.pool import Gain
+from hvctl.model.plan import Decision
+from hvctl.model.pool import HostClass, Pool
+from hvctl.plan.pool import Common, Survey
+from hvctl.plan.support import Judged
+from hvctl.report.pool import Gain, letter
 
 FORMAT_VERSION = 1
 

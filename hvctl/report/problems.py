@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from hvctl.errors import InputError
+from hvctl.errors import HvctlError, InputError
+from hvctl.model.span import Problem, Span
 from hvctl.report.wrap import wrapped
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.errors import HvctlError
-    from hvctl.model.span import Problem, Span
 
 WIDTH = 80
 _TAB = 4

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
+from hvctl.guest.domain.identity import Identity
+from hvctl.model.guest import Guest
+from hvctl.plan.standing import Standing
 from hvctl.report.paint import BOLD, Paint
 from hvctl.report.wrap import wrapped
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.guest.domain.identity import Identity
-    from hvctl.model.guest import Guest
-    from hvctl.plan.standing import Standing
 
 FORMAT_VERSION = 1
 _MOST_NAME = 24

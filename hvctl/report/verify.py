@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
+from hvctl.model.cpuid import CpuidLeaf
 from hvctl.model.observation import MOST_VCPUS
-from hvctl.model.verification import WRONG, Verdict
+from hvctl.model.verification import WRONG, Difference, Finding, Verdict, Verification
 from hvctl.report.paint import BOLD, GREEN, RED, YELLOW, Paint
 from hvctl.report.wrap import wrapped
 from hvctl.verify.compare import bit_names
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.model.cpuid import CpuidLeaf
-    from hvctl.model.verification import Difference, Finding, Verification
 
 FORMAT_VERSION = 1
 _COLORS = {

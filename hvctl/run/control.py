@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING
+import socket
+from collections.abc import Callable, Mapping
 
 from qemu.qmp import EventListener, QMPClient, QMPError
 from qemu.qmp.protocol import Runstate
 
 from hvctl.run.relay import harmless
-
-if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable, Mapping
 
 # The library logs what hvctl says in its own words, and Python prints such logs on stderr where nothing else is set up.
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL + 1)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
-from hvctl.run.bugchecks import BY_CODE
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from hvctl.run.bugchecks import BugCheck
+from hvctl.run.bugchecks import BY_CODE, BugCheck
 
 ARGUMENTS = ("arg1", "arg2", "arg3", "arg4", "arg5")
 MASK = (1 << 64) - 1

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from hvctl.run.crash import Crash
 from hvctl.run.refusal import explain
-
-if TYPE_CHECKING:
-    from hvctl.run.crash import Crash
 
 
 class Ending(NamedTuple):

@@ -5,20 +5,16 @@ What hvctl has no opinion of is passed through untouched and in order.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from hvctl.catalog import BY_ID, find, machines
 from hvctl.errors import InputError
 from hvctl.guest.command.cpu_properties import ON
-from hvctl.guest.command.options import global_property, parameters, scan
+from hvctl.guest.command.options import Option, Parameter, global_property, parameters, scan
+from hvctl.model.host import Qemu
+from hvctl.model.plan import Plan
 from hvctl.model.span import Problem
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from hvctl.guest.command.options import Option, Parameter
-    from hvctl.model.host import Qemu
-    from hvctl.model.plan import Plan
 
 # A CPU's driver name is MODEL-x86_64-cpu or MODEL-i386-cpu (qemu:target/i386/cpu-qom.h, X86_CPU_TYPE_SUFFIX).
 CPU_DRIVER = "-cpu"

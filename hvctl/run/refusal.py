@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from hvctl.catalog import ROWS
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.catalog.types import Row
+from hvctl.catalog.types import Row
 
 # "failed to turn on HyperV SynIC in KVM", "kernel doesn't allow setting HyperV VP_INDEX" (qemu:target/i386/kvm/kvm.c):
 # messages from outside QEMU's table of enlightenments name them in this way only.

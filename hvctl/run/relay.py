@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
 
 MAX_LINE = 4096
 # A refusal comes first of all; a guest that makes QEMU talk for days must not fill hvctl's memory.

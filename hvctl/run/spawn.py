@@ -7,16 +7,13 @@ import os
 import signal
 import socket
 import subprocess
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from hvctl.errors import HostError
 from hvctl.guest.command.options import scan
-from hvctl.run.pdeathsig import die_with_parent
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from hvctl.run.terminal import Terminal
+from hvctl.host.pdeathsig import die_with_parent
+from hvctl.run.terminal import Terminal
 
 QMP_ID = "hvctl-qmp"
 # QEMU tells its events only to a client that has negotiated, and the library that does so takes 0.1 s to import: a

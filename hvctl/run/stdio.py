@@ -6,14 +6,9 @@ made is then asked for by name, so that a supervised guest has the devices it ha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from hvctl.guest.command.options import parameters
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.guest.command.options import Option
+from hvctl.guest.command.options import Option, parameters
 
 # Options whose value names a character device in the old way (qemu:chardev/char.c, qemu_chr_parse_compat).
 _DEVICES = ("serial", "parallel", "monitor", "qmp", "qmp-pretty", "debugcon", "gdb")

@@ -6,26 +6,21 @@ guest to power down, then end it; whatever happens to hvctl, QEMU goes with it (
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
 import time
+from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from hvctl.run.crash import read_event, report
+from hvctl.run.control import Control
+from hvctl.run.crash import Crash, read_event, report
 from hvctl.run.ending import Ending
 from hvctl.run.relay import Relay
-from hvctl.run.spawn import start
+from hvctl.run.spawn import Child, start
 from hvctl.run.terminal import Inbox, Terminal
-
-if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable, Mapping, Sequence
-
-    from hvctl.run.control import Control
-    from hvctl.run.crash import Crash
-    from hvctl.run.spawn import Child
 
 
 class Patience(NamedTuple):

@@ -7,10 +7,7 @@ import fcntl
 import os
 import signal
 import termios
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from types import FrameType
+from types import FrameType
 
 STANDARD_FDS = (0, 1, 2)
 Modes = list[int | list[bytes | int]]

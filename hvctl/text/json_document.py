@@ -7,16 +7,12 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from hvctl.errors import InputError
 from hvctl.model.span import Problem
-from hvctl.text.json_fields import root_fields
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from hvctl.text.json_fields import Fields, Form, Mistake
+from hvctl.text.json_fields import Fields, Form, Mistake, root_fields
 
 T = TypeVar("T")
 _MOST_PROBLEMS = 20

@@ -6,13 +6,11 @@ Unknown keys are passed over: a newer hvctl may have added them.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from hvctl.catalog.kvm import REGISTERS
 from hvctl.model.cpuid import CpuidLeaf
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _HEX = re.compile(r"0x[0-9a-f]{8}")
 _NAMES = {dict: "an object", list: "a list", str: "a string", int: "a whole number", bool: "true or false"}

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Iterable, Sequence
+from typing import NoReturn
 
 from hvctl.errors import InputError
-from hvctl.model.span import Problem
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from hvctl.model.span import Span
+from hvctl.model.span import Problem, Span
 
 # A file of 1 MiB can hold 300,000 mistakes; nobody reads more than these, and each may cost a search for similar words.
 MOST = 100

@@ -8,15 +8,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from hvctl.errors import InputError
-from hvctl.model.span import Problem
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from hvctl.model.span import Span
+from hvctl.model.span import Problem, Span
 
 _BLANK = " \t\r\n"
 _EXPANDS = "$`"

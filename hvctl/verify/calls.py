@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from hvctl.model.observation import Flushed, Sent
+from hvctl.catalog.types import Row
+from hvctl.model.observation import Call, Flushed, Observation, Sent
 from hvctl.model.verification import Evidence
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+AnyCall = Call | Sent | Flushed
 
-    from hvctl.catalog.types import Row
-    from hvctl.model.observation import Call, Observation
-
-    AnyCall = Call | Sent | Flushed
 
 # TLFS, "HV_HYPERCALL_CODE"; linux:include/hyperv/hvgdk_mini.h
 CODES = {

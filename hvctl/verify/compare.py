@@ -6,19 +6,15 @@ answers elsewhere is anything, on Intel the leaf of another subject.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
 
 from hvctl.catalog import BY_ID, ROWS, kvm
+from hvctl.catalog.types import Bits, Field, Row
 from hvctl.model.cpuid import CpuidLeaf
+from hvctl.model.observation import Observation, Vcpu
 from hvctl.model.verification import Difference, Evidence, Finding, Verdict, Verification
 from hvctl.verify.calls import interface
 from hvctl.verify.functions import enforced, evidence
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from hvctl.catalog.types import Bits, Field, Row
-    from hvctl.model.observation import Observation, Vcpu
 
 _ENFORCES = "KVM_CAP_HYPERV_ENFORCE_CPUID"
 

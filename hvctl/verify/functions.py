@@ -6,17 +6,13 @@ answers more than it announces (unless it enforces CPUID), so nothing here says 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 from hvctl.catalog import kvm
+from hvctl.catalog.types import Row
+from hvctl.model.observation import Direct, Message, Observation
 from hvctl.model.verification import Evidence
 from hvctl.verify.calls import calls, count, ranges, registers, shown
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from hvctl.catalog.types import Row
-    from hvctl.model.observation import Direct, Message, Observation
 
 # A write is all that the end-of-interrupt MSR is for: KVM refuses to read it (linux:arch/x86/kvm/lapic.c,
 # kvm_lapic_reg_read).

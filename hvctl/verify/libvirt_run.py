@@ -14,21 +14,17 @@ import select
 import shutil
 import tempfile
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
 
 from hvctl.errors import HostError, RefusedError
-from hvctl.libvirt.connection import is_local
+from hvctl.libvirt.connection import Connection, is_local
 from hvctl.libvirt.errors import load
 from hvctl.model.observation import LARGEST
 from hvctl.probe_guest import firmware
 from hvctl.verify.probe_report import is_complete
 from hvctl.verify.probe_run import FINISHED, Ran
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import TracebackType
-
-    from hvctl.libvirt.connection import Connection
 
 # libvirt may have to ask QEMU for all that it can before it starts the first domain.
 START_SECONDS = 120.0

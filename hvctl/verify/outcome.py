@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 from hvctl.errors import HostError, RefusedError
-from hvctl.model.observation import LARGEST
+from hvctl.model.observation import LARGEST, Observation
 from hvctl.run.relay import harmless
 from hvctl.verify.probe_report import ReportError, is_complete, read_report
-from hvctl.verify.probe_run import FINISHED
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from hvctl.model.observation import Observation
-    from hvctl.verify.probe_run import Ran
+from hvctl.verify.probe_run import FINISHED, Ran
 
 T = TypeVar("T")
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from hvctl.catalog import BY_ID
-from hvctl.guest.command.options import global_property, parameters, scan
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from hvctl.guest.command.options import Option
+from hvctl.guest.command.options import Option, global_property, parameters, scan
 
 MACHINE = ("machine", "M")
 ACCELERATOR = ("accel", "enable-kvm")

@@ -6,7 +6,8 @@ disk, no network, no device, no pinning, no path but QEMU's own.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from lxml import etree
 
@@ -15,11 +16,7 @@ from hvctl.guest.domain.strict import find_domain
 from hvctl.guest.domain.strict_commandline import NAMESPACE
 from hvctl.guest.domain.strict_reading import whole_number
 from hvctl.model.observation import MOST_VCPUS
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.xml.source import Document, Element
+from hvctl.xml.source import Document, Element
 
 MEMORY_MIB = 64
 # The others are about devices, firmware or other processors.

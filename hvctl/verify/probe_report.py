@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import zlib
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from hvctl.model.cpuid import CpuidLeaf
 from hvctl.model.observation import (
@@ -28,9 +29,6 @@ from hvctl.model.observation import (
     Vcpu,
     Written,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
 
 T = TypeVar("T")
 

@@ -8,17 +8,15 @@ import select
 import signal
 import subprocess
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from types import TracebackType
+from typing import NamedTuple
 
 from hvctl.errors import HostError
+from hvctl.host.pdeathsig import die_with_parent
 from hvctl.model.observation import LARGEST
 from hvctl.probe_guest import MAY_CRASH, firmware, with_parameter
-from hvctl.run.pdeathsig import die_with_parent
 from hvctl.run.relay import MAX_KEPT, Relay
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from types import TracebackType
 
 CHARDEV = "hvctl-probe"
 FINISHED = 33  # isa-debug-exit makes (value << 1) | 1 of the 0x10 that the guest writes

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
 
 from hvctl.catalog import ROWS, kvm
 from hvctl.model.cpuid import CpuidLeaf
-from hvctl.model.host import Hardware, Host, Kvm
-
-if TYPE_CHECKING:
-    from hvctl.model.host import Qemu
+from hvctl.model.host import Hardware, Host, Kvm, Qemu
 
 # TCG emulates an AMD processor with SVM (qemu:target/i386/cpu.c, max_x86_cpu_initfn). The TSC's frequency is nominal.
 _PROCESSOR = Hardware("amd", nested=True, apicv=True, tsc_hz=1_000_000_000, tsc_scaling=True)

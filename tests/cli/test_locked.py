@@ -12,7 +12,7 @@ import pytest
 
 from hvctl.host.host_file import dump_host
 from hvctl.model.host import Host
-from hvctl.plan.plan_file import read_lock
+from hvctl.plan_file.reader import read_lock
 from hvctl.profile import shipped
 from tests.cli.run import hvctl, inside
 from tests.cli.test_launch import hyperv_here

@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 from hvctl.catalog import BY_ID
 from hvctl.errors import InputError
 from hvctl.guest.domain.strict import read_domain
+from hvctl.guest.guest import Kind
 from hvctl.host.host_file import read_host
-from hvctl.lint.context import Facts
 from hvctl.lint.engine import Job, choose, lint
 from hvctl.lint.fixes import mend
-from hvctl.lint.registry import all_rules
-from hvctl.lint.rule import Kind
+from hvctl.lint.rule import Facts, all_rules
 from hvctl.model.finding import Finding, Safety, Severity
 from tests.guest.domain.domains import domains
 from tests.lint.odd_commands import odd_commands

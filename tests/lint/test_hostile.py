@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hvctl.cli.lint_files import LARGEST
+from hvctl.guest.guest import Kind
 from hvctl.lint.engine import Job, choose, lint
 from hvctl.lint.fixes import mend
-from hvctl.lint.registry import all_rules
-from hvctl.lint.rule import Kind
+from hvctl.lint.rule import all_rules
 from hvctl.model.finding import Safety
 from tests.cli.in_process import Hvctl
 from tests.lint.odd_domains import odd_domains

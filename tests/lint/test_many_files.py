@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hvctl.cli.lint_files import File
 from hvctl.cli.lint_outcome import Outcome
 from hvctl.cli.lint_run import Judge, Plan, run
+from hvctl.guest.guest import Kind
 from hvctl.lint import engine
 from hvctl.lint.engine import Job, Text, choose, lint, lint_all
-from hvctl.lint.registry import all_rules
-from hvctl.lint.rule import Kind
+from hvctl.lint.rule import all_rules
 from hvctl.lint.settings import PathSettings, Settings
 from hvctl.lint.xml_reading import MARK, MOST_ELEMENTS
 from hvctl.xml.source import parse_all

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from hvctl.guest.guest import Kind
 from hvctl.host.host_file import read_host
-from hvctl.lint.context import Facts
 from hvctl.lint.engine import Job, choose, lint
-from hvctl.lint.registry import all_rules
-from hvctl.lint.rule import Kind
+from hvctl.lint.rule import Facts, all_rules
 from hvctl.model.host import Host
 from hvctl.profile.reader import load_profile
 from tests.made_hosts import (

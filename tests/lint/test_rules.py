@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hvctl.lint.registry import all_rules, find_rule
-from hvctl.lint.rule import Rule
+from hvctl.lint.rule import Rule, all_rules, find_rule
 from tests.cli.run import hvctl
 from tests.paths import ROOT
 

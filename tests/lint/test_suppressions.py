@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from hvctl.guest.guest import Kind
 from hvctl.lint.engine import Job, choose, lint
-from hvctl.lint.registry import all_rules, find_rule
-from hvctl.lint.rule import Kind
+from hvctl.lint.rule import all_rules, find_rule
 
 DOMAIN = """\
 <domain type='kvm'>

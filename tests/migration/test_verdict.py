@@ -18,7 +18,7 @@ from hvctl.model.migration import Answer, Effect, Journey, Move, Reason
 from hvctl.model.plan import Layer
 from hvctl.model.profile import Migration
 from hvctl.plan.resolve import resolve
-from hvctl.plan.saved import LABEL, lock
+from hvctl.plan_file.locking import LABEL, lock
 from tests.made_hosts import (
     made_amd_host,
     made_intel_host,
@@ -31,7 +31,7 @@ from tests.made_hosts import (
 from tests.made_pools import TSC, Made, hosts, made, pools, profiles
 from tests.model.test_pool import pool_of
 from tests.plan.test_resolve import profile, wish
-from tests.plan.test_saved import hardware
+from tests.plan_file.test_locking import hardware
 
 MACHINE = "pc-q35-7.2"
 FLAGS = "hv-relaxed,hv-vapic,hv-vpindex,hv-runtime,hv-time,hv-synic,hv-stimer,hv-stimer-direct,hv-frequencies,hv-ipi"

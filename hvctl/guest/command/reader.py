@@ -15,8 +15,7 @@ from hvctl.guest.command.cpu_properties import PREFIXES, Written, boolean, setti
 from hvctl.guest.command.options import global_property, parameters, scan
 from hvctl.guest.command.shell_commands import qemu_commands
 from hvctl.guest.domain.windows import looks_like
-from hvctl.guest.guest import FREQUENCIES, Entry, Guest, Mistake, Switch, Timer, underscored
-from hvctl.lint.rule import Kind
+from hvctl.guest.guest import FREQUENCIES, Entry, Guest, Kind, Mistake, Switch, Timer, underscored
 from hvctl.model.guest import HOST_MODELS
 from hvctl.text.shell_words import Word, place
 

@@ -14,8 +14,7 @@ from hvctl.guest.domain.elements import local, plain_text
 from hvctl.guest.domain.hyperv import read_hyperv
 from hvctl.guest.domain.strict_reading import whole_number
 from hvctl.guest.domain.windows import is_windows
-from hvctl.guest.guest import Entry, Guest, Mistake, Switch, Timer
-from hvctl.lint.rule import Kind
+from hvctl.guest.guest import Entry, Guest, Kind, Mistake, Switch, Timer
 from hvctl.text.problems import quoted
 
 if TYPE_CHECKING:

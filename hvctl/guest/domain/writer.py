@@ -68,7 +68,7 @@ def append(parent: etree._Element, node: Node) -> None:
 
 def metadata_node(plan: Plan) -> Node:
     """The plan's identity for `<metadata>`: name, digest, and the enlightenments that are on."""
-    from hvctl.plan.digest import digest
+    from hvctl.model.digest import digest
 
     entries = tuple(
         Node(

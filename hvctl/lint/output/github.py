@@ -5,14 +5,9 @@ The form: "Workflow commands for GitHub Actions", docs.github.com; escapes as in
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
-from hvctl.model.finding import Severity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from hvctl.model.finding import Finding, Unchecked
+from hvctl.model.finding import Finding, Severity, Unchecked
 
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 _DATA = {"%": "%25", "\r": "%0D", "\n": "%0A"}

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-from hvctl.report.json_frame import MARK, frame, parts
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.model.finding import Finding, Fix, Report
-    from hvctl.report.json_frame import Frame
+from hvctl.model.finding import Finding, Fix, Report
+from hvctl.report.json_frame import MARK, Frame, frame, parts
 
 FORMAT_VERSION = 1
 _DEPTH = 4

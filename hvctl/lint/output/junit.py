@@ -6,15 +6,11 @@ tests/lint/junit.rng, takes less.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 from xml.sax.saxutils import escape, quoteattr
 
+from hvctl.model.finding import Finding, Report
 from hvctl.report.problems import on_one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.model.finding import Finding, Report
 
 
 def to_junit(report: Report) -> str:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
-from hvctl.lint.registry import all_rules
+from hvctl.lint.rule import Rule, all_rules
 from hvctl.report.wrap import paragraph
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.lint.rule import Rule
 
 
 def listing(form: str) -> str:

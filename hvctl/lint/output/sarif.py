@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 from urllib.parse import quote
 
 from hvctl import __version__
-from hvctl.lint.registry import all_rules
-from hvctl.model.finding import Severity
-from hvctl.report.json_frame import MARK, frame, parts
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.lint.rule import Rule
-    from hvctl.model.finding import Finding, Report
-    from hvctl.model.span import Span
-    from hvctl.report.json_frame import Frame
+from hvctl.lint.rule import Rule, all_rules
+from hvctl.model.finding import Finding, Report, Severity
+from hvctl.model.span import Span
+from hvctl.report.json_frame import MARK, Frame, frame, parts
 
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 _DEPTH = 8

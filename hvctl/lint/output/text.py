@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
-from hvctl.model.finding import Safety, Severity
+from hvctl.model.finding import Finding, Fix, Safety, Severity, Skipped, Unchecked
 from hvctl.report.problems import WIDTH, located, on_one_line, visible
 from hvctl.report.wrap import wrapped
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from hvctl.model.finding import Finding, Fix, Skipped, Unchecked
 
 _COLORS = {Severity.ERROR: "1;31", Severity.WARNING: "1;33", Severity.INFO: "1;34"}
 _OPTIONS = {Safety.SAFE: "--fix", Safety.UNSAFE: "--unsafe-fixes"}

@@ -20,7 +20,6 @@ from hvctl.errors import HostError, InputError
 from hvctl.guest.command.strict import read_command_line, read_cpu
 from hvctl.guest.command.writer import arguments
 from hvctl.guest.plan import guest_of
-from hvctl.guest.running import read_running
 from hvctl.host.host_file import read_host
 from hvctl.migration.incoming import in_effect
 from hvctl.model.guest import Guest, Setting
@@ -28,13 +27,14 @@ from hvctl.plan.resolve import resolve
 from hvctl.profile import shipped
 from hvctl.profile.reader import load_profile
 from hvctl.report.problems import render_error
+from hvctl.run.running import read_running
 from tests.made_hosts import made_amd_host, made_intel_host
 from tests.paths import ROOT
 
 QEMU = "/usr/bin/qemu-system-x86_64"
 SECONDS = 8.0
 
-HOSTS = {name: read_host(str(ROOT / "hosts" / f"{name}.json")) for name in ("debian-12", "debian-13")}
+HOSTS = {name: read_host(str(ROOT / "tests" / "hosts" / f"{name}.json")) for name in ("debian-12", "debian-13")}
 HOSTS |= {"made-amd": made_amd_host(), "made-intel": made_intel_host()}
 
 

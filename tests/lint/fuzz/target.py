@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from hvctl.guest.guest import Kind
 from hvctl.host.host_file import read_host
-from hvctl.lint.context import Facts
 from hvctl.lint.engine import Job, Text, choose, lint, lint_all
 from hvctl.lint.fixes import mend
 from hvctl.lint.output.text import text
-from hvctl.lint.registry import all_rules
-from hvctl.lint.rule import Kind
+from hvctl.lint.rule import Facts, all_rules
 from hvctl.model.finding import Finding, Safety
 from tests.paths import HOSTS
 

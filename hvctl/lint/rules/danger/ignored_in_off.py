@@ -37,17 +37,12 @@ There is no fix: one of the two states is not what was meant.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from hvctl.guest.domain.reader import Domain
-from hvctl.lint.rule import Kind
-from hvctl.model.finding import Severity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.lint.context import Context
-    from hvctl.model.finding import Finding
+from hvctl.guest.guest import Kind
+from hvctl.lint.rule import Context
+from hvctl.model.finding import Finding, Severity
 
 SEVERITY = Severity.INFO
 GUESTS = (Kind.DOMAIN,)

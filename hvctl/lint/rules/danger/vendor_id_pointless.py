@@ -36,17 +36,12 @@ Safe where the text is QEMU's default, else unsafe: the guest can read it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from hvctl.catalog import roles
-from hvctl.model.finding import Severity
+from hvctl.lint.rule import Context
+from hvctl.model.finding import Finding, Severity
 from hvctl.text.problems import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.lint.context import Context
-    from hvctl.model.finding import Finding
 
 SEVERITY = Severity.INFO
 ROWS = roles.NAMES

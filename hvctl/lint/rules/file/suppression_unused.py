@@ -35,15 +35,10 @@ There is no fix.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
-from hvctl.model.finding import Severity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.lint.context import Context
-    from hvctl.model.finding import Finding
+from hvctl.lint.rule import Context
+from hvctl.model.finding import Finding, Severity
 
 SEVERITY = Severity.WARNING
 

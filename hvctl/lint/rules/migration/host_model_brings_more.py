@@ -34,17 +34,12 @@ There is no fix: `hvctl gen PROFILE --domain FILE` writes what a profile names.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from hvctl.guest.domain.hyperv import HOST_MODEL
-from hvctl.lint.rule import Kind
-from hvctl.model.finding import Severity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.lint.context import Context
-    from hvctl.model.finding import Finding
+from hvctl.guest.guest import Kind
+from hvctl.lint.rule import Context
+from hvctl.model.finding import Finding, Severity
 
 SEVERITY = Severity.WARNING
 GUESTS = (Kind.DOMAIN,)

@@ -40,18 +40,13 @@ Unsafe: dropping it changes what the guest sees.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from hvctl.catalog import roles
-from hvctl.lint.rule import Fact, Kind
-from hvctl.model.finding import Severity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.catalog.types import Row
-    from hvctl.lint.context import Context
-    from hvctl.model.finding import Finding
+from hvctl.catalog.types import Row
+from hvctl.guest.guest import Kind
+from hvctl.lint.rule import Context, Fact
+from hvctl.model.finding import Finding, Severity
 
 SEVERITY = Severity.WARNING
 ROWS = roles.NOT_COMPARED

@@ -42,17 +42,12 @@ the guest has now. Where no type is written there is none: what the guest has is
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from hvctl.catalog import machines
-from hvctl.model.finding import Severity
+from hvctl.lint.rule import Context
+from hvctl.model.finding import Finding, Fix, Severity
 from hvctl.text.problems import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.lint.context import Context
-    from hvctl.model.finding import Finding, Fix
 
 SEVERITY = Severity.WARNING
 

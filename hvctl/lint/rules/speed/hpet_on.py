@@ -56,16 +56,11 @@ Unsafe: a device goes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
-from hvctl.lint.rule import Kind
-from hvctl.model.finding import Severity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.lint.context import Context
-    from hvctl.model.finding import Finding, Fix
+from hvctl.guest.guest import Kind
+from hvctl.lint.rule import Context
+from hvctl.model.finding import Finding, Fix, Severity
 
 SEVERITY = Severity.WARNING
 

@@ -54,20 +54,14 @@ There is no fix: `hvctl gen PROFILE --domain FILE` writes the whole set.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from hvctl.catalog import roles
 from hvctl.catalog.cpu_models import NESTED_FEATURE
 from hvctl.catalog.windows import USES
-from hvctl.lint.rule import Fact
+from hvctl.lint.rule import Context, Fact
 from hvctl.lint.rules.speed.recommended_missing import everywhere
-from hvctl.model.finding import Severity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.lint.context import Context
-    from hvctl.model.finding import Finding
+from hvctl.model.finding import Finding, Severity
 
 SEVERITY = Severity.INFO
 NEEDS = (Fact.HOSTS,)

@@ -53,17 +53,12 @@ Unsafe: the guest gets other timers, and what they need.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from hvctl.catalog import BY_ID, roles
-from hvctl.model.finding import Severity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.guest.guest import Guest, Place
-    from hvctl.lint.context import Context
-    from hvctl.model.finding import Finding, Fix
+from hvctl.guest.guest import Guest, Place
+from hvctl.lint.rule import Context
+from hvctl.model.finding import Finding, Fix, Severity
 
 SEVERITY = Severity.WARNING
 

@@ -60,19 +60,14 @@ Unsafe: the guest sees another machine.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from hvctl.catalog import BY_ID, roles
-from hvctl.lint.rule import Fact, Kind
-from hvctl.model.finding import Severity
+from hvctl.catalog.types import Row
+from hvctl.guest.guest import Kind
+from hvctl.lint.rule import Context, Fact
+from hvctl.model.finding import Finding, Severity
 from hvctl.model.profile import Ask
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.catalog.types import Row
-    from hvctl.lint.context import Context
-    from hvctl.model.finding import Finding
 
 SEVERITY = Severity.INFO
 NEEDS = (Fact.HOSTS,)

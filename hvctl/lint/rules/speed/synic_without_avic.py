@@ -56,18 +56,12 @@ Unsafe: the guest sees another machine.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from hvctl.catalog import roles
-from hvctl.lint.rule import Fact
+from hvctl.lint.rule import Context, Fact
 from hvctl.lint.rules.speed.recommended_missing import everywhere
-from hvctl.model.finding import Severity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.lint.context import Context
-    from hvctl.model.finding import Finding
+from hvctl.model.finding import Finding, Severity
 
 SEVERITY = Severity.INFO
 NEEDS = (Fact.HOSTS,)

@@ -52,16 +52,11 @@ Unsafe: the guest gets other timers.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from hvctl.catalog import roles
-from hvctl.model.finding import Severity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.lint.context import Context
-    from hvctl.model.finding import Finding, Fix
+from hvctl.lint.rule import Context
+from hvctl.model.finding import Finding, Fix, Severity
 
 SEVERITY = Severity.WARNING
 

@@ -55,18 +55,12 @@ Unsafe: the guest's timers behave otherwise.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
-from hvctl.lint.rule import Kind
-from hvctl.model.finding import Severity
+from hvctl.guest.guest import Kind, Timer
+from hvctl.lint.rule import Context
+from hvctl.model.finding import Finding, Fix, Severity
 from hvctl.text.problems import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.guest.guest import Timer
-    from hvctl.lint.context import Context
-    from hvctl.model.finding import Finding, Fix
 
 SEVERITY = Severity.WARNING
 

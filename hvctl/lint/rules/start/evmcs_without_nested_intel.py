@@ -36,19 +36,13 @@ Unsafe: dropping it changes what the guest sees, though it cannot start there wi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from hvctl.catalog.cpu_models import VENDOR_NAMES
-from hvctl.lint.rule import Fact
-from hvctl.model.finding import Severity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.catalog.types import Row
-    from hvctl.lint.context import Context
-    from hvctl.model.finding import Finding
-    from hvctl.model.host import Host
+from hvctl.catalog.types import Row
+from hvctl.lint.rule import Context, Fact
+from hvctl.model.finding import Finding, Severity
+from hvctl.model.host import Host
 
 SEVERITY = Severity.ERROR
 NEEDS = (Fact.HOSTS,)

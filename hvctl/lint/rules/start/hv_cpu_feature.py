@@ -34,23 +34,17 @@ there is no fix where `<hyperv>` says otherwise.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from hvctl.catalog import find
+from hvctl.catalog.types import Row
 from hvctl.guest.command.cpu_properties import PREFIXES
 from hvctl.guest.domain.reader import Domain
-from hvctl.lint.rule import Kind
+from hvctl.guest.guest import Changes, Kind, Switch
+from hvctl.lint.rule import Context
 from hvctl.lint.rules.speed.recommended_missing import everywhere
-from hvctl.model.finding import Severity
+from hvctl.model.finding import Finding, Fix, Severity
 from hvctl.text.problems import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.catalog.types import Row
-    from hvctl.guest.guest import Changes, Switch
-    from hvctl.lint.context import Context
-    from hvctl.model.finding import Finding, Fix
 
 SEVERITY = Severity.ERROR
 GUESTS = (Kind.DOMAIN,)

@@ -47,16 +47,11 @@ There is no fix: which accelerator is there is for you to say.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
-from hvctl.model.finding import Severity
+from hvctl.lint.rule import Context
+from hvctl.model.finding import Finding, Severity
 from hvctl.text.problems import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.lint.context import Context
-    from hvctl.model.finding import Finding
 
 SEVERITY = Severity.ERROR
 

@@ -39,18 +39,12 @@ Unsafe: dropping it changes what the guest sees.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
-from hvctl.lint.rule import Fact
+from hvctl.guest.guest import Entry
+from hvctl.lint.rule import Context, Fact
 from hvctl.lint.rules.start.evmcs_without_nested_intel import unfit
-from hvctl.model.finding import Severity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.guest.guest import Entry
-    from hvctl.lint.context import Context
-    from hvctl.model.finding import Finding
+from hvctl.model.finding import Finding, Severity
 
 SEVERITY = Severity.ERROR
 NEEDS = (Fact.HOSTS,)

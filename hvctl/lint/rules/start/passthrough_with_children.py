@@ -34,20 +34,14 @@ Safe where all of them are on: they do nothing. Where one is off there is no fix
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from hvctl.catalog import roles
 from hvctl.guest.domain.reader import Domain
-from hvctl.lint.rule import Kind
-from hvctl.model.finding import Severity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.guest.guest import Changes
-    from hvctl.lint.context import Context
-    from hvctl.model.finding import Finding
-    from hvctl.xml.source import Element
+from hvctl.guest.guest import Changes, Kind
+from hvctl.lint.rule import Context
+from hvctl.model.finding import Finding, Severity
+from hvctl.xml.source import Element
 
 SEVERITY = Severity.ERROR
 GUESTS = (Kind.DOMAIN,)

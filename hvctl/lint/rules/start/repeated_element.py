@@ -40,19 +40,13 @@ every `<stimer>`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from hvctl.guest.domain.elements import named
 from hvctl.guest.domain.reader import Domain
-from hvctl.lint.rule import Kind
-from hvctl.model.finding import Severity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.guest.guest import Entry
-    from hvctl.lint.context import Context
-    from hvctl.model.finding import Finding, Fix
+from hvctl.guest.guest import Entry, Kind
+from hvctl.lint.rule import Context
+from hvctl.model.finding import Finding, Fix, Severity
 
 SEVERITY = Severity.WARNING
 GUESTS = (Kind.DOMAIN,)

@@ -37,18 +37,13 @@ requires itself, is written as off, since the author may have meant that one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from hvctl.catalog import BY_ID
-from hvctl.model.finding import Severity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.catalog.types import Row
-    from hvctl.guest.guest import Entry
-    from hvctl.lint.context import Context
-    from hvctl.model.finding import Finding
+from hvctl.catalog.types import Row
+from hvctl.guest.guest import Entry
+from hvctl.lint.rule import Context
+from hvctl.model.finding import Finding, Severity
 
 SEVERITY = Severity.ERROR
 

@@ -36,17 +36,12 @@ Unsafe: the guest reads the number.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from hvctl.catalog import roles
-from hvctl.model.finding import Severity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.guest.guest import Entry
-    from hvctl.lint.context import Context
-    from hvctl.model.finding import Finding, Fix
+from hvctl.guest.guest import Entry
+from hvctl.lint.rule import Context
+from hvctl.model.finding import Finding, Fix, Severity
 
 SEVERITY = Severity.ERROR
 ROWS = roles.NUMBERS

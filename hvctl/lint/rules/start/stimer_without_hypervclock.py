@@ -42,17 +42,12 @@ Safe where the clock is not mentioned, unsafe where it is written as absent.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from hvctl.catalog import BY_ID
+from hvctl.lint.rule import Context
 from hvctl.lint.rules.start.requirement_missing import missing
-from hvctl.model.finding import Severity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.lint.context import Context
-    from hvctl.model.finding import Finding
+from hvctl.model.finding import Finding, Severity
 
 SEVERITY = Severity.ERROR
 

@@ -32,20 +32,14 @@ Safe: as it is, the guest does not start. There is none for a switch, nor where 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from hvctl.catalog.cpu_features import called_otherwise, libvirt_name, unknown_to_libvirt
 from hvctl.guest.domain.reader import Domain
-from hvctl.lint.rule import Kind
-from hvctl.model.finding import Severity
+from hvctl.guest.guest import Kind, Switch
+from hvctl.lint.rule import Context
+from hvctl.model.finding import Finding, Fix, Severity
 from hvctl.text.problems import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.guest.guest import Switch
-    from hvctl.lint.context import Context
-    from hvctl.model.finding import Finding, Fix
 
 SEVERITY = Severity.ERROR
 GUESTS = (Kind.DOMAIN,)

@@ -36,23 +36,17 @@ Safe where the name is another spelling of one that exists: as it is, the domain
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from hvctl.catalog import find, roles
+from hvctl.catalog.types import Row
 from hvctl.guest.domain.elements import named
-from hvctl.lint.rule import Kind
+from hvctl.guest.guest import Kind, Mistake
+from hvctl.lint.rule import Context
 from hvctl.lint.rules.speed.recommended_missing import everywhere
-from hvctl.model.finding import Severity
+from hvctl.model.finding import Finding, Fix, Severity
 from hvctl.text.problems import did_you_mean, quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.catalog.types import Row
-    from hvctl.guest.guest import Mistake
-    from hvctl.lint.context import Context
-    from hvctl.model.finding import Finding, Fix
-    from hvctl.xml.source import Element
+from hvctl.xml.source import Element
 
 SEVERITY = Severity.ERROR
 

@@ -45,17 +45,12 @@ Safe for a `-global`, which does nothing beside the element. There is none for a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from hvctl.guest.domain.reader import Domain
-from hvctl.lint.rule import Kind
-from hvctl.model.finding import Severity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.lint.context import Context
-    from hvctl.model.finding import Finding
+from hvctl.guest.guest import Kind
+from hvctl.lint.rule import Context
+from hvctl.model.finding import Finding, Severity
 
 SEVERITY = Severity.ERROR
 GUESTS = (Kind.DOMAIN,)

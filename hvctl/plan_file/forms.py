@@ -5,19 +5,15 @@ They are read and compared, not written anew: another hvctl may write the same p
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from hvctl.errors import InputError
 from hvctl.guest.command.options import global_property, parameters, scan
 from hvctl.guest.plan import guest_of, takes_all
 from hvctl.migration.incoming import in_effect
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.model.guest import Guest
-    from hvctl.model.plan import Plan
-    from hvctl.xml.source import Element
+from hvctl.model.guest import Guest
+from hvctl.model.plan import Plan
+from hvctl.xml.source import Element
 
 # The elements that hvctl.guest.domain.writer writes at the top, and of those below whose others would matter.
 _ELEMENTS = {"name", "metadata", "memory", "os", "features", "cpu", "clock", "devices"}

@@ -16,8 +16,8 @@ import pytest
 
 from hvctl.catalog import ROWS
 from hvctl.errors import HostError
-from hvctl.guest.running import read_running
 from hvctl.model.guest import Guest, Setting
+from hvctl.run.running import read_running
 from tests.run.running import PAUSED, wait_for
 
 Behaviour = Callable[[socket.socket], None]

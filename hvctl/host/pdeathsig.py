@@ -5,10 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
 
 PR_SET_PDEATHSIG = 1  # linux:include/uapi/linux/prctl.h
 

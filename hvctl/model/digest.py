@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from hvctl.model.plan import Plan
+from hvctl.model.plan import Plan
 
 
 def content(plan: Plan) -> dict[str, Any]:

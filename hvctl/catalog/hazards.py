@@ -2,11 +2,7 @@
 
 from typing import NamedTuple
 
-from hvctl.catalog import BY_ID
-from hvctl.catalog.cpu_models import INVARIANT_TSC
 from hvctl.catalog.types import Blocks, Need, Row
-from hvctl.model.plan import Plan
-from hvctl.model.profile import Value
 
 
 class Hazard(NamedTuple):
@@ -16,7 +12,7 @@ class Hazard(NamedTuple):
     remedy: str = ""
 
 
-def hazard(row: Row, value: Value | None, *, fixed_tsc: bool) -> Hazard | None:
+def hazard(row: Row, value: int | str | None, *, fixed_tsc: bool) -> Hazard | None:
     """The hazard of a row that is on with a value; `fixed_tsc` says whether tsc-frequency is set."""
     if row.blocks_migration is Blocks.ALWAYS:
         return Hazard("QEMU does not migrate a guest with it")
@@ -29,19 +25,6 @@ def hazard(row: Row, value: Value | None, *, fixed_tsc: bool) -> Hazard | None:
     return None
 
 
-def blocks(row: Row, value: Value | None) -> bool:
+def blocks(row: Row, value: int | str | None) -> bool:
     """Whether QEMU refuses to migrate a guest with a row and a value."""
     return row.blocks_migration is Blocks.ALWAYS or (row.blocks_migration is Blocks.AUTO and value == "auto")
-
-
-def obstacles(plan: Plan) -> tuple[str, ...]:
-    """Why a guest with this plan does not migrate, or may be lost; empty for every usable plan that must migrate."""
-    fixed = plan.cpu.tsc_frequency is not None
-    found = [
-        f"{decision.id}: {danger.reason}"
-        for decision in plan.enabled()
-        if (danger := hazard(BY_ID[decision.id], decision.value, fixed_tsc=fixed))
-    ]
-    if dict(plan.cpu.features).get(INVARIANT_TSC) and not fixed:
-        found.append(f"cpu feature {INVARIANT_TSC}: without tsc-frequency QEMU does not migrate a guest with it")
-    return tuple(found)

@@ -16,13 +16,13 @@ from hvctl.errors import InputError
 from hvctl.guest.command.writer import arguments
 from hvctl.guest.domain.writer import domain
 from hvctl.host.host_file import dump_host, load_host
+from hvctl.model.digest import checksum
 from hvctl.model.lock import Lock
 from hvctl.model.profile import Migration
-from hvctl.plan.digest import checksum
-from hvctl.plan.plan_file import FORM, dump_lock, load_lock, read_lock
-from hvctl.plan.plan_forms import says_xml
 from hvctl.plan.resolve import resolve
-from hvctl.plan.saved import lock
+from hvctl.plan_file.forms import says_xml
+from hvctl.plan_file.locking import lock
+from hvctl.plan_file.reader import FORM, dump_lock, load_lock, read_lock
 from hvctl.profile.reader import load_profile
 from hvctl.report.problems import render_error
 from hvctl.text.json_document import decode

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hvctl.model.profile import CpuChoice, Migration, Profile
-from hvctl.plan.hazards import obstacles
 from hvctl.plan.resolve import resolve
+from hvctl.report.plan import obstacles
 from tests.made_hosts import made_amd_host
 from tests.plan.test_resolve import wish
 

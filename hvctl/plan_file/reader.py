@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from hvctl.catalog import BY_ID
 from hvctl.catalog.types import Kind
 from hvctl.catalog.windows import USES
 from hvctl.host.decode import TSC_HZ, decode_hardware
+from hvctl.model.digest import checksum, content, digest
 from hvctl.model.host import Host, Kvm, Qemu
 from hvctl.model.lock import Lock
 from hvctl.model.plan import CpuPlan, Decision, Layer, Machine, Outcome, Plan
-from hvctl.model.profile import ClockChoice, Migration
+from hvctl.model.profile import ClockChoice, Migration, Value
 from hvctl.model.version_id import parse_version
-from hvctl.plan.digest import checksum, content, digest
-from hvctl.plan.plan_forms import says_argv, says_xml
+from hvctl.plan_file.forms import says_argv, says_xml
 from hvctl.text.json_document import decode, load, read_bytes, write
-from hvctl.text.json_fields import Form
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.model.profile import Value
-    from hvctl.text.json_fields import Fields
+from hvctl.text.json_fields import Fields, Form
 
 FORM = Form("locked plan", 1, "locked plans are written by 'hvctl gen PROFILE --lock FILE'", 1 << 20)
 _REASON = "locked"

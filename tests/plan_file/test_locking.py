@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hvctl.catalog import ROWS
+from hvctl.model.digest import digest
 from hvctl.model.host import Host
 from hvctl.model.lock import Lock
 from hvctl.model.plan import Decision, Layer, Outcome
 from hvctl.model.profile import ClockChoice, CpuChoice, Migration, Profile
-from hvctl.plan.digest import digest
 from hvctl.plan.resolve import resolve
-from hvctl.plan.saved import LABEL, lacking, lock, profile_of
+from hvctl.plan_file.locking import LABEL, lacking, lock, profile_of
 from tests.made_hosts import (
     made_amd_host,
     made_intel_host,

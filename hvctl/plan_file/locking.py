@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from hvctl.catalog import BY_ID, ROWS
-from hvctl.model.host import Hardware, Host, Kvm, Qemu
+from hvctl.model.host import Hardware, Host, Kvm, Qemu, Scalar
 from hvctl.model.lock import Lock
-from hvctl.model.plan import Layer
+from hvctl.model.plan import Decision, Layer, Plan
 from hvctl.model.profile import Ask, CpuChoice, Migration, Profile, Wish
 from hvctl.plan.cpu import choose_cpu, refusal
 from hvctl.plan.resolve import resolve
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+Expansion = tuple[tuple[str, Scalar], ...]
 
-    from hvctl.model.host import Scalar
-    from hvctl.model.plan import Decision, Plan
-
-    Expansion = tuple[tuple[str, Scalar], ...]
 
 LABEL = "the hosts of the locked plan"
 _NO_KVM = Kvm(None, "", (), ())
