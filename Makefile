@@ -3,6 +3,7 @@
 SHELL = /bin/sh
 PYTHON = .venv/bin/python
 N ?=
+SUITES ?= bookworm trixie
 
 ifneq ($(N),)
 oracle: export HVCTL_ORACLE_COUNT = $(N)
@@ -12,7 +13,7 @@ oracle oracle-leaves: export HVCTL_TESTBED_LIMIT = 86400
 endif
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test lint oracle oracle-leaves generated golden bench clean
+.PHONY: help demo test lint fresh oracle oracle-leaves generated golden bench clean clean-cache
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -26,11 +27,16 @@ test: ## lint, then all tests, those against a real KVM too
 	@$(MAKE) --no-print-directory lint
 	$(PYTHON) -m pytest
 
-lint: ## ruff and mypy
+lint: ## ruff, mypy, and vulture for dead code
 	@scripts/setup lint
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
+	$(PYTHON) -m vulture
+
+fresh: ## set-up, tests and installation in bare Debian systems, as root; SUITES='bookworm trixie', FULL=1 for all
+	@scripts/setup demo
+	@FULL=$(FULL) $(PYTHON) -m tests.testbed.fresh $(SUITES)
 
 oracle: ## random profiles against the real QEMU; N=1000 for the number of cases
 	@scripts/setup test
@@ -40,12 +46,12 @@ oracle-leaves: ## random plans against the leaves that a guest sees; N=1000 for 
 	@scripts/setup test
 	$(PYTHON) -m pytest tests/realkvm/test_verify.py -k random
 
-generated: ## write the man pages and the JSON Schema anew, from the tables and the commands
+generated: ## regenerate the man pages and the JSON Schema from the tables and the commands
 	@scripts/setup lint
-	$(PYTHON) scripts/manpages.py
+	$(PYTHON) -m scripts.manpages
 	$(PYTHON) -m hvctl schema profile > profiles/profile.schema.json
 
-golden: ## write the expected outputs in tests/golden anew; look at the difference
+golden: ## regenerate the expected outputs in tests/golden; review the difference
 	@scripts/setup lint
 	HVCTL_GOLDEN=write $(PYTHON) -m pytest -q tests/test_golden.py
 
@@ -58,6 +64,9 @@ bench: ## the benchmarks
 	$(PYTHON) -m benchmarks.lint 3000
 	$(PYTHON) -m benchmarks.verify
 
-clean: ## remove the environment, the caches and the unpacked Debian
-	rm -rf .venv .testbed .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+clean: ## remove what was made in this clone
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+clean-cache: ## remove the unpacked Debian systems, which all clones share; nothing may be running
+	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/hvctl-testbed"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hvctl.cli.schema import FILES
-from hvctl.profile.shipped import names
+from hvctl.profile.source import shipped_names
 from tests.paths import ROOT
 
 
@@ -29,10 +29,15 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_profiles_schemas_and_man_pages_are_in_it(unpacked: Path) -> None:
     data = unpacked / "hvctl" / "data"
-    assert {path.stem for path in (data / "profiles").glob("*.yaml")} == set(names())
+    assert {path.stem for path in (data / "profiles").glob("*.yaml")} == set(shipped_names())
     assert (data / "profiles" / "profile.schema.json").is_file()
     assert all((unpacked / "hvctl" / "schemas" / f"{name}.schema.json").is_file() for name in FILES)
-    for file in ("report/templates/pool.html.j2", "report/templates/bench.html.j2", "probe_guest/probe.bin"):
+    for file in (
+        "py.typed",
+        "report/templates/pool.html.j2",
+        "report/templates/bench.html.j2",
+        "probe_guest/probe.bin",
+    ):
         assert (unpacked / "hvctl" / file).is_file()
     assert {path.name for path in unpacked.glob("*.data/data/share/man/man*/*")} == {
         "hvctl.1",

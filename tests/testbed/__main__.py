@@ -10,7 +10,7 @@ from tests.testbed.errors import TestbedError
 from tests.testbed.machine import Job
 from tests.testbed.process import interrupt_on_terminate
 from tests.testbed.progress import Progress, copier
-from tests.testbed.world import NAMES, find_world
+from tests.testbed.world import NAMES, WORLDS, find_world
 
 # The codes of timeout(1) and the shell's, apart from those of the command.
 ENVIRONMENT = 3
@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.testbed", description=__doc__)
     commands = parser.add_subparsers(required=True)
     run = commands.add_parser("run", help="run one command in a world")
-    run.add_argument("--world", choices=NAMES, default=NAMES[0])
+    run.add_argument("--world", choices=tuple(WORLDS), default=NAMES[0])
     run.add_argument("--timeout", type=float, default=600, metavar="S", help="seconds for boot and command (600)")
     run.add_argument("--out", type=Path, metavar="DIR", help="writable folder, HVCTL_TESTBED_OUT in the world")
     run.add_argument("--quiet", action="store_true", help="no progress on stderr")

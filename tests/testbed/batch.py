@@ -11,7 +11,7 @@ from tests.testbed.errors import TestbedError
 from tests.testbed.machine import Job
 from tests.testbed.outcome import Outcome, parse
 from tests.testbed.selection import FOLDER, RESULTS, SELECTED
-from tests.testbed.world import CHECKOUT, NAMES, find_world
+from tests.testbed.world import CHECKOUT, PYTHON, find_world
 
 INNER_PYTEST = (
     "-m",
@@ -29,7 +29,7 @@ INNER_PYTEST = (
 )
 # What the tests take from the environment (a seed, a count) passes into L1; what the testbed sets there does not.
 PASSED = "HVCTL_"
-OWN = ("HVCTL_TESTBED", "HVCTL_PYTHON")
+OWN = "HVCTL_TESTBED"
 TAIL_CHARACTERS = 3000
 
 
@@ -82,17 +82,13 @@ class Batch:
                 self._news.notify_all()
 
     def _run(self) -> None:
-        # A world may run a program of another one's root, which must lie there before it boots.
-        worlds = {name: find_world(name, stop=self._stop) for name in NAMES}
-        world = worlds[self.world]
+        world = find_world(self.world, stop=self._stop)
         with tempfile.TemporaryDirectory(prefix="hvctl-realkvm-") as name:
             out = Path(name)
             (out / SELECTED).write_text("".join(f"{nodeid}\n" for nodeid in self._nodeids))
             (out / RESULTS).touch()
             reader = _Reader(out / RESULTS)
-            job = Job(
-                (str(world.python), *INNER_PYTEST, str(FOLDER.relative_to(CHECKOUT))), out=out, env=_environment()
-            )
+            job = Job((PYTHON, *INNER_PYTEST, str(FOLDER.relative_to(CHECKOUT))), out=out, env=_environment())
             watch = Watch(started=self._started, tick=lambda _seconds: self._take(reader.lines()))
             result = boot(world, job, timeout=self._limit, watch=watch, stop=self._stop)
             self._take(reader.lines())

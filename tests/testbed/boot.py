@@ -70,10 +70,7 @@ class _Run:
         self.begin = time.monotonic()
         self.boot_seconds = 0.0
         self._watch = watch
-        self._tails = (
-            _Tail(folder.control / "stdout", watch.stdout),
-            _Tail(folder.control / "stderr", watch.stderr),
-        )
+        self._tails = (_Tail(folder.control / "stdout", watch.stdout), _Tail(folder.control / "stderr", watch.stderr))
 
     @property
     def seconds(self) -> float:
@@ -117,12 +114,7 @@ def _lines(text: str) -> list[str]:
 
 
 def boot(
-    world: World,
-    job: Job,
-    *,
-    timeout: float = 600,
-    watch: Watch | None = None,
-    stop: threading.Event | None = None,
+    world: World, job: Job, *, timeout: float = 600, watch: Watch | None = None, stop: threading.Event | None = None
 ) -> Result:
     """Runs `job` in `world`.
 
@@ -133,10 +125,7 @@ def boot(
         command = prepare(folder, world, job)
         with folder.complaints.open("wb") as complaints:
             process = subprocess.Popen(
-                bound_to_us(command, "KILL"),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=complaints,
+                bound_to_us(command, "KILL"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=complaints
             )
         try:
             run = _Run(folder, process, watch or Watch())

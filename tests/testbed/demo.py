@@ -15,10 +15,10 @@ from tests.testbed.linuxguest import boot_arguments, make_initramfs
 from tests.testbed.machine import Job
 from tests.testbed.process import bound_to_us, end, interrupt_on_terminate
 from tests.testbed.progress import Progress, copier
-from tests.testbed.world import find_world, inside
+from tests.testbed.tree import DEMO, ready_tree
+from tests.testbed.world import PYTHON, find_world, inside
 
 PROFILE = Path(__file__).with_name("demo-profile.yaml")
-WORLD = "debian-12"
 LIMIT_SECONDS = 300
 COMMAND_SECONDS = 150
 # What the guest has to say for the demo to have shown anything.
@@ -59,8 +59,8 @@ def elsewhere(lack: str) -> int:
     print(f"On this machine hvctl's guests cannot run: {lack}.")
     print("So QEMU's TCG emulates one here that has such a KVM. Everything is slow there: about a minute.", flush=True)
     progress = Progress("demo", sys.stderr.isatty())
-    world = find_world(WORLD, progress.say)
-    job = Job((str(world.python), "-m", "tests.testbed.demo"), env=appearance())
+    world = find_world(DEMO.name, progress.say)
+    job = Job((PYTHON, "-m", "tests.testbed.demo"), env=appearance())
     watch = Watch(progress.started, copier(sys.stdout.buffer), copier(sys.stderr.buffer), progress.tick)
     return boot(world, job, timeout=LIMIT_SECONDS, watch=watch).exit_code
 
@@ -76,10 +76,11 @@ def appearance() -> tuple[tuple[str, str], ...]:
 def show() -> int:
     """The commands of the demo, each printed before it runs; the first that fails ends it."""
     said = ""
+    root = Path("/") if inside() else ready_tree(DEMO, print, threading.Event())
     with tempfile.TemporaryDirectory(prefix="hvctl-demo-") as folder:
         initramfs = Path(folder) / "initramfs"
-        make_initramfs(initramfs)
-        for title, command, shown in commands(initramfs):
+        make_initramfs(initramfs, root)
+        for title, command, shown in commands(initramfs, root):
             print(f"\n# {title}\n$ hvctl {' '.join(shown)}", flush=True)
             code, said = run(command)
             if code:
@@ -92,9 +93,9 @@ def show() -> int:
     return 0
 
 
-def commands(initramfs: Path) -> tuple[tuple[str, list[str], list[str]], ...]:
+def commands(initramfs: Path, root: Path) -> tuple[tuple[str, list[str], list[str]], ...]:
     """Title, arguments, and the arguments as shown: those of the guest's kernel would hide the rest."""
-    launch = ["launch", str(PROFILE), "--", *boot_arguments(initramfs)]
+    launch = ["launch", str(PROFILE), "--", *boot_arguments(initramfs, root=root)]
     brief = ["launch", PROFILE.name, "--", "-kernel", "vmlinuz", "-initrd", "initramfs", "..."]
     plain = (
         ("What this host's kernel, QEMU and libvirt give", ["check-host"]),

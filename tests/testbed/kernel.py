@@ -1,14 +1,13 @@
-"""Debian's kernel packages as they lie in a root: the newest full kernel, its modules in the order to load them."""
+"""What L1 and the Linux guest boot from, out of a root: the kernel, its modules in the order to load them, busybox."""
 
 import lzma
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.testbed.errors import Missing
 
-MODULE_SUFFIXES = ("", ".xz", ".zst")
+MODULE_SUFFIXES = ("", ".xz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +33,11 @@ def find_kernel(root: Path = Path("/")) -> Kernel:
     if not kernels:
         raise Missing("a Debian kernel with the modules 9p and kvm_amd", "linux-image-amd64")
     return max(kernels, key=_age)
+
+
+def read_busybox(root: Path = Path("/")) -> bytes:
+    """The static busybox, the only program of either initramfs."""
+    return (root / "usr/bin/busybox").read_bytes()
 
 
 def load_order(kernel: Kernel, names: tuple[str, ...]) -> tuple[Module, ...]:
@@ -83,18 +87,5 @@ def _stem(path: str) -> str:
 
 
 def _content(path: Path) -> bytes:
-    match path.suffix:
-        case ".xz":
-            return lzma.decompress(path.read_bytes())
-        case ".zst":
-            return _unzstd(path)
-        case _:
-            return path.read_bytes()
-
-
-def _unzstd(path: Path) -> bytes:
-    # The standard library has zstd only from Python 3.14 on.
-    try:
-        return subprocess.run(["zstd", "-dcq", str(path)], check=True, stdout=subprocess.PIPE, timeout=60).stdout
-    except FileNotFoundError:
-        raise Missing("zstd", "zstd") from None
+    data = path.read_bytes()
+    return lzma.decompress(data) if path.suffix == ".xz" else data

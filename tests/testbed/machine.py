@@ -7,21 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.testbed import cpio
-from tests.testbed.busybox import read_busybox
 from tests.testbed.errors import Missing
-from tests.testbed.kernel import load_order
+from tests.testbed.kernel import load_order, read_busybox
 from tests.testbed.share import CONTROL, OUT, Share
-from tests.testbed.world import CHECKOUT, INSIDE, World
+from tests.testbed.world import CHECKOUT, INSIDE, PYTHON, World
 
 HERE = Path(__file__).resolve().parent
 QEMU = "qemu-system-x86_64"
 MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay", "kvm_amd")
 PARAMETERS = {"kvm-amd.ko": "nested=1", "kvm_amd.ko": "nested=1"}
 HOME = "/tmp/home"
-# What the worlds' Python takes from this machine's environment, as Debian does not package it.
+# What the worlds' Python takes from the virtual environment.
 PURE_PYTHON = ("qemu", "qemu_qmp-*.dist-info", "qemu.qmp-*.dist-info", "hvctl-*.dist-info")
-# `hvctl` for a world whose Python is not the environment's.
-ENTRY = """#!/usr/bin/python3
+PATH = (str(CONTROL / "bin"), "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+ENTRY = f"""#!{PYTHON}
 from runpy import run_module
 
 run_module("hvctl", run_name="__main__", alter_sys=True)
@@ -82,12 +81,12 @@ def _initramfs(world: World, shares: tuple[Share, ...]) -> tuple[cpio.Entry, ...
     table = "".join(share.line() for share in shares if share.tag != "root")
     return (
         *(cpio.folder(name) for name in ("bin", "dev", "proc", "sys", "modules")),
-        cpio.program("bin/busybox", read_busybox()),
+        cpio.program("bin/busybox", read_busybox(world.root)),
         cpio.program("init", (HERE / "init.sh").read_bytes()),
         *(cpio.Entry(f"modules/{module.name}", module.data) for module in modules),
         cpio.Entry("modules/order", order.encode()),
         cpio.Entry("shares", table.encode()),
-        cpio.Entry("python", f"{world.python}\n".encode()),
+        cpio.Entry("python", f"{PYTHON}\n".encode()),
     )
 
 
@@ -107,25 +106,18 @@ def _fill_control(control: Path, world: World, job: Job) -> None:
 
 
 def _job(world: World, job: Job) -> dict[str, object]:
-    return {
-        "command": job.command,
-        "cwd": str(CHECKOUT),
-        "env": _environment(world, job),
-        "folders": [HOME],
-    }
+    return {"command": job.command, "cwd": str(CHECKOUT), "env": _environment(world, job), "folders": [HOME]}
 
 
 def _environment(world: World, job: Job) -> dict[str, str]:
     environment = {
         "HOME": HOME,
-        "HVCTL_PYTHON": str(world.python),
         INSIDE: world.name,
         "LANG": "C.UTF-8",
-        "PATH": ":".join(world.path),
+        "PATH": ":".join(PATH),
+        "PYTHONPATH": f"{CHECKOUT}:{CONTROL / 'python'}",
         "TERM": "dumb",
     }
-    if world.pythonpath:
-        environment["PYTHONPATH"] = ":".join(world.pythonpath)
     if job.out:
         environment["HVCTL_TESTBED_OUT"] = str(OUT)
     return environment | dict(job.env)

@@ -3,8 +3,14 @@
 import shutil
 import signal as signals
 import subprocess
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
 
-from tests.testbed.errors import Missing
+from tests.testbed.errors import Missing, Stopped, TestbedError
+
+POLL_SECONDS = 0.2
 
 
 def interrupt_on_terminate() -> None:
@@ -38,3 +44,24 @@ def end(process: subprocess.Popen[bytes] | subprocess.Popen[str], patience: floa
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def run_logged(
+    command: list[str], log: Path, environment: Mapping[str, str], *, seconds: float, stop: threading.Event
+) -> int:
+    """The exit code of a command whose output goes to `log`; it is ended on `stop`, and after so many seconds."""
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, env=environment
+        )
+    deadline = time.monotonic() + seconds
+    try:
+        while process.poll() is None:
+            if stop.is_set():
+                raise Stopped("stopped")
+            if time.monotonic() > deadline:
+                raise TestbedError(f"no end within {seconds:g} s", f"its output: {log}")
+            time.sleep(POLL_SECONDS)
+    finally:
+        end(process)
+    return process.returncode

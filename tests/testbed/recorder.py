@@ -31,14 +31,15 @@ class Recorder:
         items[:] = [item for item in items if item.nodeid in selected]
         config.hook.pytest_deselected(items=others)
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self) -> Generator[None, object, object]:
+    # Not `wrapper`, which Debian 12's pytest does not have.
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_protocol(self) -> Generator[None]:
         """A test that hangs fails alone, and does not take the results of those after it."""
         if self._out is not None:
             signal.signal(signal.SIGALRM, _too_long)
             signal.alarm(TEST_SECONDS)
         try:
-            return (yield)
+            yield
         finally:
             signal.alarm(0)
 

@@ -6,14 +6,6 @@ from pathlib import Path, PurePosixPath
 # The control share carries the job in and the exit code and output out; it is mounted before all else.
 CONTROL = PurePosixPath("/run/testbed/control")
 OUT = PurePosixPath("/run/testbed/out")
-# What L1 covers with an empty tmpfs, so that a share under it has to be mounted on its own.
-COVERED = (
-    PurePosixPath("/tmp"),
-    PurePosixPath("/run"),
-    PurePosixPath("/dev"),
-    PurePosixPath("/proc"),
-    PurePosixPath("/sys"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +31,6 @@ class Share:
     def line(self) -> str:
         """The share's line in the table that L1's init reads."""
         return f"{self.tag} {'writable' if self.writable else 'overlay'} {self.target}\n"
-
-
-def covered(path: Path) -> bool:
-    """Whether the root share does not show `path`, since L1 has a tmpfs there."""
-    return any(PurePosixPath(path).is_relative_to(place) for place in COVERED)
 
 
 def outermost(paths: tuple[Path, ...]) -> tuple[Path, ...]:
