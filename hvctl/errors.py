@@ -1,17 +1,39 @@
-"""Every error that a user can do something about.
+"""Every error that a user can do something about, and the places in a user's file that some are about.
 
 One subclass for each kind of remedy. The core raises them and never prints; `hvctl.cli.main` alone
 turns one into text on stderr and an exit code.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    # Most commands raise no InputError, and `hvctl --help` needs no model.
-    from hvctl.model.span import Problem
+
+class Span(NamedTuple):
+    """A place in a text file: 1-based, columns count Unicode code points, the end is exclusive.
+
+    `excerpt` is the text of the line `line`, kept so that a report needs no second look at the file.
+    """
+
+    path: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    excerpt: str = ""
+
+    def position(self) -> dict[str, int]:
+        """Lines and columns, as JSON output names them."""
+        names = ("line", "column", "end_line", "end_column")
+        return dict(zip(names, self[1:5], strict=True))
+
+
+class Problem(NamedTuple):
+    """One mistake in a file: what is wrong, where, what to do, and the other places it concerns."""
+
+    message: str
+    span: Span | None = None
+    hint: str = ""
+    related: tuple[tuple[str, Span], ...] = ()
 
 
 class HvctlError(Exception):

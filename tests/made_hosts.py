@@ -9,9 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from hvctl.catalog import ROWS, kvm
-from hvctl.catalog.types import LibvirtPlace
-from hvctl.model.cpuid import CpuidLeaf
-from hvctl.model.host import Hardware, Host, Kvm, Libvirt, MachineType, Qemu
+from hvctl.model.host import CpuidLeaf, Hardware, Host, Kvm, Libvirt, MachineType, Qemu
 
 QEMU_MACHINES = ("2.10", "2.11", "3.0", "3.1", "6.1", "6.2", "7.1", "7.2", "8.2", "9.2", "10.0")
 
@@ -60,7 +58,7 @@ def made_qemu(*, newest: str = "10.0", unknown: tuple[str, ...] = ()) -> Qemu:
 
 def made_libvirt(*, without: tuple[str, ...] = ()) -> Libvirt:
     """A libvirt whose schema knows every element of the catalog but the named ones."""
-    places: list[LibvirtPlace] = [row.libvirt for row in ROWS if row.libvirt]
+    places = [row.libvirt for row in ROWS if row.libvirt]
     return Libvirt("11.3.0", tuple(place.path for place in places if place.path not in without))
 
 

@@ -4,19 +4,12 @@ One row for each enlightenment and option, in an order that is also libvirt's (d
 host check, explanation, JSON Schema and man pages are derived from it: a new enlightenment is a new row.
 """
 
-from __future__ import annotations
+import re
 
-from hvctl.catalog.rows import basic, hypercalls, nested, options, system, timing
-from hvctl.catalog.types import Row
+from hvctl.catalog.rows import basic, hypercalls, options, system
+from hvctl.catalog.types import Kind, Row
 
-ROWS: tuple[Row, ...] = (
-    *basic.ROWS,
-    *timing.ROWS,
-    *system.ROWS,
-    *hypercalls.ROWS,
-    *nested.ROWS,
-    *options.ROWS,
-)
+ROWS: tuple[Row, ...] = (*basic.ROWS, *system.ROWS, *hypercalls.ROWS, *options.ROWS)
 BY_ID: dict[str, Row] = {row.id: row for row in ROWS}
 ORDER: dict[str, int] = {row.id: position for position, row in enumerate(ROWS)}
 
@@ -53,3 +46,38 @@ def rank(name: str) -> tuple[int, str]:
 def names() -> tuple[str, ...]:
     """Every name that `find` understands, ids first."""
     return tuple(dict.fromkeys((*BY_ID, *_BY_NAME)))
+
+
+VERSION_SHAPE = "MAJOR.MINOR.BUILD or MAJOR.MINOR.BUILD.SPACK-SBRANCH-SNUMBER"
+"""How a profile writes the hypervisor version that a guest reads: `10.0.14393` or `10.0.14393.0-0-0`."""
+_VERSION = r"([0-9]+)\.([0-9]+)\.([0-9]+)(?:\.([0-9]+)-([0-9]+)-([0-9]+))?"
+
+
+def version_limits() -> dict[str, int]:
+    """The largest number of each part of a version: what its CPUID field holds, narrower than some property types.
+
+    By the names of its properties, which are in the order of CPUID leaf 0x40000002: major, minor, build, service pack,
+    service branch, service number (qemu:docs/system/i386/hyperv.rst, "hv-version-id-*").
+    """
+    row = next(row for row in ROWS if row.kind is Kind.VERSION)
+    return {known.name: (1 << known.field.width) - 1 if known.field else 0 for known in row.properties}
+
+
+def parse_version(text: str) -> tuple[int, ...]:
+    """The six numbers of a version, in the order of the catalog's properties; parts left out are 0.
+
+    Raises:
+        ValueError: the text has another shape, or a part does not fit into its field; the message says which.
+    """
+    match = re.fullmatch(_VERSION, text, re.ASCII)
+    if match is None:
+        raise ValueError(f"a version is written {VERSION_SHAPE}")
+    numbers = []
+    for (name, limit), digits in zip(version_limits().items(), match.groups("0"), strict=True):
+        if len(digits) > 1 and digits.startswith("0"):
+            raise ValueError(f"{digits[:20]} is not a number without leading zeros")
+        # int() of a very long text is slow, and refused beyond 4300 digits.
+        if len(digits) > 10 or int(digits) > limit:
+            raise ValueError(f"the part {name.rpartition('-')[2]} is {digits[:20]}, and at most {limit}")
+        numbers.append(int(digits))
+    return tuple(numbers)

@@ -1,7 +1,5 @@
 """Constants of the KVM and Hyper-V interfaces, by the names that their headers give them."""
 
-from __future__ import annotations
-
 # linux:include/uapi/linux/kvm.h
 KVM_CAPS = {
     "KVM_CAP_HYPERV": 44,
@@ -41,6 +39,28 @@ HV_X64_MSR_CRASH_CTL = 0x40000105
 # KVM's own leaves, moved up by 0x100 where Hyper-V's are present (qemu:target/i386/kvm/kvm.c, KVM_CPUID_SIGNATURE_NEXT)
 KVM_CPUID_SIGNATURE = 0x40000000
 KVM_CPUID_SIGNATURE_NEXT = 0x40000100
+# The bits of EAX in the leaf after it, by the properties of QEMU's CPU (qemu:target/i386/cpu.c, FEAT_KVM)
+KVM_FEATURES = {
+    "kvmclock": (0, 3),
+    "kvm-nopiodelay": (1,),
+    "kvm-mmu": (2,),
+    "kvm-asyncpf": (4,),
+    "kvm-steal-time": (5,),
+    "kvm-pv-eoi": (6,),
+    "kvm-pv-unhalt": (7,),
+    "kvm-pv-tlb-flush": (9,),
+    "kvm-asyncpf-vmexit": (10,),
+    "kvm-pv-ipi": (11,),
+    "kvm-poll-control": (12,),
+    "kvm-pv-sched-yield": (13,),
+    "kvm-asyncpf-int": (14,),
+    "kvm-msi-ext-dest-id": (15,),
+    "kvmclock-stable-bit": (24,),
+}
+# VMware's leaf for the frequencies of TSC and APIC in kHz, which QEMU writes where KVM's own are not moved up
+# (qemu:target/i386/kvm/kvm.c, kvm_arch_init_vcpu; KVM_APIC_BUS_FREQUENCY)
+VMWARE_FREQUENCIES = 0x40000010
+APIC_BUS_KHZ = 1_000_000
 
 # Always set by QEMU with any enlightenment (qemu:target/i386/kvm/kvm.c, hyperv_fill_cpuids)
 HV_HYPERCALL_AVAILABLE = 1 << 5  # 0x40000003.EAX

@@ -24,9 +24,17 @@ COMPAT = (
     Compat((2, 10), (("x-hv-max-vps", 0x40),), "qemu:hw/i386/pc.c:220"),
 )
 
+# The same of KVM's own leaves.
+KVM_COMPAT = (
+    Compat((5, 1), (("kvm-msi-ext-dest-id", False),), "qemu:hw/i386/pc.c, pc_compat_5_1"),
+    Compat((2, 8), (("vmware-cpuid-freq", False),), "qemu:hw/i386/pc.c, pc_compat_2_8"),
+)
+
 
 def version(machine: str) -> tuple[int, int] | None:
-    """The upstream version of a type such as `pc-q35-7.2`; None for families and vendors' own types."""
+    """The upstream version of a type such as `pc-q35-7.2`; None for families and others' own types."""
+    # Proxmox counts its own changes after the version: `pc-q35-9.2+pve1`.
+    machine = machine.partition("+pve")[0]
     for prefix in FAMILIES.values():
         major, _, minor = machine.removeprefix(prefix).partition(".")
         if machine.startswith(prefix) and major.isdecimal() and minor.isdecimal():
@@ -34,11 +42,17 @@ def version(machine: str) -> tuple[int, int] | None:
     return None
 
 
-def compat(machine: str) -> dict[str, bool | int]:
+def lacks_kvmclock(machine: str | None) -> bool:
+    """Whether a machine type has no kvmclock device where KVM is hidden (qemu:hw/i386/kvm/clock.c, `create_always`)."""
+    of = version(machine or "")
+    return of is not None and of <= (5, 1)
+
+
+def compat(machine: str, entries: tuple[Compat, ...] = COMPAT) -> dict[str, bool | int]:
     """The CPU properties that a versioned machine type changes; empty for others."""
     of = version(machine)
     found: dict[str, bool | int] = {}
-    for entry in COMPAT:
+    for entry in entries:
         if of is not None and of <= entry.version:
             found.update(entry.properties)
     return found

@@ -1,9 +1,11 @@
 """The parts that rows of the catalog play in rules, told by their columns: no rule names an enlightenment."""
 
-from __future__ import annotations
-
 from hvctl.catalog import BY_ID, ROWS
-from hvctl.catalog.types import Advice, Blocks, Kind, Need
+from hvctl.catalog.placement import ClockTimer, HypervElement, HypervMode, PanicDevice
+from hvctl.catalog.types import Advice, Blocks, Kind, Need, Row
+
+PREFIXES = ("hv-", "x-hv-")
+"""What the names of all properties of QEMU's that are enlightenments begin with."""
 
 CLOCK = tuple(row for row in ROWS if row.reference_clock)
 """The clock that the guest reads without an exit."""
@@ -25,7 +27,7 @@ FROM_THE_DEBUGGER = tuple(
 )
 """What is for debugging only, and so has no element."""
 
-CRASH_REPORT = tuple(row for row in ROWS if row.libvirt and row.libvirt.path.startswith("panic:"))
+CRASH_REPORT = tuple(row for row in ROWS if isinstance(row.libvirt, PanicDevice))
 """What takes the guest's crash dump."""
 
 POINTLESS = tuple(
@@ -66,11 +68,17 @@ FOR_NESTED = tuple(row for row in ROWS if row.for_nested)
 RECOMMENDED = tuple(row for row in ROWS if row.advice is Advice.ON)
 """What every Windows guest should get."""
 
-PLACES = {row.libvirt.path: row for row in ROWS if row.libvirt}
-"""The rows by the places that libvirt has for them."""
+ELEMENTS = {row.libvirt.path: row for row in ROWS if isinstance(row.libvirt, HypervElement)}
+"""The rows that are elements in `<hyperv>`, by their paths below it, such as `stimer/direct`."""
 
-MODES = {row.id: row for row in ROWS if row.libvirt and row.libvirt.path == "@mode"}
+MODES = {row.libvirt.name: row for row in ROWS if isinstance(row.libvirt, HypervMode)}
 """The rows that are a mode of `<hyperv>`."""
+
+CLOCK_TIMERS = {row.libvirt.name: row for row in ROWS if isinstance(row.libvirt, ClockTimer)}
+"""The rows that are a timer of `<clock>`, by its name."""
+
+PANIC_DEVICES = {row.libvirt.model: row for row in ROWS if isinstance(row.libvirt, PanicDevice)}
+"""The rows that are a panic device, by its model."""
 
 PROPERTIES = {
     name: row
@@ -79,3 +87,8 @@ PROPERTIES = {
     for name in (known.name, *(row.property_aliases if len(row.properties) == 1 else ()))
 }
 """The rows by QEMU's names of their properties."""
+
+
+def enclosing(row: Row) -> Row | None:
+    """The row whose element another one's is written in."""
+    return ELEMENTS[row.libvirt.inside] if isinstance(row.libvirt, HypervElement) and row.libvirt.inside else None

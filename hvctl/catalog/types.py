@@ -1,7 +1,9 @@
-"""The columns of the catalog."""
+"""The columns of the catalog, and what they mean for a live migration."""
 
 from enum import StrEnum
 from typing import NamedTuple
+
+from hvctl.catalog.placement import Placement
 
 
 class Kind(StrEnum):
@@ -96,21 +98,6 @@ class Release(NamedTuple):
     certain: bool = True
 
 
-class LibvirtPlace(NamedTuple):
-    """Where libvirt writes the row.
-
-    `path` is relative to `<hyperv>` (`stimer/direct`), or `timer:NAME`, `panic:MODEL`, `@mode`. `attribute` carries
-    the value beside `state`. `abi_checked` is whether libvirt compares it before it migrates
-    (libvirt:src/conf/domain_conf.c, virDomainDefFeaturesCheckABIStability()).
-    """
-
-    path: str
-    since: str
-    attribute: str = ""
-    minimum: int | None = None
-    abi_checked: bool = True
-
-
 class Legacy(NamedTuple):
     """What shows the row on a kernel without KVM_CAP_HYPERV_CPUID (before 5.0), as QEMU synthesises it."""
 
@@ -118,16 +105,26 @@ class Legacy(NamedTuple):
     msr: int = 0
 
 
+class MsrAtReset(NamedTuple):
+    """An MSR that QEMU writes at reset where the row is on, whether or not KVM has it; `place` is QEMU's order."""
+
+    place: int
+    msr: int
+    value: int
+
+
 class Row(NamedTuple):
     """One enlightenment or option; everything hvctl knows of it.
 
     `qemu_name` and `feature` are the description and the number (HYPERV_FEAT_*) that order QEMU's checks and fill its
     messages; None for options outside that table. `checks` are the CPUID bits that QEMU demands of KVM and gives the
-    guest, `adds` what it sets beside them. `requires` are the dependencies that QEMU's code enforces. `for_nested`
-    marks what a guest that runs Hyper-V itself should get. `takes_all` is the row that turns on all that KVM has: those
-    with `in_passthrough`, while those with `overwritten` get KVM's own value. `migration_error` is what QEMU says
-    where the row stands in the way of a migration, `ramblock` the name of memory that QEMU sends for it. `vendors` is
-    empty where any CPU will do.
+    guest, `adds` what it sets beside them. `caps` are KVM's capabilities for it; `board_error` is QEMU's message where
+    they are missing and it makes the machine, `vcpu_error` the one where it makes the vCPU. `requires` are the
+    dependencies that QEMU's code enforces. `for_nested` marks what a guest that runs Hyper-V itself should get.
+    `takes_all` is the row that turns on all that KVM has: those with `in_passthrough`, while those with `overwritten`
+    get KVM's own value. `migration_error` is what QEMU says where the row stands in the way of a migration, `ramblock`
+    the name of memory that QEMU sends for it. `vendors` is empty where any CPU will do. `libvirt` is None for what only
+    QEMU's own arguments can say.
     """
 
     id: str
@@ -144,6 +141,9 @@ class Row(NamedTuple):
     adds: tuple[Bits, ...] = ()
     leaves: tuple[tuple[int, int, int, int, int], ...] = ()
     caps: tuple[str, ...] = ()
+    board_error: str = ""
+    vcpu_error: str = ""
+    at_reset: MsrAtReset | None = None
     legacy: Legacy | None = None
     requires: tuple[str, ...] = ()
     requires_unless: str = ""
@@ -154,7 +154,7 @@ class Row(NamedTuple):
     overwritten: bool = False
     reference_clock: bool = False
     irqchip: bool = False
-    libvirt: LibvirtPlace | None = None
+    libvirt: Placement | None = None
     minimum: int | None = None
     maximum: int | None = None
     needs: tuple[Need, ...] = ()
@@ -175,3 +175,28 @@ class Row(NamedTuple):
     experimental: bool = False
     since_qemu: Release | None = None
     since_kvm: Release | None = None
+
+
+class Hazard(NamedTuple):
+    """Why a guest with a row must not migrate; `remedy` is what would help beside `migration: none`, or empty."""
+
+    reason: str
+    remedy: str = ""
+
+
+def hazard(row: Row, value: int | str | None, *, fixed_tsc: bool) -> Hazard | None:
+    """The hazard of a row that is on with a value; `fixed_tsc` says whether tsc-frequency is set."""
+    if row.blocks_migration is Blocks.ALWAYS:
+        return Hazard("QEMU does not migrate a guest with it")
+    if blocks(row, value):
+        return Hazard("QEMU does not migrate a guest with the value auto", f"write `{row.id}: on`")
+    if row.blocks_migration is Blocks.LOST:
+        return Hazard("a migration loses its state")
+    if Need.TSC_FREQUENCY in row.needs and not fixed_tsc:
+        return Hazard("without tsc-frequency a migration can lose the guest", "write `tsc-frequency: auto`")
+    return None
+
+
+def blocks(row: Row, value: int | str | None) -> bool:
+    """Whether QEMU refuses to migrate a guest with a row and a value."""
+    return row.blocks_migration is Blocks.ALWAYS or (row.blocks_migration is Blocks.AUTO and value == "auto")

@@ -1,5 +1,6 @@
-"""The guests that a profile can name, and what goes with them."""
+"""The guests that a profile can name, and what goes with them; and how one looks that is Windows."""
 
+import re
 from typing import NamedTuple
 
 
@@ -45,3 +46,24 @@ USES = (
     Use("wsl2", "Windows Subsystem for Linux 2", True),
     Use("gpu-passthrough", "a graphics card assigned to the guest", False),
 )
+
+MICROSOFT = "http://microsoft.com/win/"
+SYSTEMS = {f"{MICROSOFT}{short}": release.id for release in GUESTS for short in release.libosinfo}
+"""The releases by libosinfo's ids."""
+# Compiled when it is needed, which takes as long as several files: where libosinfo's id is written, it is not.
+_NAME = (
+    r"(?<![a-z])(?:w2k\d+|win(?:dows(?:server)?(?![a-z])"
+    r"|[-_ ]?(?:(?:7|8|1[01]|20\d\d|2k\d+)(?!\d)|(?:xp|vista|srv|server)(?![a-z]))))"
+)
+# OVMF's builds with Microsoft's keys, by the names of Debian, Ubuntu and Fedora.
+_KEYS = r"\.ms\.fd|\.secboot\.|secure"
+
+
+def looks_like(name: str) -> bool:
+    """Whether a guest's name says that it is Windows."""
+    return re.search(_NAME, name[:200], re.IGNORECASE) is not None
+
+
+def has_keys(path: str) -> bool:
+    """Whether a firmware's file name says that it has Microsoft's keys."""
+    return re.search(_KEYS, path[:4096], re.IGNORECASE) is not None

@@ -1,8 +1,11 @@
-"""What /proc and /sys say about the processor and the KVM modules, below any root folder. Unknown is None."""
+"""What Linux says of the processor and the KVM modules in /proc and /sys, below any root directory; unknown is None.
 
-from __future__ import annotations
+And what it does to a child whose parent has died.
+"""
 
 import os
+import signal
+from collections.abc import Callable
 from typing import NamedTuple
 
 from hvctl.model.host import Hardware
@@ -99,3 +102,25 @@ def _read(path: str, until: bytes = b"") -> str:
     finally:
         os.close(descriptor)
     return data.decode("utf-8", "replace")
+
+
+PR_SET_PDEATHSIG = 1  # linux:include/uapi/linux/prctl.h
+
+
+def die_with_parent() -> Callable[[], None]:
+    """What a child calls between fork and exec, to be killed when the thread that started it ends.
+
+    The signal outlives exec (prctl(2)), but a parent that died before is not told of: then the child has another parent
+    already. Nothing is imported and no lock taken after the fork.
+    """
+    import ctypes  # takes as long as all else that is read here, and most commands start no child
+
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    parent = os.getpid()
+
+    def setup() -> None:
+        prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return setup

@@ -4,19 +4,17 @@ KVM_GET_SUPPORTED_HV_CPUID is asked on the device (KVM_CAP_SYS_HYPERV_CPUID, 5.1
 answer is put together from capabilities and MSRs. linux:Documentation/virt/kvm/api.rst, "KVM_GET_SUPPORTED_HV_CPUID".
 """
 
-from __future__ import annotations
-
 import errno
 import struct
 from array import array
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from hvctl.catalog.kvm import KVM_CAPS
+from hvctl.catalog import ROWS
+from hvctl.catalog.kvm import HV_CPUID_ENLIGHTMENT_INFO, HV_CPUID_FEATURES, HV_HYPERCALL_AVAILABLE, KVM_CAPS, REGISTERS
+from hvctl.catalog.types import Legacy
 from hvctl.host.kvm_device import IoctlError, KvmDevice, LinuxKvm, ask, opened, throw_away_vcpu
-from hvctl.host.synthesis import UNSEEN, synthesise
-from hvctl.model.cpuid import CpuidLeaf
-from hvctl.model.host import Kvm
+from hvctl.model.host import CpuidLeaf, Kvm
 
 # struct kvm_cpuid2: nent, padding; entries of function, index, flags, eax, ebx, ecx, edx, padding[3].
 _HEADER = struct.Struct("=II")
@@ -36,6 +34,8 @@ NO_HYPERV = (
     ),
     "boot a kernel built with CONFIG_KVM_HYPERV=y, as the kernels of the distributions are",
 )
+# What the capabilities and MSRs cannot show: QEMU takes these for absent.
+UNSEEN = tuple(row.id for row in ROWS if row.checks and row.legacy is None)
 
 
 class KvmAnswers(NamedTuple):
@@ -162,3 +162,28 @@ def _tsc_hz(device: KvmDevice, vcpu: int, caps: Mapping[str, int]) -> int | None
     except IoctlError:
         # EIO where the host's TSC is not stable: then there is no frequency to tell.
         return None
+
+
+def synthesise(caps: Mapping[str, int], msrs: Collection[int]) -> tuple[CpuidLeaf, ...]:
+    """The leaves that QEMU makes up for a kernel without KVM_CAP_HYPERV_CPUID (before 5.0): features and
+    recommendations, with the bits that rows check (qemu:target/i386/kvm/kvm.c:1194-1291; each row's `legacy` column).
+
+    Args:
+        caps: the answers to KVM_CHECK_EXTENSION by name.
+        msrs: the indices of KVM_GET_MSR_INDEX_LIST.
+    """
+    registers = {HV_CPUID_FEATURES: dict.fromkeys(REGISTERS, 0), HV_CPUID_ENLIGHTMENT_INFO: dict.fromkeys(REGISTERS, 0)}
+    registers[HV_CPUID_FEATURES]["eax"] = HV_HYPERCALL_AVAILABLE
+    for row in ROWS:
+        if row.legacy is None or not _shown(row.legacy, caps, msrs):
+            continue
+        for bits in row.checks:
+            leaf = registers.setdefault(bits.leaf, dict.fromkeys(REGISTERS, 0))
+            leaf[bits.register] |= bits.mask
+    return tuple(CpuidLeaf(leaf, **values) for leaf, values in sorted(registers.items()))
+
+
+def _shown(legacy: Legacy, caps: Mapping[str, int], msrs: Collection[int]) -> bool:
+    if legacy.cap and caps.get(legacy.cap, 0) <= 0:
+        return False
+    return not legacy.msr or legacy.msr in msrs

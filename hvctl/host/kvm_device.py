@@ -3,8 +3,6 @@
 Numbers and structures: linux:include/uapi/linux/kvm.h.
 """
 
-from __future__ import annotations
-
 import errno
 import fcntl
 import os
@@ -87,7 +85,7 @@ class LinuxKvm:
             # O_NONBLOCK: below --root there can be a FIFO.
             descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
         except IsADirectoryError as error:
-            raise _not_kvm(self.path, "it is a folder") from error
+            raise _not_kvm(self.path, "it is a directory") from error
         except PermissionError as error:
             raise _forbidden(self.path) from error
         except FileNotFoundError as error:
@@ -177,7 +175,7 @@ def _unusable(path: str, error: OSError) -> HostError:
     text = os.strerror(error.errno or 0)
     if error.errno in (errno.ENODEV, errno.ENXIO):
         return HostError(f"no driver answers at {path} ({text})", _LOAD)
-    return HostError(f"{path} cannot be opened: {text}", "check what stands at this path")
+    return HostError(f"{path} cannot be opened: {text}", "check what this path is")
 
 
 def _forbidden(path: str) -> HostError:
@@ -185,7 +183,7 @@ def _forbidden(path: str) -> HostError:
     try:
         node = os.stat(path)
     except OSError:
-        return HostError(message, "a folder above it may not be entered by this user")
+        return HostError(message, "check the permissions of its parent directories")
     group = _group_name(node.st_gid)
     if node.st_gid and node.st_mode & 0o060 == 0o060:
         return HostError(

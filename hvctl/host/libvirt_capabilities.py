@@ -6,21 +6,20 @@ QEMU or this libvirt lacks it. A listing without any row that KVM has to support
 Hyper-V emulation too (observed with libvirt 9.0), so it tells nothing about KVM.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from hvctl.catalog import ROWS, rank
 from hvctl.catalog.kvm import REGISTERS
+from hvctl.catalog.placement import HypervElement, Placement
 from hvctl.catalog.types import Row
 from hvctl.errors import HostError, InputError
-from hvctl.host.decode import is_frequency
-from hvctl.model.cpuid import CpuidLeaf
-from hvctl.model.host import LIBVIRT, Hardware, Host, Kvm, Libvirt, MachineType, Qemu
+from hvctl.host.host_file import is_frequency
+from hvctl.model.host import LIBVIRT, CpuidLeaf, Hardware, Host, Kvm, Libvirt, MachineType, Qemu
 from hvctl.text.json_fields import is_line
-from hvctl.xml.source import Element, parse
+from hvctl.xml.document import Element
+from hvctl.xml.reader import parse
 
 ARCH = "x86_64"
 NOTE = (
@@ -146,8 +145,16 @@ def _told(domain: Element) -> Iterator[Row]:
     """The rows that can be had, in the catalog's order."""
     listed, defaults = _listed(domain), _defaults(domain)
     for row in ROWS:
-        if row.libvirt and (row.libvirt.path in listed or defaults.get(row.libvirt.path.replace("/", "_"), False)):
+        if row.libvirt and (row.libvirt.path in listed or defaults.get(_default(row.libvirt), False)):
             yield row
+
+
+def _default(place: Placement) -> str:
+    """The name of a placement among the defaults, such as `stimer_direct`."""
+    match place:
+        case HypervElement(name, inside=inside) if inside:
+            return f"{inside}_{name}"
+    return place.path
 
 
 def _elements(domain: Element) -> set[str]:
@@ -155,7 +162,7 @@ def _elements(domain: Element) -> set[str]:
     known = _listed(domain)
     defaults = _defaults(domain)
     for row in ROWS:
-        if row.libvirt and "/" in row.libvirt.path and row.libvirt.path.replace("/", "_") in defaults:
+        if isinstance(row.libvirt, HypervElement) and row.libvirt.inside and _default(row.libvirt) in defaults:
             known.add(row.libvirt.path)
     for panic in _below(domain, "devices", "panic"):
         enums = [enum for enum in panic.named("enum") if enum.get("name") == "model"]

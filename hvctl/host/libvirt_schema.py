@@ -3,8 +3,6 @@
 domaincommon.rng is a RELAX NG grammar of 230 to 300 kB; only the definitions that matter are parsed.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterator
@@ -12,6 +10,7 @@ from typing import Any
 
 from hvctl.catalog import rank
 from hvctl.model.host import Libvirt
+from hvctl.text.files import UnreadableError, read
 
 SCHEMA = "usr/share/libvirt/schemas/domaincommon.rng"
 _MOST_BYTES = 8 * 1024 * 1024
@@ -34,14 +33,11 @@ def read_libvirt(root: str) -> Libvirt | None:
         SchemaError: the schema is there but cannot be used.
     """
     try:
-        with open(os.path.join(root, SCHEMA), "rb") as stream:
-            text = stream.read(_MOST_BYTES + 1)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise SchemaError(error.strerror or str(error)) from error
-    if len(text) > _MOST_BYTES:
-        raise SchemaError(f"it is larger than {_MOST_BYTES} bytes")
+        text = read(os.path.join(root, SCHEMA), _MOST_BYTES, pipe=False)
+    except UnreadableError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        raise SchemaError(error.reason) from error
     return Libvirt(_version(root), schema_elements(text))
 
 

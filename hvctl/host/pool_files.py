@@ -5,26 +5,25 @@ only where the rest is new, it is decoded and checked as JSON. So a file costs l
 grows with the classes.
 """
 
-from __future__ import annotations
-
 import json
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain, count
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 
-from hvctl.errors import InputError
-from hvctl.host.decode import FORM, is_frequency
-from hvctl.host.host_file import load_host, stem
-from hvctl.model.host import Host, Qemu
-from hvctl.model.pool import HostClass, Member, Pool
-from hvctl.model.span import Problem
-from hvctl.text.json_document import decode, read_bytes
+from hvctl.errors import InputError, Problem
+from hvctl.host.host_file import FORM, is_frequency, load_host, stem
+from hvctl.model.host import Host, HostClass, Member, Pool, Qemu
+from hvctl.text.files import decode
+from hvctl.text.json_document import read_bytes
 from hvctl.text.json_fields import is_line
+from hvctl.text.problems import counted, printable
 
 T = TypeVar("T")
 _MOST_PROBLEMS = 20
+_SUFFIX = ".json"
 
 
 def read_pool(files: Iterable[str]) -> Pool:
@@ -37,6 +36,30 @@ def read_pool(files: Iterable[str]) -> Pool:
     for path in files:
         reader.add(path)
     return reader.pool()
+
+
+def host_files(paths: Sequence[str]) -> list[str]:
+    """The files among these paths, and those in the directories among them; raises InputError."""
+    found: list[str] = []
+    problems: list[Problem] = []
+    for path in paths:
+        if path == "-" or not os.path.isdir(path):
+            found.append(path)
+            continue
+        try:
+            inside = sorted(entry.path for entry in os.scandir(path) if entry.name.endswith(_SUFFIX))
+        except OSError as error:
+            problems.append(Problem(f"{path}: the directory cannot be read: {error.strerror}"))
+            continue
+        # A pipe in a directory that nobody writes to would block for ever; one that is named is meant.
+        odd = [entry for entry in inside if os.path.exists(entry) and not os.path.isfile(entry)]
+        problems += [Problem(f"{entry}: this is not a regular file") for entry in odd]
+        if not inside:
+            problems.append(Problem(f"{path}: the directory holds no host files (*{_SUFFIX})", None, FORM.hint))
+        found += inside
+    if problems:
+        raise InputError(problems)
+    return found
 
 
 class PoolReader:
@@ -69,8 +92,7 @@ class PoolReader:
     def pool(self) -> Pool:
         """All that was read; raises InputError where anything was wrong."""
         if self._problems:
-            files = "1 more file was" if self._unread == 1 else f"{self._unread} more files were"
-            more = [Problem(f"{files} not looked at")] if self._unread else []
+            more = [Problem(f"not looked at: {counted(self._unread, 'more file')}")] if self._unread else []
             raise InputError([*self._problems[:_MOST_PROBLEMS], *more], FORM.hint)
         return Pool(tuple(HostClass(facts, tuple(members)) for facts, members in self._classes.items()))
 
@@ -79,18 +101,18 @@ class PoolReader:
         cut = _cut(data) if self._count > 1 else None
         members = self._known.get(cut.digest) if cut else None
         if cut is None or members is None:
-            host = load_host(decode(data, path, FORM), path)
+            host = load_host(decode(data, path), path)
             members = self._classes.setdefault(self._facts(host), [])
             if cut and _stands_for(cut, data, host):
                 self._known[cut.digest] = members
-            return members, Member(host.name or stem(path) or _printable(path), host.hardware.tsc_hz)
-        return members, Member(cut.name or stem(path) or _printable(path), cut.tsc_hz)
+            return members, Member(host.name or stem(path) or printable(path), host.hardware.tsc_hz)
+        return members, Member(cut.name or stem(path) or printable(path), cut.tsc_hz)
 
     def _unused(self, name: str, path: str) -> str:
         """Two recordings of one machine are worth comparing, but messages must tell them apart."""
         if name not in self._names:
             return name
-        name = f"{name} ({_printable(path)})"
+        name = f"{name} ({printable(path)})"
         numbered = (f"{name} {number}" for number in count(2))
         return next(one for one in chain([name], numbered) if one not in self._names)
 
@@ -117,11 +139,6 @@ def _in_order(qemu: Qemu) -> Qemu:
 
 def _sorted(items: tuple[tuple[str, T], ...]) -> tuple[tuple[str, T], ...]:
     return tuple(sorted(items, key=itemgetter(0)))
-
-
-def _printable(path: str) -> str:
-    """A path as it can be part of a name: names reach the terminal."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in path)
 
 
 _NAME = re.compile(rb'"name"\s*:\s*(null|"(?:[^"\\\x00-\x1f]|\\.)*")')
@@ -173,7 +190,7 @@ def _stands_for(cut: _Cut, data: bytes, host: Host) -> bool:
     name, tsc_hz = "b" if host.name == "a" else "a", 10**9 + (host.hardware.tsc_hz == 10**9)
     changed = _exchanged(data, cut.places, (json.dumps(name).encode(), b"%d" % tsc_hz))
     try:
-        seen = load_host(decode(changed, "", FORM), "")
+        seen = load_host(decode(changed, ""), "")
     except InputError:
         return False
     return seen == host._replace(name=name, hardware=host.hardware._replace(tsc_hz=tsc_hz))

@@ -1,14 +1,20 @@
-"""All facts of this machine, each group with where it comes from."""
+"""All facts of this machine, each group with where it comes from; and which QEMU binaries it has.
 
-from __future__ import annotations
+Asking QEMU costs two starts of it; gen and launch need the answer every time. check-host always asks again. For the
+others the answer is kept until the binary, the kernel or KVM's answers change: as a host file under XDG_CACHE_HOME,
+after a line that names all it depends on; whatever is odd about that file makes it worthless and no error.
+"""
 
 import os
 from collections.abc import Sequence
 
-from hvctl.errors import HostError
+from hvctl import __version__
+from hvctl.errors import HostError, HvctlError
+from hvctl.host.host_file import dump_host, load_host
 from hvctl.host.hostfs import HostFiles, read_host_files
-from hvctl.host.kvm import probe_kvm
+from hvctl.host.kvm import NO_HYPERV, probe_kvm
 from hvctl.model.host import Host, Kvm, Libvirt, Qemu
+from hvctl.text.files import read, replace
 
 _KVM_HOW = {
     "system-ioctl": "KVM_GET_SUPPORTED_HV_CPUID on /dev/kvm",
@@ -16,6 +22,11 @@ _KVM_HOW = {
     "synthesis": "KVM_CHECK_EXTENSION and KVM_GET_MSR_INDEX_LIST, as QEMU does before Linux 5.0",
     "capabilities": "KVM_CHECK_EXTENSION: there is nothing more to ask",
 }
+_NAMES = ("qemu-system-x86_64", "qemu-kvm")
+# RHEL, CentOS and SUSE keep it off the PATH.
+_PLACES = ("/usr/bin/qemu-system-x86_64", "/usr/libexec/qemu-kvm", "/usr/bin/qemu-kvm", "/usr/lib/qemu-kvm")
+# Debian's and Ubuntu's is a script around qemu-system-x86_64 that adds -enable-kvm: only if there is nothing else.
+_LAST = "/usr/bin/kvm"
 
 
 def probe_host(
@@ -29,7 +40,7 @@ def probe_host(
     """Probe this machine.
 
     Args:
-        root: a folder to take /dev/kvm, /proc, /sys and libvirt's schema from instead of `/`; QEMU is then not asked
+        root: a directory to take /dev/kvm, /proc, /sys and libvirt's schema from instead of `/`; QEMU is then not asked
             with KVM, since it would use the machine's own.
         qemu: binaries to ask instead of those that are found.
         with_qemu: whether to start QEMU at all.
@@ -41,7 +52,7 @@ def probe_host(
     """
     folder = "/" if root is None else root
     if not os.path.isdir(folder):
-        raise HostError(f"there is no folder {folder}", "give --root a folder that holds dev, proc and sys")
+        raise HostError(f"no directory {folder}", "give --root a directory that holds dev, proc and sys")
     answers = probe_kvm(os.path.join(folder, "dev/kvm"))
     files = read_host_files(folder)
     hardware = files.hardware._replace(tsc_hz=answers.tsc_hz, tsc_scaling=answers.tsc_scaling)
@@ -60,9 +71,32 @@ def probe_host(
     )
 
 
-def _qemu(named: Sequence[str] | None, notes: list[str], *, kvm: bool) -> tuple[Qemu, ...]:
-    from hvctl.host.binaries import find_binaries, named_binaries
+def this_host(
+    qemu: Sequence[str] | None = None, *, libvirt: bool = True, option: str = "--qemu", hyperv: bool = True
+) -> Host:
+    """This machine, probed, with the first QEMU only: the one that would be started.
 
+    Args:
+        qemu: binaries to ask instead of those that are found.
+        libvirt: whether to look at the installed libvirt.
+        option: the command's option that names a binary, for messages.
+        hyperv: whether a KVM without Hyper-V emulation is an error.
+
+    Raises:
+        HostError: no usable KVM, a KVM without Hyper-V emulation, or no QEMU.
+    """
+    host = probe_host(with_qemu=False, with_libvirt=libvirt)
+    if hyperv and not host.kvm.hyperv:
+        raise HostError(*NO_HYPERV)
+    paths = named_binaries(qemu) if qemu else find_binaries()
+    answer, notes = ask_first(paths, host)
+    if answer is None:
+        found = "; ".join(notes) or "none was found on PATH or in the usual places"
+        raise HostError(f"no QEMU: {found}", f"install qemu-system-x86, or name a binary with {option}")
+    return host._replace(qemu=(answer,), notes=(*host.notes, *notes))
+
+
+def _qemu(named: Sequence[str] | None, notes: list[str], *, kvm: bool) -> tuple[Qemu, ...]:
     paths = named_binaries(named) if named else find_binaries()
     if not paths:
         notes.append("no QEMU was found on PATH or in the usual places; name one with --qemu")
@@ -103,3 +137,94 @@ def _how(kvm: Kvm, files: HostFiles, binaries: tuple[Qemu, ...], *, with_libvirt
     if with_libvirt:
         how.append(("libvirt", "the installed domaincommon.rng and the name of the library"))
     return tuple(how)
+
+
+def find_binaries() -> tuple[str, ...]:
+    """The absolute paths of the QEMU binaries to be found, the one to be used first in front, each file once."""
+    found = [path for path in (*map(_on_path, _NAMES), *_PLACES) if path and os.access(path, os.X_OK)]
+    return _once(found) or _once([_LAST] if os.access(_LAST, os.X_OK) else [])
+
+
+def named_binaries(names: Sequence[str]) -> tuple[str, ...]:
+    """Absolute paths for what a user named; a name without a slash is looked up on PATH."""
+    return _once([(None if "/" in name else _on_path(name)) or name for name in names])
+
+
+def _on_path(name: str) -> str | None:
+    # Not shutil.which: shutil imports every compression module there is.
+    places = [os.path.join(directory, name) for directory in os.get_exec_path()]
+    return next((path for path in places if os.path.isfile(path) and os.access(path, os.X_OK)), None)
+
+
+def _once(paths: Sequence[str]) -> tuple[str, ...]:
+    by_file = {os.path.realpath(path): os.path.abspath(path) for path in reversed(paths)}
+    return tuple(reversed(by_file.values()))
+
+
+LARGEST = 1 << 20
+
+
+def ask_first(paths: Sequence[str], host: Host) -> tuple[Qemu | None, tuple[str, ...]]:
+    """The first of these binaries that is a QEMU, and notes on those before it.
+
+    Args:
+        paths: absolute paths, the preferred one first.
+        host: this machine, without QEMU: what the answer with KVM depends on.
+    """
+    notes: list[str] = []
+    for path in paths:
+        key = _key(path, host)
+        qemu = _read(path, key)
+        if qemu is None:
+            from hvctl.host.qemu import probe_qemus
+
+            answers = probe_qemus([path])
+            notes += answers.notes
+            qemu = answers.qemu[0] if answers.qemu else None
+            # An answer that lacks what KVM should have told may be better next time.
+            if qemu and qemu.expansion is not None:
+                _write(path, key, host._replace(qemu=(qemu,)))
+        if qemu:
+            return qemu, tuple(notes)
+    return None, tuple(notes)
+
+
+def _key(path: str, host: Host) -> str:
+    """One line with all that decides the answer: hvctl, the file, the kernel, KVM and the processor."""
+    try:
+        real = os.path.realpath(path)
+        status = os.stat(real)
+    except OSError:
+        return ""
+    file = (real, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return repr((__version__, file, host.kvm, host.hardware._replace(tsc_hz=None))).replace("\n", " ")
+
+
+def _place(path: str) -> str | None:
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    if not os.path.isabs(base):
+        return None
+    return os.path.join(base, "hvctl", "qemu" + path.replace("%", "%25").replace("/", "%"))
+
+
+def _read(path: str, key: str) -> Qemu | None:
+    place = _place(path)
+    if not place or not key:
+        return None
+    try:
+        text = read(place, LARGEST, pipe=False, owner=os.geteuid()).decode()
+        first, _, rest = text.partition("\n")
+        return load_host(rest, place).qemu[0] if first == key else None
+    except (ValueError, HvctlError, IndexError):
+        return None
+
+
+def _write(path: str, key: str, host: Host) -> None:
+    place = _place(path)
+    if not place or not key:
+        return
+    try:
+        os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
+        replace(place, f"{key}\n{dump_host(host)}".encode())
+    except OSError:
+        return  # a cache that cannot be written is only slow

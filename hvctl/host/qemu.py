@@ -3,8 +3,6 @@
 Nothing an answer holds is believed unseen: types are checked, texts and lists bounded.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -12,14 +10,13 @@ from typing import Any, NamedTuple
 from qemu.qmp import ExecuteError
 
 from hvctl.catalog import ROWS, machines, rank
+from hvctl.catalog.roles import PREFIXES
 from hvctl.host.hostfs import clean
-from hvctl.host.qemu_process import Monitor, ProbeError, running
-from hvctl.host.qmp_replies import BadReplyError, listed, number, record, text
+from hvctl.host.qemu_process import BadReplyError, Monitor, ProbeError, listed, number, record, running, text
 from hvctl.model.host import MachineType, Qemu, Scalar
 
 LIMIT = 10.0
 _CPU = "max-x86_64-cpu"
-_PREFIXES = ("hv-", "x-hv-")
 _SIGHTED_OPTION = "run-with"
 _WITHOUT_KVM = "with KVM it cannot be asked, so its CPU models are not known"
 _ABSTRACT_MODELS = ("host", "max", "base")
@@ -105,7 +102,7 @@ async def _ask_general(monitor: Monitor, path: str) -> Qemu:
                 (
                     (text(entry.get("name")), text(entry.get("type")))
                     for entry in properties
-                    if text(entry.get("name")).startswith(_PREFIXES)
+                    if text(entry.get("name")).startswith(PREFIXES)
                 ),
                 key=lambda known: rank(known[0]),
             )
@@ -180,7 +177,7 @@ def _plain(properties: dict[str, Any] | None) -> tuple[tuple[str, Scalar], ...] 
     return tuple(
         (text(name), text(value) if isinstance(value, str) else value)
         for name, value in sorted(properties.items())
-        if isinstance(value, bool | int | str) and not name.startswith(_PREFIXES) and _bounded(value)
+        if isinstance(value, bool | int | str) and not name.startswith(PREFIXES) and _bounded(value)
     )
 
 

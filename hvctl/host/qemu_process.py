@@ -1,6 +1,7 @@
-"""A QEMU that is started for questions only: QMP over an inherited socket, and nothing left behind."""
+"""A QEMU that is started for questions only: QMP over an inherited socket, and nothing left behind.
 
-from __future__ import annotations
+Nothing in an answer is believed unseen: record(), listed(), text() and number() take it or raise BadReplyError.
+"""
 
 import asyncio
 import contextlib
@@ -15,14 +16,15 @@ from typing import Any
 
 from qemu.qmp import ExecInterruptedError, QMPClient, QMPError
 
-from hvctl.host.hostfs import clean
-from hvctl.host.pdeathsig import die_with_parent
+from hvctl.host.hostfs import clean, die_with_parent
 
 # What QEMU wrote to stderr is quoted from its end; a pipe holds 64 KiB, so more than that is never read.
 _MOST_STDERR = 64 * 1024
 _FAREWELL = 1.0
 # qemu.qmp logs each failure; without a handler Python would print that on stderr.
 logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
+MOST_ENTRIES = 5000
+MOST_CHARACTERS = 200
 
 
 class ProbeError(Exception):
@@ -85,7 +87,7 @@ async def _start(
         path,
         *(word for accelerator in accelerators for word in ("-accel", accelerator)),
         *("-machine", "none", "-nodefaults", "-no-user-config", "-display", "none", "-S"),
-        *("-chardev", f"socket,fd={monitor.fileno()},id=hvctl", "-mon", "chardev=hvctl,mode=control"),
+        *("-chardev", f"socket,fd={monitor.fileno()},id=hvctl", "-qmp", "chardev:hvctl"),
         pass_fds=(monitor.fileno(),),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
@@ -135,3 +137,35 @@ def _last_line(errors: int) -> str:
         return ""
     lines = [line for line in text.splitlines() if line.strip()]
     return clean(lines[-1]) if lines else ""
+
+
+class BadReplyError(ValueError):
+    """A QMP answer has not the form that QEMU documents."""
+
+
+def record(value: Any) -> dict[str, Any]:
+    """An object of reasonable size; raises BadReplyError."""
+    if not isinstance(value, dict) or len(value) > MOST_ENTRIES:
+        raise BadReplyError("an answer is not an object of reasonable size")
+    return value
+
+
+def listed(value: Any) -> list[Any]:
+    """A list of reasonable length; raises BadReplyError."""
+    if not isinstance(value, list) or len(value) > MOST_ENTRIES:
+        raise BadReplyError("an answer is not a list of reasonable length")
+    return value
+
+
+def text(value: Any) -> str:
+    """A short printable text; raises BadReplyError."""
+    if not isinstance(value, str) or len(value) > MOST_CHARACTERS or not value.isprintable():
+        raise BadReplyError("an answer has something else where a short text is expected")
+    return value
+
+
+def number(value: Any) -> int:
+    """A number that is not negative and fits into 31 bits; raises BadReplyError."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 31:
+        raise BadReplyError("an answer has something else where a number is expected")
+    return value

@@ -1,9 +1,9 @@
-"""What lint finds: one fault in a file, where it stands, why it matters, and what would mend it."""
+"""What lint finds: one fault in a file, its place, why it matters, and what would fix it."""
 
 from enum import StrEnum
 from typing import NamedTuple
 
-from hvctl.model.span import Span
+from hvctl.errors import Span
 
 
 class Severity(StrEnum):
@@ -41,7 +41,7 @@ class Edit(NamedTuple):
 
 
 class Fix(NamedTuple):
-    """How a finding can be mended. `edits` do not overlap, and are empty where nobody asked for them."""
+    """How a finding can be fixed. `edits` do not overlap, and are empty where they were not asked for."""
 
     title: str
     safety: Safety
@@ -76,12 +76,3 @@ class Unchecked(NamedTuple):
 
     path: str
     reason: str
-
-
-class Report(NamedTuple):
-    """All that came of a run over files; `files` is how many were judged."""
-
-    findings: tuple[Finding, ...]
-    unchecked: tuple[Unchecked, ...] = ()
-    skipped: tuple[Skipped, ...] = ()
-    files: int = 0

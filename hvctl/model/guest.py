@@ -1,56 +1,411 @@
-"""What a guest is configured with, as a domain XML, a QEMU command line, a running QEMU or a plan says it.
+"""A configured guest: what a text, a running QEMU or a plan says of it, right or wrong, each thing with its place.
 
-Beside a Profile, which wishes, and a Plan, which is resolved: a Guest states what is written down, right or wrong.
+Beside a Profile, which wishes, and a Plan, which is resolved. A reader of a syntax makes a Guest, or a class of its own
+derived from it; rules, conversions, migration verdicts and proofs are written for the Guest and know no syntax.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
 
+import copy
+from collections.abc import Iterable, Iterator, Sequence
+from enum import StrEnum
+from typing import Any, ClassVar, NamedTuple, Self
+
+from hvctl.catalog import BY_ID, ORDER, machines
+from hvctl.catalog.placement import HypervElement
+from hvctl.catalog.types import Row
+from hvctl.errors import InputError, Problem, Span
+from hvctl.model.finding import Edit
 from hvctl.model.profile import Value
-from hvctl.model.span import Span
+
+Place = Any
+"""Where something is written: an Element of a domain, a Word of a command line; None in what is no text. The reader
+that made it turns it into a Span when a finding asks for that."""
 
 HOST_MODELS = ("host", "max")
+OTHER_HYPERVISORS = ("xen", "bhyve", "vz", "test", "hyperv", "vmware")
+# A file of 16 MiB can hold a million mistakes; nobody reads more than these.
+_MOST_MISTAKES = 100
+
+
+class Known(StrEnum):
+    """How a fact of a guest is known."""
+
+    WRITTEN = "written"
+    DEFAULT = "default"
+    UNKNOWN = "unknown"
 
 
 class Setting(NamedTuple):
-    """One enlightenment that is written down. `value` is as in a Decision: None for a plain on."""
+    """One enlightenment that is written down.
 
-    id: str
-    on: bool
-    value: Value | None = None
-    span: Span | None = None
-
-
-class Guest(NamedTuple):
-    """A configured guest.
-
-    `label` is how messages call it. `machine` is a type, or an alias such as `q35`; None is QEMU's default. `cpu` is
-    the model by QEMU's name (`host`, `max`, `EPYC`), None where it is not known; `migratable` is that property of the
-    models `host` and `max`, which is on by default. `enforce` is whether QEMU refuses to start without a CPU feature
-    that is asked for. `tsc_frequency` is in Hz. `settings` are in the catalog's order, each id at most once.
-    `accelerator` is None where it is not said. `libvirt` is whether libvirt writes the command line. `doubts` are
-    sentences about what is there and could not be read: they make a yes uncertain. `blockers` are what a running QEMU
-    itself says against a migration. `properties` are the CPU's others that are written, neither switches nor
-    enlightenments, as text. `seen` is None for a guest that was read from what is written. A running QEMU does not tell
-    that, but what its CPU has become: `seen` is then all else that its CPU has, by QEMU's names and as text, `features`
-    and `properties` are empty, and with KVM `tsc_frequency` is not known.
+    `value` is as in a Decision: None for a plain on. `text` is the value as written. `argument` says that it is an
+    argument of QEMU's; `attribute` names what of the element carries the value.
     """
 
-    label: str
+    row: Row
+    on: bool
+    value: Value | None = None
+    where: Place = None
+    text: str | None = None
+    argument: bool = False
+    attribute: str = ""
+
+    @property
+    def id(self) -> str:
+        """The row's id."""
+        return self.row.id
+
+
+class Mistake(NamedTuple):
+    """Something that is written and cannot be read as it stands.
+
+    `kind` tells lint which rule it is for: `value`; `unknown`, a name that newer programs may know; `range`, which has
+    a rule of its own. `change` is what an attribute, by its name, should say, where that is beyond doubt.
+    """
+
+    kind: str
+    message: str
+    where: Place
+    instead: str
+    attribute: str = ""
+    change: tuple[str, str] | None = None
+    name: str = ""
+
+
+class Timer(NamedTuple):
+    """A timer of the clock: its place, tick policy, and whether it is present (None: not written); `track` is what the
+    RTC follows, by libvirt's word."""
+
+    where: Place
+    policy: str | None = None
+    present: bool | None = None
+    mode: str | None = None
+    track: str | None = None
+
+
+class Switch(NamedTuple):
+    """A feature of the CPU, by the name that is written; `on` is None where libvirt decides at the start."""
+
+    name: str
+    on: bool | None
+    where: Place = None
+
+
+class Topology(NamedTuple):
+    """The vCPUs as the guest sees them; None for what is not written."""
+
+    sockets: int | None = None
+    dies: int | None = None
+    cores: int | None = None
+    threads: int | None = None
+
+
+class Device(NamedTuple):
+    """An assigned device: `kind` is `pci` or `mdev`, `name` its address or UUID as written."""
+
+    kind: str
+    name: str
+    where: Place = None
+
+
+class Firmware(NamedTuple):
+    """The firmware's kind, `bios` or `uefi`, and whether it checks signatures (None: not known)."""
+
+    kind: str
+    secure: bool | None = None
+
+
+class Replaced(NamedTuple):
+    """A CPU that a later `-cpu` replaces as a whole: its place, and the enlightenments that it turns on."""
+
+    where: Place
+    names: tuple[str, ...]
+
+
+class Guest:
+    """One configured guest.
+
+    `label` is how messages name it. `libvirt` says that libvirt writes QEMU's command line. `machine` is a type, or an
+    alias such as `q35`; None is QEMU's default. `cpu` is the model by QEMU's name (`host`, `max`, `EPYC`), None where
+    it is not known; `migratable` is that property of the models `host` and `max`. `enforce` is whether QEMU refuses to
+    start without a CPU feature that is asked for. `tsc_frequency` is in Hz. `irqchip` is `on`, `split` or `off`.
+    `switches` are the CPU's features by QEMU's names, `properties` its others with values, as text.
+
+    `vcpus` are those at the start, `most_vcpus` how many there can be where that is another number.
+
+    `settings` are all enlightenments as they count, by id; `on` those that are on; `lacking` pairs those that require
+    one that is not on with its id. `repeated` are settings that another one takes the place of, with that; `removals`
+    are arguments that turn something off; `replaced` are CPUs that a later `-cpu` throws away.
+
+    `kvm` is None where the accelerator is not written. `alive` is whether the guest sees Hyper-V at all, as far as it
+    is written. `open` says that something else turns on more than what is written (passthrough, host-model, what a
+    shell expands), `partial` that there may be options that are not written. `pinned` is whether every vCPU has a CPU
+    of its own, None where that cannot be seen. `system` is libosinfo's id; `windows` whether the guest is Windows or
+    looks like it, `other` whether it is known to be no Windows for x86.
+
+    `places` has the place of each fact that is written, by the attribute's name, `unknown` why one cannot be told.
+    `doubts` are sentences about what is there and could not be read: they make a yes uncertain. `blockers` are what a
+    running QEMU itself has against a migration; `seen` is None but for a running QEMU, which does not report what was
+    written but what its CPU has become, by QEMU's names and as text: `switches` and `properties` are empty then.
+    """
+
+    syntax_name: ClassVar[str] = ""
+    """What rule pages call the texts that hold such guests."""
+
+    arch: str = "x86_64"
+    accelerator: str | None = None
+    kvm: bool | None = None
+    libvirt: bool = False
     machine: str | None = None
+    irqchip: str | None = None
+    firmware: Firmware | None = None
     cpu: str | None = None
     migratable: bool = True
     enforce: bool = False
     hidden: bool = False
-    features: tuple[tuple[str, bool], ...] = ()
     tsc_frequency: int | None = None
-    settings: tuple[Setting, ...] = ()
-    accelerator: str | None = "kvm"
-    libvirt: bool = False
-    doubts: tuple[str, ...] = ()
-    blockers: tuple[str, ...] = ()
     properties: tuple[tuple[str, str], ...] = ()
+    offset: str | None = None
+    vcpus: int | None = None
+    most_vcpus: int | None = None
+    topology: Topology | None = None
+    pinned: bool | None = None
+    system: str | None = None
+    windows: bool = False
+    other: bool = False
+    alive: bool = False
+    open: bool = False
+    partial: bool = False
+    blockers: tuple[str, ...] = ()
     seen: tuple[tuple[str, str], ...] | None = None
+    root: Place = None
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.settings: dict[str, Setting] = {}
+        self.on: dict[str, Setting] = {}
+        self.lacking: list[tuple[Setting, str]] = []
+        self.repeated: list[tuple[Setting, Setting]] = []
+        self.removals: list[Setting] = []
+        self.replaced: list[Replaced] = []
+        self.switches: dict[str, Switch] = {}
+        self.timers: dict[str, Timer] = {}
+        self.devices: list[Device] = []
+        self.mistakes: list[Mistake] = []
+        self.doubts: tuple[str, ...] = ()
+        self.places: dict[str, Place] = {}
+        self.unknown: dict[str, str] = {}
+
+    def finish(self) -> None:
+        """Work out what follows from what was read."""
+        self.on = on = {row_id: setting for row_id, setting in self.settings.items() if setting.on}
+        self.lacking = []
+        alive = self.open
+        for setting in on.values():
+            row = setting.row
+            alive = alive or row.enables_hyperv
+            for needed in row.requires:
+                if needed not in on and self._counts(row):
+                    self.lacking.append((setting, needed))
+        self.alive = alive
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with other values for some attributes."""
+        new = copy.copy(self)
+        for name, value in changes.items():
+            assert hasattr(new, name), name
+            setattr(new, name, value)
+        return new
+
+    def known(self, fact: str) -> Known:
+        """How an attribute is known, by its name."""
+        if fact in self.unknown:
+            return Known.UNKNOWN
+        return Known.WRITTEN if fact in self.places else Known.DEFAULT
+
+    def set_settings(self, settings: Iterable[Setting]) -> None:
+        """Give the guest these enlightenments and no others."""
+        self.settings = {setting.id: setting for setting in settings}
+        self.finish()
+
+    def in_order(self) -> list[Setting]:
+        """The settings in the catalog's order."""
+        return sorted(self.settings.values(), key=lambda setting: ORDER[setting.id])
 
     def enabled(self) -> dict[str, Value | None]:
-        """The ids that are on, with their values."""
-        return {setting.id: setting.value for setting in self.settings if setting.on}
+        """The ids that are on, with their values, in the catalog's order."""
+        return {setting.id: setting.value for setting in self.in_order() if setting.on}
+
+    @property
+    def qemu_names(self) -> tuple[str, ...]:
+        """QEMU's names of the enlightenments that are on, in the order of the text."""
+        return tuple([setting.row.properties[0].name for setting in self.on.values()])
+
+    @property
+    def features(self) -> tuple[tuple[str, bool], ...]:
+        """The CPU's features that are certainly on or off, by QEMU's names."""
+        return tuple([(name, switch.on) for name, switch in self.switches.items() if switch.on is not None])
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether the guest gets all that a host's KVM has."""
+        return any(setting.row.takes_all for setting in self.on.values())
+
+    @property
+    def concerned(self) -> bool:
+        """Whether the guest is Windows, or looks like one that should see Hyper-V."""
+        return self.windows or (self.alive and not self.other)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether another hypervisor than QEMU runs the guest, so that QEMU's requirements do not hold."""
+        return self.kvm is False and self.accelerator in OTHER_HYPERVISORS
+
+    def wrong(self, message: str, where: Place, instead: str, attribute: str = "") -> None:
+        """Remember a value that QEMU or libvirt refuses."""
+        self.mistakes.append(Mistake("value", message, where, instead, attribute))
+
+    def doubt(self, sentence: str, fact: str = "") -> None:
+        """Remember a sentence, once; and that it leaves a fact unknown."""
+        # A file of 16 MiB can give rise to a million; nobody reads more than these.
+        if len(self.doubts) < 50 and sentence not in self.doubts:
+            self.doubts = (*self.doubts, sentence)
+        if fact:
+            self.unknown[fact] = sentence
+
+    def check(self) -> Self:
+        """The guest itself; raises InputError with every mistake that QEMU or libvirt would refuse, in their order."""
+        found = [one for one in self.mistakes if one.kind != "unknown"]
+        if not found:
+            return self
+        problems = [
+            Problem(one.message, self.span(one.where, one.attribute) if one.where is not None else None, one.instead)
+            for one in found[:_MOST_MISTAKES]
+        ]
+        more = len(found) > len(problems)
+        raise InputError(
+            sorted(problems, key=_position), f"only the first {_MOST_MISTAKES} problems are shown" if more else ""
+        )
+
+    def _counts(self, row: Row) -> bool:
+        """Whether what a row requires is required by the machine type."""
+        unless = row.requires_unless
+        if not unless:
+            return True
+        setting = self.settings.get(unless)
+        return not setting.on if setting is not None else unless not in machines.compat(self.machine or "")
+
+    def has(self, rows: Sequence[Row]) -> bool:
+        """Whether any of these is on."""
+        on = self.on
+        for row in rows:  # noqa: SIM110 - any() takes four times as long, and this is asked often of each file
+            if row.id in on:
+                return True
+        return False
+
+    def needed(self, setting: Setting) -> bool:
+        """Whether something else that is on requires what a setting turns on, and stays where that is dropped."""
+        return any(
+            setting.id in other.row.requires and not _inside(other, setting) and self._counts(other.row)
+            for other in self.on.values()
+        )
+
+    def with_needs(self, row: Row) -> Iterator[Row]:
+        """A row, and what it requires, and that in turn, as far as it is not on."""
+        yield row
+        for needed in row.requires if self._counts(row) else ():
+            if needed not in self.on:
+                yield from self.with_needs(BY_ID[needed])
+
+    def can_have(self, row: Row) -> bool:
+        """Whether what a row requires is on or can be added: nothing of it is written as off."""
+        if not self._counts(row):
+            return True
+        missing = [BY_ID[needed] for needed in row.requires if needed not in self.on]
+        return all(one.id not in self.settings and self.can_turn_on(one) and self.can_have(one) for one in missing)
+
+    @property
+    def hyperv_place(self) -> Place:
+        """What turns Hyper-V on, for findings about all of it; `root` where nothing does."""
+        return next(iter(self.on.values())).where if self.on else self.root
+
+    @property
+    def clock_place(self) -> Place:
+        """The clock, for findings about what is not written of it; `root` where there is none."""
+        return self.root
+
+    def span(self, where: Place, attribute: str = "") -> Span:
+        """The place of something, of one of its attributes where it has that."""
+        raise NotImplementedError("a guest that is no text has no places")
+
+    def name_of(self, row: Row) -> str:
+        """The text's name of a row."""
+        return row.properties[0].name
+
+    def syntax(self, row: Row) -> str:
+        """What turns a row on, as it is written here."""
+        return self.name_of(row)
+
+    def syntax_of(self, fact: str, value: str) -> str:
+        """What gives a fact a value, as it is written here: `offset`, `machine`, or a timer's, such as `rtc.policy`."""
+        return f"{fact}={value}"
+
+    def can_turn_on(self, row: Row) -> bool:  # noqa: ARG002 - nothing can be changed in what is no text
+        """Whether a fix can turn a row on here."""
+        return False
+
+    def can_set(self, fact: str) -> bool:  # noqa: ARG002 - as above
+        """Whether a fix can set `offset`, `machine`, or something of a timer, such as `hpet.present`."""
+        return False
+
+    def editor(self) -> Changes:
+        """A new collection of changes to the text."""
+        raise NotImplementedError("a guest that is no text cannot be changed")
+
+
+def _inside(inner: Setting, outer: Setting) -> bool:
+    """Whether one element is written in the other."""
+    place, around = inner.row.libvirt, outer.row.libvirt
+    return (
+        not (inner.argument or outer.argument)
+        and isinstance(place, HypervElement)
+        and isinstance(around, HypervElement)
+        and place.inside == around.name
+    )
+
+
+def _position(problem: Problem) -> tuple[int, int]:
+    return (problem.span.line, problem.span.column) if problem.span else (0, 0)
+
+
+class Changes:
+    """Changes to a guest's text, in the words of rules; a syntax that can be changed has a class derived from it."""
+
+    def turn_on(self, rows: Sequence[Row]) -> None:
+        """Turn rows on, each with a value that is advised where it needs one."""
+        raise NotImplementedError
+
+    def drop(self, setting: Setting) -> None:
+        """Remove what is written of a row."""
+        raise NotImplementedError
+
+    def set(self, where: Place, name: str, value: str) -> None:
+        """Give an attribute of an element a value."""
+        raise NotImplementedError
+
+    def remove(self, where: Place) -> None:
+        """Remove an element, or a part of `-cpu`."""
+        raise NotImplementedError
+
+    def rename(self, where: Place, name: str) -> None:
+        """Replace an element that has none inside by one of another name."""
+        raise NotImplementedError
+
+    def set_fact(self, fact: str, value: str) -> None:
+        """Set what `Guest.can_set` names, and add it where it is missing."""
+        raise NotImplementedError
+
+    def edits(self) -> tuple[Edit, ...]:
+        """What changes, in the order of the file."""
+        raise NotImplementedError

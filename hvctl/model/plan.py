@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import NamedTuple
 
+from hvctl.model.host import Host
 from hvctl.model.profile import ClockChoice, Migration, Value
 
 
@@ -76,3 +77,34 @@ class Plan(NamedTuple):
     def enabled(self) -> tuple[Decision, ...]:
         """The decisions that turn something on."""
         return tuple(decision for decision in self.decisions if decision.state is Outcome.ON)
+
+
+class SavedPlan(NamedTuple):
+    """A plan that is kept in a file with its guest: what a guest was given once, it gets again.
+
+    `plan` has a decision for each enabled row and no other. `argv` are QEMU's arguments and `xml` the libvirt domain,
+    as they were written when the plan was saved; None for what was not. `pool` are the hosts that the plan was made
+    for as far as another host must be like them: processor, TSC and, where the CPU model is `host`, its expansion.
+    They have no names, no KVM facts, and exist for guests that migrate only.
+    """
+
+    plan: Plan
+    argv: tuple[str, ...] | None
+    xml: str | None
+    pool: tuple[Host, ...] = ()
+
+
+class EditOptions(NamedTuple):
+    """How a plan is put into a domain that exists.
+
+    `keep_others`: enlightenments that the profile does not mention stay as they are. `commandline`: what libvirt has
+    no element for goes into `<qemu:commandline>`. `metadata`: the plan's identity goes into `<metadata>`. `force`: edit
+    a domain that is not of type kvm. `keep_model`: the CPU model is libvirt's to choose when the guest starts, and
+    stays so.
+    """
+
+    keep_others: bool = False
+    commandline: bool = False
+    metadata: bool = False
+    force: bool = False
+    keep_model: bool = False

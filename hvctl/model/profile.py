@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
-from hvctl.model.span import Span
+from hvctl.errors import Span
 
 Value = int | str
 

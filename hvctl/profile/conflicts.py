@@ -1,16 +1,13 @@
 """Contradictions inside a profile, which no host can resolve. Each names both of its lines."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from hvctl.catalog import BY_ID, ROWS, machines
 from hvctl.catalog.cpu_models import INVARIANT_TSC, NESTED_FEATURE
-from hvctl.catalog.hazards import hazard
-from hvctl.catalog.types import Need, Row
+from hvctl.catalog.types import Need, Row, hazard
 from hvctl.catalog.windows import USES
+from hvctl.errors import Problem, Span
 from hvctl.model.profile import Ask, Migration, Profile, Wish
-from hvctl.model.span import Problem, Span
 
 _NEVER_MIGRATES = "write `migration: none` if the guest never migrates"
 
@@ -66,8 +63,7 @@ class _Conflicts:
         """Rows that are on, and with which no guest migrates, or only with a fixed TSC."""
         fixed = self.profile.tsc_frequency is not None
         for wish in self.required:
-            danger = hazard(BY_ID[wish.id], wish.value, fixed_tsc=fixed)
-            if danger:
+            if danger := hazard(BY_ID[wish.id], wish.value, fixed_tsc=fixed):
                 first = f"{danger.remedy}, or " if danger.remedy else ""
                 yield self.migration(wish.span, f"{wish.id} is on: {danger.reason}", first)
 
@@ -127,7 +123,7 @@ class _Conflicts:
         for wish in self.required:
             if Need.PINNED in BY_ID[wish.id].needs and wish.value != "auto" and not self.profile.pinned:
                 yield Problem(
-                    f"{wish.id} is on without vcpus.pinned: it is a promise that only pinned vCPUs keep",
+                    f"{wish.id} is on without vcpus.pinned: it only holds when vCPUs are pinned",
                     wish.span,
                     f"pin the vCPUs and write `vcpus: {{pinned: on}}`, or `{wish.id}: prefer`",
                     _related(("vcpus.pinned is off here", self.spans.get("vcpus.pinned"))),

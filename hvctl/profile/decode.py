@@ -1,28 +1,10 @@
 """The tree of one profile file to its settings, by the table of keys."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple, assert_never
 
-from hvctl.catalog.cpu_features import qemu_name
-from hvctl.model.span import Span
-from hvctl.profile.keys import (
-    FEATURE,
-    LONGEST_FEATURE,
-    RESERVED_FEATURES,
-    RESERVED_PREFIXES,
-    ROOT,
-    Enlightenments,
-    Features,
-    Key,
-    Number,
-    Switch,
-    Table,
-    Text,
-    Word,
-    Words,
-    shaped,
-)
+from hvctl.catalog.cpu_models import qemu_name
+from hvctl.errors import Span
+from hvctl.profile import keys
 from hvctl.profile.values import is_text, read_number, read_switch, read_text, read_word, read_words
 from hvctl.profile.wishes import read_wishes
 from hvctl.text.problems import Problems, did_you_mean, quoted
@@ -43,7 +25,7 @@ Settings = dict[str, Setting]
 def decode(root: Node, problems: Problems) -> Settings:
     """The settings of one file by their key paths (`guest.os`, `cpu.features.invtsc`); mistakes go to `problems`."""
     decoder = _Decoder(problems)
-    decoder.table(ROOT, root, "")
+    decoder.table(keys.ROOT, root, "")
     return decoder.settings
 
 
@@ -52,7 +34,7 @@ class _Decoder:
         self.problems = problems
         self.settings: Settings = {}
 
-    def table(self, table: Table, node: Node, path: str) -> None:
+    def table(self, table: keys.Table, node: Node, path: str) -> None:
         mapping = self.mapping(node, path)
         if mapping is None:
             return
@@ -69,41 +51,40 @@ class _Decoder:
             if name not in present:
                 self.problems.add(f"the key `{name}` is missing", mapping.span, f"begin with `{name}: 1`")
 
-    def entry(self, key: Key, entry: Entry, path: str) -> None:
+    def entry(self, key: keys.Key, entry: Entry, path: str) -> None:
         node = entry.value
         match key:
-            case Table():
+            case keys.Table():
                 if key.short and isinstance(node, Scalar):
                     self.entry(key.keys[key.short], entry, f"{path}.{key.short}")
                 else:
                     self.table(key, node, path)
-            case Enlightenments():
+            case keys.Enlightenments():
                 self.enlightenments(node, path)
-            case Features():
+            case keys.Features():
                 self.features(node, path)
             case _:
                 value = self.value(key, node, path)
                 if value is not None:
                     self.settings[path] = Setting(value, entry.span)
 
-    def value(self, key: Word | Switch | Text | Number | Words, node: Node, path: str) -> Any:
+    def value(self, key: keys.Word | keys.Switch | keys.Text | keys.Number | keys.Words, node: Node, path: str) -> Any:
         match key:
-            case Word():
+            case keys.Word():
                 return read_word(key, node, path, self.problems)
-            case Switch():
+            case keys.Switch():
                 return read_switch(key, node, path, self.problems)
-            case Text():
+            case keys.Text():
                 return read_text(key, node, path, self.problems)
-            case Number():
+            case keys.Number():
                 return read_number(key, node, path, self.problems)
-            case Words():
+            case keys.Words():
                 return read_words(key, node, path, self.problems)
             case _:
                 assert_never(key)
 
     def enlightenments(self, node: Node, path: str) -> None:
-        mapping = self.mapping(node, path)
-        if mapping:
+        if mapping := self.mapping(node, path):
             for row_id, wish in read_wishes(mapping, self.problems).items():
                 if wish.span:
                     self.settings[f"{path}.{row_id}"] = Setting(wish, wish.span)
@@ -117,26 +98,26 @@ class _Decoder:
             name = qemu_name(entry.key.text)
             if name in seen:
                 first = ("first here", seen[name].key.span)
-                message = f"{quoted(entry.key.text)} is {quoted(seen[name].key.text)} once more"
+                message = f"{quoted(entry.key.text)} is the same as {quoted(seen[name].key.text)}"
                 self.problems.add(message, entry.key.span, "leave one of them out", first)
                 continue
             seen[name] = entry
-            on = read_switch(Switch(""), entry.value, f"{path}.{entry.key.text}", self.problems)
+            on = read_switch(keys.Switch(""), entry.value, f"{path}.{entry.key.text}", self.problems)
             if on is not None:
                 self.settings[f"{path}.{name}"] = Setting((name, on), entry.span)
 
     def feature_name(self, key: Scalar, path: str) -> bool:
         name = key.text.replace("_", "-")
-        for prefix, hint in RESERVED_PREFIXES.items():
+        for prefix, hint in keys.RESERVED_PREFIXES.items():
             if name.startswith(prefix):
-                self.problems.add(f"{quoted(key.text)} cannot stand in {path}", key.span, hint)
+                self.problems.add(f"{quoted(key.text)} is not allowed in {path}", key.span, hint)
                 return False
-        if name in RESERVED_FEATURES:
-            self.problems.add(f"{quoted(key.text)} cannot stand in {path}", key.span, RESERVED_FEATURES[name])
+        if name in keys.RESERVED_FEATURES:
+            self.problems.add(f"{quoted(key.text)} is not allowed in {path}", key.span, keys.RESERVED_FEATURES[name])
             return False
-        if not shaped(Text(FEATURE, "", LONGEST_FEATURE, ""), key.text):
+        if not keys.shaped(keys.Text(keys.FEATURE, "", keys.LONGEST_FEATURE, ""), key.text):
             hint = "small letters, digits, `.`, `_` and `-`, as `qemu-system-x86_64 -cpu help` lists them"
-            self.problems.add(f"{quoted(key.text)} is no name of a CPU feature", key.span, hint)
+            self.problems.add(f"{quoted(key.text)} is not the name of a CPU feature", key.span, hint)
             return False
         return is_text(key, f"the name {quoted(key.text)}", self.problems)
 

@@ -74,9 +74,9 @@ class Table(NamedTuple):
 Key = Word | Switch | Text | Number | Words | Features | Enlightenments | Table
 
 # A word that begins with a letter or digit and needs no quoting in a shell, a QEMU option or a file name.
-_NAME = "[A-Za-z0-9][A-Za-z0-9._-]*"
+NAME = "[A-Za-z0-9][A-Za-z0-9._-]*"
 # QEMU expands max and base from the host as well, but under other names than the checks of a pool know.
-_MODEL = f"(?!(?:max|base)$){_NAME}"
+_MODEL = f"(?!(?:max|base)$){NAME}"
 _NO_CONTROLS = "[^\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f]*"
 
 FEATURE = "[a-z0-9._-]+"
@@ -99,7 +99,7 @@ RESERVED_PREFIXES = {
 ROOT = Table(
     {
         "version": Number(1, 1, "The version of this file format."),
-        "name": Text(_NAME, "letters, digits, `.`, `_` and `-`", 64, "The profile's name; default: the file's."),
+        "name": Text(NAME, "letters, digits, `.`, `_` and `-`", 64, "The profile's name; default: the file's."),
         "description": Text(_NO_CONTROLS, "text without control characters", 4000, "One or two sentences."),
         "extends": Text(
             "[^\\u0000-\\u001f\\u007f]+",
@@ -122,7 +122,7 @@ ROOT = Table(
         ),
         "migration": Word(tuple(Migration), "Whether the guest must be able to migrate live; default: required."),
         "machine": Text(
-            "(?:" + "|".join((*FAMILIES, *(prefix + _NAME for prefix in FAMILIES.values()))) + ")",
+            "(?:" + "|".join((*FAMILIES, *(prefix + NAME for prefix in FAMILIES.values()))) + ")",
             f"{', '.join(FAMILIES)}, or a type of these families such as pc-q35-9.1; others (microvm, isapc) are not "
             "supported",
             100,

@@ -1,21 +1,23 @@
-"""Profile YAML to the model: reading a file and its parents, merging them, filling in the defaults."""
+"""Profile YAML to the model and back: a file and its parents read and merged, the defaults filled in.
 
-from __future__ import annotations
+What is written has the parents merged, the defaults, and enlightenments by their ids. It decodes to the same profile.
+"""
 
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
 from hvctl import catalog
 from hvctl.catalog.windows import GUESTS
-from hvctl.errors import InputError, UsageError
+from hvctl.errors import InputError, Span, UsageError
 from hvctl.model.profile import ClockChoice, CpuChoice, Migration, Profile, Wish
-from hvctl.model.span import Span
-from hvctl.profile import shipped
 from hvctl.profile import source as profile_source
 from hvctl.profile.decode import Settings, decode
-from hvctl.profile.source import Source
+from hvctl.profile.keys import NAME
+from hvctl.profile.source import Source, shipped_names
+from hvctl.profile.values import yaml_takes_for_text
 from hvctl.text.problems import Problems, did_you_mean, quoted
+from hvctl.text.recognition import FileKind, check_kind
 from hvctl.text.yaml_nodes import parse
 
 MOST_PARENTS = 16
@@ -30,27 +32,22 @@ class Layer(NamedTuple):
     settings: Settings
 
 
-def load_profile(name_or_path: str, *, stdin: TextIO | None = None) -> Profile:
+def load_profile(name_or_path: str) -> Profile:
     """The profile of a shipped name, of a file, or of stdin (`-`).
 
     Args:
         name_or_path: shipped names go first; a file of such a name is `./NAME`.
-        stdin: read instead of the process's own.
 
     Raises:
         UsageError: it is neither the name of a shipped profile nor a file.
         InputError: the profile, or a parent of it, is wrong; every mistake is in it.
     """
-    problems = Problems()
-    layers = _layers(open_source(name_or_path, stdin), problems)
-    return _checked(layers, problems)
+    return _profile(open_source(name_or_path))
 
 
 def profile_from_text(text: str, path: str = "<text>") -> Profile:
     """The profile of a text; what it extends by path is relative to the working directory. Raises InputError."""
-    problems = Problems()
-    layers = _layers(profile_source.Source(path, text.removeprefix("\ufeff")), problems)
-    return _checked(layers, problems)
+    return _profile(Source(path, text.removeprefix("\ufeff")))
 
 
 def decode_text(text: str, path: str, problems: Problems) -> Settings:
@@ -97,24 +94,29 @@ def merged(layers: Sequence[Layer]) -> Profile:
     )
 
 
-def _checked(layers: Sequence[Layer], problems: Problems) -> Profile:
+def _profile(source: Source) -> Profile:
+    """The profile of a file and its parents, without a mistake in it."""
     from hvctl.profile.conflicts import conflicts
 
-    profile = merged(layers)
-    problems.found += conflicts(profile, partial=bool(problems.found))
-    problems.check()
+    problems = Problems()
+    try:
+        profile = merged(_layers(source, problems))
+        problems.found += conflicts(profile, partial=bool(problems.found))
+        problems.check()
+    except InputError:
+        check_kind(source.text, source.path, FileKind.PROFILE)
+        raise
     return profile
 
 
-def open_source(name_or_path: str, stdin: TextIO | None = None) -> Source:
+def open_source(name_or_path: str) -> Source:
     """The text that `load_profile` reads for a name; raises as it does."""
     if name_or_path == "-":
-        return profile_source.from_stdin(stdin)
-    known = profile_source.from_shipped(name_or_path)
-    if known:
+        return profile_source.from_file(name_or_path)
+    if known := profile_source.from_shipped(name_or_path):
         return known
     if not _is_path(name_or_path) and not profile_source.exists(name_or_path):
-        hint = did_you_mean(name_or_path, shipped.names())
+        hint = did_you_mean(name_or_path, shipped_names())
         raise UsageError(
             f"no profile {quoted(name_or_path)}: neither a shipped one nor a file",
             f"{hint} see `hvctl profile list`".lstrip(),
@@ -152,10 +154,10 @@ def _layers(source: Source, problems: Problems) -> list[Layer]:
 def _parent(child: Source, name: str, span: Span, problems: Problems) -> Source | None:
     try:
         if _is_path(name):
-            return profile_source.from_file(profile_source.beside(child, name))
+            return profile_source.from_file(profile_source.beside(child, name), pipe=False)
         known = profile_source.from_shipped(name)
         if known is None:
-            hint = did_you_mean(name, shipped.names()) or "see `hvctl profile list`; write a file's path with a `/`"
+            hint = did_you_mean(name, shipped_names()) or "see `hvctl profile list`; write a file's path with a `/`"
             problems.add(f"extends: no profile {quoted(name)} is shipped", span, hint)
         return known
     except InputError as error:
@@ -171,3 +173,61 @@ def _name_of(path: str) -> str:
     for suffix in (".yaml", ".yml"):
         stem = stem.removesuffix(suffix)
     return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:64] or "profile"
+
+
+def to_yaml(profile: Profile) -> str:
+    """The YAML text of a profile, without comments."""
+    lines = ["version: 1", f"name: {_word(profile.name)}"]
+    if profile.description:
+        lines.append(f"description: {_quoted(profile.description)}")
+    lines += ["guest:", f"  os: {profile.os}"]
+    if profile.uses:
+        lines.append(f"  uses: [{', '.join(profile.uses)}]")
+    lines += [f"migration: {profile.migration}", f"machine: {_word(profile.machine)}", *_cpu(profile)]
+    if profile.tsc_frequency is not None:
+        lines.append(f"tsc-frequency: {profile.tsc_frequency}")
+    lines += ["vcpus:", f"  pinned: {_switch(profile.pinned)}"]
+    if profile.wishes:
+        lines.append("enlightenments:")
+        for wish in profile.wishes:
+            lines += _wish(wish)
+    return "\n".join((*lines, *_clock(profile))) + "\n"
+
+
+def _cpu(profile: Profile) -> list[str]:
+    cpu = profile.cpu
+    lines = ["cpu:", f"  model: {_word(cpu.model)}", f"  hidden: {_switch(cpu.hidden)}"]
+    if cpu.features:
+        lines += ["  features:", *(f"    {_word(name)}: {_switch(on)}" for name, on in cpu.features)]
+    return lines
+
+
+def _wish(wish: Wish) -> list[str]:
+    if wish.value is None:
+        return [f"  {wish.id}: {wish.ask}"]
+    value = wish.value if isinstance(wish.value, int) else wish.value if wish.value == "on" else _word(wish.value)
+    return [f"  {wish.id}:", f"    state: {wish.ask}", f"    value: {value}"]
+
+
+def _clock(profile: Profile) -> list[str]:
+    clock = profile.clock
+    timers = (f"hpet: {_switch(clock.hpet)}", f"rtc: {clock.rtc}", f"pit: {clock.pit}")
+    return ["clock:", f"  offset: {clock.offset}", "  timers:", *(f"    {timer}" for timer in timers)]
+
+
+def _switch(on: bool) -> str:
+    return "on" if on else "off"
+
+
+def _word(text: str) -> str:
+    """A text without quotes, if YAML takes it for text then."""
+    return text if re.fullmatch(NAME, text) and yaml_takes_for_text(text) else _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    escapes = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
+    return (
+        '"'
+        + "".join(escapes.get(char) or (char if char.isprintable() else f"\\U{ord(char):08x}") for char in text)
+        + '"'
+    )

@@ -5,15 +5,13 @@ the schema takes both, and only the decoder, which sees the source text, refuses
 keys, duplicates (also by alias), anchors, tags, size, encoding and what `extends` names are the decoder's alone.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from hvctl import catalog
+from hvctl.catalog import version_limits
 from hvctl.catalog.types import Kind, Row
 from hvctl.model.profile import Ask
-from hvctl.model.version_id import limits
-from hvctl.profile import keys as keys
+from hvctl.profile import keys
 from hvctl.profile.values import SWITCH_WORDS
 from hvctl.profile.wishes import ON_OFF_AUTO_WORDS, STATES, TEXT, bounds
 
@@ -131,7 +129,7 @@ def _value(row: Row) -> Schema:
         case Kind.STRING:
             return {"type": "string", "pattern": whole(f"{TEXT}{{{row.minimum},{row.maximum}}}")}
         case Kind.VERSION:
-            major, minor, build, spack, sbranch, snumber = (up_to(limit) for limit in limits())
+            major, minor, build, spack, sbranch, snumber = (up_to(limit) for limit in version_limits().values())
             version = rf"{major}\.{minor}\.{build}(?:\.{spack}-{sbranch}-{snumber})?"
             return {"type": "string", "pattern": whole(version)}
         case Kind.ON_OFF_AUTO | Kind.FLAG:

@@ -1,7 +1,5 @@
 """Words, switches, numbers and texts of a profile, from the source text of YAML scalars."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 
@@ -78,13 +76,16 @@ def read_text(key: Text, node: Node, path: str, problems: Problems) -> str | Non
 
 def is_text(found: Scalar, path: str, problems: Problems) -> bool:
     """Whether every YAML reader takes a scalar for text; a problem if it would be a number, boolean, date or null."""
-    for _tag, pattern in Resolver.yaml_implicit_resolvers.get(found.text[:1], ()) if found.plain else ():
-        if pattern.match(found.text):
-            problems.add(
-                f"{path} is text, and YAML reads {quoted(found.text)} as something else", found.span, "quote it"
-            )
-            return False
-    return True
+    if not found.plain or yaml_takes_for_text(found.text):
+        return True
+    problems.add(f"{path} is text, and YAML reads {quoted(found.text)} as something else", found.span, "quote it")
+    return False
+
+
+def yaml_takes_for_text(word: str) -> bool:
+    """Whether a word without quotes is text for every YAML reader."""
+    resolvers = Resolver.yaml_implicit_resolvers.get(word[:1], ())
+    return not any(pattern.match(word) for _tag, pattern in resolvers)
 
 
 def read_number(key: Number, node: Node, path: str, problems: Problems) -> int | str | None:

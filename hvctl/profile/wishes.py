@@ -1,13 +1,11 @@
 """The `enlightenments` of a profile: catalog rows, by any of their names, to what is wanted of them."""
 
-from __future__ import annotations
-
 import re
 
 from hvctl import catalog
+from hvctl.catalog import VERSION_SHAPE, parse_version
 from hvctl.catalog.types import Kind, Row
 from hvctl.model.profile import Ask, Value, Wish
-from hvctl.model.version_id import SHAPE, parse_version
 from hvctl.profile.keys import Number, Word
 from hvctl.profile.values import SWITCH_WORDS, integer, is_text, not_a_state, read_word, scalar
 from hvctl.text.problems import Problems, did_you_mean, quoted
@@ -30,14 +28,13 @@ def read_wishes(node: Mapping, problems: Problems) -> dict[str, Wish]:
             continue
         if row.id in first:
             known = first[row.id]
-            message = f"{quoted(entry.key.text)} is {row.id} once more"
+            message = f"{quoted(entry.key.text)} is {row.id} again"
             if known.text != row.id:
                 message += f", like {quoted(known.text)}"
             problems.add(message, entry.key.span, "leave one of them out", ("first here", known.span))
             continue
         first[row.id] = entry.key
-        wish = _wish(row, entry, problems)
-        if wish:
+        if wish := _wish(row, entry, problems):
             found[row.id] = wish
     return found
 
@@ -191,7 +188,7 @@ def _value_name(row: Row) -> str:
         case Kind.STRING:
             return f"{row.minimum} to {row.maximum} printable ASCII characters without comma"
         case Kind.VERSION:
-            return f"a version, {SHAPE}"
+            return f"a version, {VERSION_SHAPE}"
         case Kind.ON_OFF_AUTO | Kind.FLAG:
             return "auto"
 

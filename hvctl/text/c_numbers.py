@@ -4,6 +4,7 @@ import re
 
 # strtoull with base 0: white space, a sign, then 0x and hexadecimal, 0 and octal, or decimal digits.
 _ANY_BASE = re.compile(r"[ \t\n\v\f\r]*([+-]?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]*)|([1-9][0-9]*))", re.ASCII)
+_DECIMAL = re.compile(r"[ \t\n\v\f\r]*\+?([0-9]+)", re.ASCII)
 # qemu:util/cutils.c, do_strtosz() with powers of 1000. Only what has a unit can have a fraction.
 _SIZE = re.compile(r"[ \t\n\v\f\r]*\+?([0-9]+)(?:([bB])?|(?:\.([0-9]*))?([kKmMgGtTpPeE]))", re.ASCII)
 _UNITS = "kmgtpe"
@@ -18,6 +19,12 @@ def whole_number(text: str) -> int | None:
     sign, hexadecimal, octal, decimal = match.groups()
     number = int(hexadecimal, 16) if hexadecimal else int(octal, 8) if octal else int(decimal)
     return -number if sign == "-" else number
+
+
+def decimal_number(text: str) -> int | None:
+    """The number of a text with base 10 and without a minus, as libvirt's virStrToLong_ullp takes it."""
+    match = _DECIMAL.fullmatch(text) if len(text) <= _LONGEST else None
+    return match and int(match[1])
 
 
 def metric_number(text: str) -> int | None:

@@ -1,31 +1,194 @@
-"""Files replaced whole or not at all."""
+"""The user's files: read within bounds and without endless waiting, replaced whole or not at all, and compared."""
 
-from __future__ import annotations
-
-import contextlib
+import codecs
+import errno
 import os
-import tempfile
-from pathlib import Path
+import select
+import stat
+import sys
+import time
+
+from hvctl.errors import InputError, Problem, Span
+
+_STDIN = ("-", "/dev/stdin")
+# Without O_NONBLOCK, to open a named pipe is to wait for its writer, and some files of /proc and /sys wait for events.
+_OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_CHUNK = 1 << 20
+_USE_STDIN = "pass it on stdin, as `-`"
+# A pipe of the shell's <(...) has its writer from the beginning; a named pipe gets it when both sides are opened.
+_FOR_A_WRITER, _FOR_THE_END = 1.0, 10.0  # seconds
 
 
-def replace(path: str | Path, content: bytes) -> None:
+class UnreadableError(InputError):
+    """A file cannot be read. `reason` is why, and what to do about that, without its name."""
+
+    def __init__(self, name: str, reason: str, remedy: str = "", hint: str = "") -> None:
+        super().__init__([Problem(f"{name} cannot be read: {reason}", None, remedy or hint)])
+        self.reason = "; ".join(filter(None, (reason, remedy)))
+
+
+class _OddError(Exception):
+    """A file is of a kind that is not read."""
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        super().__init__(reason)
+        self.reason, self.remedy = reason, remedy
+
+
+def name_of(path: str) -> str:
+    """How messages name a file."""
+    return "<stdin>" if path == "-" else path
+
+
+def read(path: str, most: int, *, name: str = "", hint: str = "", pipe: bool = True, owner: int | None = None) -> bytes:
+    """All bytes of a regular file, a pipe or stdin. Waits without end for stdin alone.
+
+    Args:
+        path: the file; `-` is stdin.
+        most: how many bytes it may have.
+        name: how messages name it, if not by its path.
+        hint: how one comes by such a file, where there is nothing better to say.
+        pipe: whether it may be a pipe: one that the user names is meant, one that is found is not.
+        owner: the user that the file must belong to; None for any.
+
+    Raises:
+        UnreadableError: it cannot be read, is of another kind, or is larger.
+    """
+    name = name or name_of(path)
+    try:
+        data = _from_stdin(most) if path in _STDIN else _from_path(path, most, pipe, owner)
+    except _OddError as error:
+        raise UnreadableError(name, error.reason, error.remedy, hint) from error
+    except (OSError, ValueError) as error:
+        raise UnreadableError(name, reason_of(error), hint=hint) from error
+    check_size(data, most, name, hint)
+    return data
+
+
+def check_size(data: bytes, most: int, name: str, hint: str = "") -> None:
+    """Raise UnreadableError for what has more bytes than it may have."""
+    if len(data) > most:
+        raise UnreadableError(name, f"it is larger than {most >> 20} MiB", hint=hint)
+
+
+def reason_of(error: OSError | ValueError) -> str:
+    """What the system says of a file, as the end of a sentence."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return text[:1].lower() + text[1:]
+
+
+def decode(data: bytes, name: str) -> str:
+    """The text of a file's bytes, without byte order mark; raises InputError for what is not UTF-8."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise UnreadableError(name, "it is UTF-16", "save it as UTF-8")
+    data = data.removeprefix(codecs.BOM_UTF8)
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise InputError([_not_utf8(data, error.start, name)]) from error
+
+
+def _not_utf8(data: bytes, at: int, name: str) -> Problem:
+    before = data[:at].decode().replace("\r\n", "\n").replace("\r", "\n")
+    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    rest = data[at:].splitlines()[:1] or [b""]
+    excerpt = before[len(before) - column + 1 :] + rest[0].decode(errors="replace")
+    span = Span(name, line, column, line, column + 1, excerpt)
+    return Problem(f"the byte 0x{data[at]:02x} is not UTF-8", span, "save the file as UTF-8")
+
+
+def _from_stdin(most: int) -> bytes:
+    if sys.stdin is None:  # closed by whoever started hvctl
+        raise ValueError("it is closed")
+    return sys.stdin.buffer.read(most + 1)
+
+
+def _from_path(path: str, most: int, pipe: bool, owner: int | None) -> bytes:
+    try:
+        handle = os.open(path, _OPEN)
+    except OSError as error:
+        if error.errno == errno.ENXIO and stat.S_ISSOCK(os.stat(path).st_mode):
+            from shlex import quote
+
+            raise _OddError("it is a socket", f"read the guest of QEMU's with `hvctl convert {quote(path)}`") from error
+        raise
+    try:
+        status = os.fstat(handle)
+        if owner not in (None, status.st_uid):
+            raise _OddError("it belongs to another user")
+        if stat.S_ISREG(status.st_mode):
+            return _from_file(handle, status.st_size, most)
+        if stat.S_ISDIR(status.st_mode):
+            raise _OddError("it is a directory", "name a file in it")
+        if not (pipe and stat.S_ISFIFO(status.st_mode)):
+            raise _OddError("it is not a regular file", _USE_STDIN)
+        return _from_pipe(handle, most)
+    finally:
+        os.close(handle)
+
+
+def _from_file(handle: int, size: int, most: int) -> bytes:
+    parts = []
+    left = most + 1
+    # /proc says that its files are empty. No more room is asked for than is wanted: it is made, and taken back.
+    while left > 0 and (part := os.read(handle, min(left, size + 1 if size else _CHUNK))):
+        parts.append(part)
+        left -= len(part)
+        if size and len(part) == size:
+            break
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _from_pipe(handle: int, most: int) -> bytes:
+    """Read to the end of a pipe, which comes when the last writer closes it; POLLHUP tells that from none yet."""
+    parts = []
+    left = most + 1
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    begun = time.monotonic()
+    has_writer = False
+    while left > 0:
+        patience = _FOR_THE_END if has_writer else _FOR_A_WRITER
+        events = poll.poll(max(0.0, begun + patience - time.monotonic()) * 1000)
+        try:
+            part = os.read(handle, min(left, _CHUNK))
+        except BlockingIOError:
+            has_writer = True
+            part = b""
+            if begun + _FOR_THE_END > time.monotonic():
+                continue
+        if part:
+            has_writer = True
+            parts.append(part)
+            left -= len(part)
+        elif events:
+            break
+        elif has_writer:
+            raise _OddError(f"the pipe has no end within {_FOR_THE_END:.0f} s", _USE_STDIN)
+        else:
+            raise _OddError("nothing writes to this pipe", _USE_STDIN)
+    return b"".join(parts)
+
+
+def replace(path: str, content: bytes) -> None:
     """Replace a file atomically: a temporary file beside it, fsync, rename; mode and owner are kept.
 
     A link is followed; what is not a regular file (/dev/stdout, a pipe) is written to in place.
     """
-    path = Path(path)
-    with contextlib.suppress(FileNotFoundError):
-        path.stat()  # a loop of links is an OSError here; what resolve() makes of one differs between Pythons
-    target = path.resolve()
-    if target.exists() and not target.is_file():
-        target.write_bytes(content)
+    old = _status(path)
+    if old and not stat.S_ISREG(old.st_mode):
+        with open(path, "wb") as stream:
+            stream.write(content)
         return
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    target = os.path.realpath(path)
+    folder, name = os.path.split(target)
+    temporary = os.path.join(folder, f".{name}.{os.urandom(6).hex()}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
             stream.flush()
-            _keep_mode(path, stream.fileno())
+            _keep_mode(old, stream.fileno())
             os.fsync(stream.fileno())
         os.rename(temporary, target)
     except BaseException:
@@ -33,14 +196,61 @@ def replace(path: str | Path, content: bytes) -> None:
         raise
 
 
-def _keep_mode(target: Path, handle: int) -> None:
+def _status(path: str) -> os.stat_result | None:
     try:
-        old = target.stat()
+        return os.stat(path)  # a loop of links is an OSError here; what realpath() makes of one differs between Pythons
     except FileNotFoundError:
+        return None
+
+
+def _keep_mode(old: os.stat_result | None, handle: int) -> None:
+    if old is None:
         mask = os.umask(0)
         os.umask(mask)
         os.fchmod(handle, 0o666 & ~mask)
         return
-    os.fchmod(handle, old.st_mode & 0o7777)
+    os.fchmod(handle, stat.S_IMODE(old.st_mode))
     if (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
         os.fchown(handle, old.st_uid, old.st_gid)
+
+
+def unified(before: bytes, after: bytes, name: str) -> str:
+    """A unified diff, as `diff -u` prints it; empty where nothing differs."""
+    from difflib import unified_diff  # it takes as long to import as all of text, and few commands show a difference
+
+    old, new = (_lines(data) for data in (before, after))
+    lines = unified_diff(old, new, f"{name} (before)", f"{name} (after)", lineterm="")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def patch(before: bytes, after: bytes, path: str) -> str:
+    """A unified diff; bytes that are not UTF-8 are surrogates, as in the names of files.
+
+    An absolute path stays one (`patch -p0`). Of UTF-16 the diff is for people alone: git has none for it.
+    """
+    from difflib import unified_diff
+
+    ours, theirs = ("", "") if path.startswith("/") else ("a/", "b/")
+    lines = unified_diff(_git_lines(before), _git_lines(after), _name(ours + path), _name(theirs + path))
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+def _lines(data: bytes) -> list[str]:
+    codec = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
+    return data.decode(codec, "replace").splitlines()
+
+
+def _git_lines(data: bytes) -> list[str]:
+    utf_16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    text = data.decode("utf-16", "replace") if utf_16 else data.decode("utf-8", "surrogateescape")
+    # Not splitlines: of the line ends that it knows, git and patch know one.
+    lines = text.split("\n")
+    return [*(f"{line}\n" for line in lines[:-1]), *filter(None, lines[-1:])]
+
+
+def _name(path: str) -> str:
+    """A name as git writes it: quoted as in C where it must be; a tab tells that a space before it is part of it."""
+    if path.isprintable() and not set(path) & set('"\\'):
+        return f"{path}\t" if " " in path else path
+    plain = (chr(byte) if 32 <= byte < 127 else f"\\{byte:03o}" for byte in path.encode("utf-8", "surrogateescape"))
+    return '"' + "".join(f"\\{char}" if char in '"\\' else char for char in plain) + '"'

@@ -3,20 +3,23 @@
 What a reader is given is not trusted: size, depth, types and repeated keys are checked.
 """
 
-from __future__ import annotations
-
 import json
-import sys
-from collections.abc import Callable
-from typing import Any, TypeVar
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
-from hvctl.errors import InputError
-from hvctl.model.span import Problem
-from hvctl.text.json_fields import Fields, Form, Mistake, root_fields
+from hvctl.errors import InputError, Problem, Span
+from hvctl.text.files import name_of, read
+from hvctl.text.json_fields import FORMAT_VERSION, Fields, Form, Mistake, root_fields
+from hvctl.text.recognition import check_kind
 
 T = TypeVar("T")
 _MOST_PROBLEMS = 20
 _WIDTH = 100
+Path = tuple[str | int, ...]
+_SPACE = re.compile(r"[ \t\r\n]*")
+_STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\.)*"')
+_SCALAR = re.compile(r"[^\s,:\]}{\[]+")
 
 
 class _FormError(ValueError):
@@ -24,31 +27,8 @@ class _FormError(ValueError):
 
 
 def read_bytes(path: str, form: Form) -> bytes:
-    """The content of a file, `-` being stdin; raises InputError where it cannot be read or is too large."""
-    try:
-        if path == "-":
-            if sys.stdin is None:
-                raise ValueError("stdin is closed")
-            data = sys.stdin.buffer.read(form.most_bytes + 1)
-        else:
-            with open(path, "rb") as stream:
-                data = stream.read(form.most_bytes + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise InputError([Problem(f"{path}: the {form.name} cannot be read: {reason}")], form.hint) from error
-    if len(data) > form.most_bytes:
-        raise InputError([Problem(f"{path}: a {form.name} has at most {form.most_bytes} bytes")], form.hint)
-    return data
-
-
-def decode(data: bytes, path: str, form: Form) -> str:
-    """The text of a file; raises InputError for what is not UTF-8."""
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            [Problem(f"{path}: a {form.name} is UTF-8; byte {error.start + 1} is not")], form.hint
-        ) from error
+    """The content of a file, `-` being stdin; raises UnreadableError."""
+    return read(path, form.most_bytes, name=f"{form.name} {name_of(path)}", hint=form.hint)
 
 
 def load(text: str, path: str, form: Form, decode_root: Callable[[Fields], T | None]) -> T:
@@ -63,12 +43,16 @@ def load(text: str, path: str, form: Form, decode_root: Callable[[Fields], T | N
     Raises:
         InputError: it is not such a document; with every mistake and its place.
     """
-    document = _parse(text, path, form)
-    mistakes: list[Mistake] = []
-    root = root_fields(document, form, mistakes)
-    record = decode_root(root) if root else None
-    if record is None or mistakes:
-        raise _mistaken(text, path, form, mistakes)
+    try:
+        document = _parse(text, path, form)
+        mistakes: list[Mistake] = []
+        root = root_fields(document, form, mistakes)
+        record = decode_root(root) if root else None
+        if record is None or mistakes:
+            raise _mistaken(text, path, form, mistakes)
+    except InputError:
+        check_kind(text, name_of(path), form.wanted)
+        raise
     return record
 
 
@@ -97,8 +81,6 @@ def _no_constant(name: str) -> Any:
 
 
 def _broken(text: str, path: str, form: Form, error: json.JSONDecodeError) -> InputError:
-    from hvctl.text.json_places import span_at
-
     at = min(error.pos, len(text))
     ended = not text[at:].strip() or error.msg.startswith("Unterminated string")
     message = "the file ends in the middle of its JSON" if ended else f"this is not JSON: {error.msg}"
@@ -106,8 +88,6 @@ def _broken(text: str, path: str, form: Form, error: json.JSONDecodeError) -> In
 
 
 def _bad_form(text: str, path: str, form: Form, what: str) -> InputError:
-    from hvctl.text.json_places import find_places, span_at
-
     places = find_places(text)
     if what == "repeated":
         problems = [
@@ -122,8 +102,6 @@ def _bad_form(text: str, path: str, form: Form, what: str) -> InputError:
 
 
 def _mistaken(text: str, path: str, form: Form, mistakes: list[Mistake]) -> InputError:
-    from hvctl.text.json_places import find_places, span_at
-
     values = find_places(text).values
     problems = []
     for mistake in mistakes[:_MOST_PROBLEMS]:
@@ -136,6 +114,11 @@ def _mistaken(text: str, path: str, form: Form, mistakes: list[Mistake]) -> Inpu
 
 def _position(problem: Problem) -> tuple[int, int]:
     return (problem.span.line, problem.span.column) if problem.span else (0, 0)
+
+
+def dump(content: Mapping[str, Any]) -> str:
+    """The text of a result, with its version and a final newline; in ASCII, which is the same in every encoding."""
+    return json.dumps({"format_version": FORMAT_VERSION, **content}, indent=2) + "\n"
 
 
 def write(value: Any, indent: int = 0) -> str:
@@ -154,3 +137,113 @@ def write(value: Any, indent: int = 0) -> str:
         lines = [inner + write(entry, indent + 2) for entry in value]
         opening, closing = "[", "]"
     return opening + "\n" + ",\n".join(lines) + "\n" + " " * indent + closing
+
+
+class Places(NamedTuple):
+    """Offsets (start, end) of values by their paths, and of the keys that occur again in the same object."""
+
+    values: dict[Path, tuple[int, int]]
+    repeated: tuple[tuple[Path, tuple[int, int]], ...]
+
+
+class _Open(NamedTuple):
+    """A container that the scanner is in. `keys` is None in a list."""
+
+    path: Path
+    start: int
+    keys: set[str] | None
+
+
+def find_places(text: str, *, most_depth: int = 100) -> Places:
+    """Scan as far as the text is JSON, and no deeper than `most_depth`."""
+    return _Scanner(text, most_depth).run()
+
+
+def span_at(text: str, path: str, start: int, end: int) -> Span:
+    """The span of the characters from `start` up to `end` (exclusive) of a file's text."""
+    first = text.rfind("\n", 0, start) + 1
+    line = text.count("\n", 0, start) + 1
+    last = text.rfind("\n", 0, end) + 1
+    end_line = text.count("\n", 0, end) + 1
+    stop = text.find("\n", first)
+    excerpt = text[first : stop if stop >= 0 else len(text)].rstrip("\r")
+    return Span(path, line, start - first + 1, end_line, end - last + 1, excerpt)
+
+
+class _Scanner:
+    """A second, slow look at a file in which something is wrong: `json.loads` is written in C and keeps no positions.
+
+    It takes any text, finished or not, and never raises.
+    """
+
+    def __init__(self, text: str, most_depth: int) -> None:
+        self._text = text
+        self._most_depth = most_depth
+        self._values: dict[Path, tuple[int, int]] = {}
+        self._repeated: list[tuple[Path, tuple[int, int]]] = []
+        self._stack: list[_Open] = []
+        self._next: Path = ()
+
+    def run(self) -> Places:
+        position = 0
+        while position >= 0 and len(self._stack) <= self._most_depth:
+            match = _SPACE.match(self._text, position)
+            position = self._token(match.end() if match else position)
+        return Places(self._values, tuple(self._repeated))
+
+    def _token(self, at: int) -> int:
+        """Take one token; the offset after it, or -1 at the end."""
+        character = self._text[at : at + 1]
+        if character in ("{", "["):
+            self._values.setdefault(self._next, (at, at + 1))
+            self._stack.append(_Open(self._next, at, set() if character == "{" else None))
+            self._next = (*self._next, 0)
+            return at + 1
+        if character in ("}", "]"):
+            return self._close(at + 1)
+        if character == ",":
+            return self._comma(at + 1)
+        if character == ":":
+            return at + 1
+        match = (_STRING if character == '"' else _SCALAR).match(self._text, at)
+        return self._scalar(at, match.end()) if match else -1
+
+    def _close(self, after: int) -> int:
+        if not self._stack:
+            return -1
+        closed = self._stack.pop()
+        self._values[closed.path] = (closed.start, after)
+        self._next = closed.path
+        return after if self._stack else -1
+
+    def _comma(self, after: int) -> int:
+        if not self._stack:
+            return -1
+        current = self._stack[-1]
+        last = self._next[-1]
+        if current.keys is None and isinstance(last, int):
+            self._next = (*current.path, last + 1)
+        return after
+
+    def _scalar(self, at: int, after: int) -> int:
+        current = self._stack[-1] if self._stack else None
+        if current is not None and current.keys is not None and self._is_key(after):
+            self._key(current, at, after)
+        else:
+            self._values[self._next] = (at, after)
+        return after if self._stack else -1
+
+    def _is_key(self, after: int) -> bool:
+        match = _SPACE.match(self._text, after)
+        return self._text[match.end() if match else after :][:1] == ":"
+
+    def _key(self, current: _Open, at: int, after: int) -> None:
+        try:
+            key = str(json.loads(self._text[at:after]))
+        except ValueError:
+            key = self._text[at:after]
+        assert current.keys is not None
+        self._next = (*current.path, key)
+        if key in current.keys:
+            self._repeated.append((self._next, (at, after)))
+        current.keys.add(key)

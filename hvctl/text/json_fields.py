@@ -10,8 +10,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from hvctl.catalog.kvm import REGISTERS
-from hvctl.model.cpuid import CpuidLeaf
+from hvctl.model.host import CpuidLeaf
+from hvctl.text.recognition import FileKind
 
+FORMAT_VERSION = 1
+"""Of every JSON document that hvctl prints, keeps or reads."""
 _HEX = re.compile(r"0x[0-9a-f]{8}")
 _NAMES = {dict: "an object", list: "a list", str: "a string", int: "a whole number", bool: "true or false"}
 _MISSING = object()
@@ -32,12 +35,12 @@ class Mistake(NamedTuple):
 
 
 class Form(NamedTuple):
-    """A form of document: what messages call it, its format_version, how one comes by it, its largest size in bytes."""
+    """A form of document: what messages call it, how one comes by it, its largest size in bytes."""
 
     name: str
-    version: int
     hint: str
     most_bytes: int
+    wanted: FileKind
 
 
 def root_fields(document: Any, form: Form, mistakes: list[Mistake]) -> Fields | None:
@@ -50,8 +53,8 @@ def root_fields(document: Any, form: Form, mistakes: list[Mistake]) -> Fields | 
         mistakes.append(Mistake((), f'this is not a {form.name}: it has no "format_version"'))
     elif type(found) is not int:
         mistakes.append(Mistake(("format_version",), f"format_version is a whole number, not {kind_of(found)}"))
-    elif found != form.version:
-        reads = f"this hvctl reads {form.name}s of format_version {form.version}, not {found}"
+    elif found != FORMAT_VERSION:
+        reads = f"this hvctl reads {form.name}s of format_version {FORMAT_VERSION}, not {found}"
         mistakes.append(Mistake(("format_version",), reads))
     return None if mistakes else Fields(mistakes, document, ())
 

@@ -1,12 +1,9 @@
-"""Collecting everything that is wrong with a profile before anything is said."""
-
-from __future__ import annotations
+"""What messages are made of: mistakes collected, texts made safe for a terminal, guesses, plurals."""
 
 from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
-from hvctl.errors import InputError
-from hvctl.model.span import Problem, Span
+from hvctl.errors import InputError, Problem, Span
 
 # A file of 1 MiB can hold 300,000 mistakes; nobody reads more than these, and each may cost a search for similar words.
 MOST = 100
@@ -47,10 +44,24 @@ def _place(problem: Problem, files: list[str]) -> tuple[int, int, int]:
     return files.index(problem.span.path), problem.span.line, problem.span.column
 
 
+def printable(text: str, keep: str = "") -> str:
+    """A text of anybody's with escapes for what a terminal would obey or hide: control and bidirectional characters.
+
+    `keep` are such characters that stay, as line ends in a text of several lines.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in keep else ascii(char)[1:-1] for char in text)
+
+
 def quoted(text: str) -> str:
-    """A user's text for a message: quoted, short, on one line, with nothing that a terminal would obey."""
-    shown = text if len(text) <= 60 else text[:59] + "…"
-    return "'" + "".join(char if char.isprintable() else ascii(char)[1:-1] for char in shown) + "'"
+    """The same for a message: quoted, and short."""
+    return f"'{printable(text if len(text) <= 60 else text[:59] + '…')}'"
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """`1 host`, `2 hosts`."""
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

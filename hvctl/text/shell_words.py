@@ -10,13 +10,19 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
-from hvctl.errors import InputError
-from hvctl.model.span import Problem, Span
+from hvctl.errors import InputError, Problem, Span
 
 _BLANK = " \t\r\n"
 _EXPANDS = "$`"
 # What begins a here-document (not `<<<`, not `$((1<<2))`): the mark for tabs, and the word that ends it, if any.
 _HERE = re.compile(r"[^'\"\\(]*?(?<!<)<<(?!<)(-?)([^;&|<>()]*).*", re.DOTALL)
+
+# A comment of cmd.exe's.
+_REMARK = re.compile(r"(?im)^[ \t@]*(?:rem\b|::)[^\r\n]*")
+
+
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match[0])
 
 
 class Word(str):
@@ -51,12 +57,12 @@ class Word(str):
 
 def place(text: str, path: str, word: Word) -> Span:
     """Where a word stands in the text that it was split from."""
-    from hvctl.text.json_places import span_at
+    from hvctl.text.json_document import span_at
 
     return span_at(text, path, word.offsets[0], max(word.offsets[-1], word.offsets[0] + 1))
 
 
-def split(text: str, path: str) -> list[Word]:
+def split(text: str, path: str, *, batch: bool = False) -> list[Word]:
     """The words of a command line, or of /proc/PID/cmdline.
 
     A here-document counts as if it were not one, so that a command in it is found; where that leaves a quotation
@@ -65,12 +71,15 @@ def split(text: str, path: str) -> list[Word]:
     Args:
         text: with a NUL in it, as the kernel writes it; else as for a shell.
         path: for messages.
+        batch: whether it is for Windows' cmd.exe: `^` for a backslash, no single quotes, `%x%` for `$x`.
 
     Raises:
         InputError: a quotation has no end.
     """
     if "\0" in text:
         return list(_at_nuls(text))
+    if batch:
+        return list(_Batch(text, path).words())
     try:
         return list(_Shell(text, path).words())
     except InputError:
@@ -88,6 +97,8 @@ def _at_nuls(text: str) -> Iterator[Word]:
 
 class _Shell:
     """One pass over the text; `self.at` is the next character, `self.start` where the word began that is being read."""
+
+    escapes, quotes, expansions, comments = "\\", "'\"", _EXPANDS, "#"
 
     def __init__(self, text: str, path: str, *, pass_over: bool = False) -> None:
         self.pass_over = pass_over
@@ -110,15 +121,15 @@ class _Shell:
                 self.at += 1
                 if character == "\n" and self.here:
                     self.pass_here()
-            elif character == "#" and self.start is None:
+            elif character == self.comments and self.start is None:
                 line = self.text.find("\n", self.at)
                 self.at = line if line >= 0 else len(self.text)
-            elif character == "\\":
+            elif character == self.escapes:
                 self.escape(in_quotes=False)
-            elif character in "'\"":
+            elif character in self.quotes:
                 self.quotation(character)
             else:
-                self.take(self.at, expands=character in _EXPANDS)
+                self.take(self.at, expands=character in self.expansions)
                 self.at += 1
         yield from self.end()
 
@@ -170,7 +181,7 @@ class _Shell:
     def escape(self, *, in_quotes: bool) -> None:
         """Take what a backslash stands before; with a line's end it is nothing at all, and so it is at the text's."""
         following = self.text[self.at + 1 : self.at + 2]
-        if self.text.startswith("\\\r\n", self.at):
+        if self.text.startswith("\r\n", self.at + 1):
             self.at += 3  # a line that goes on, in a file of another system
         elif following in ("\n", ""):
             self.at += 1 + len(following)
@@ -189,9 +200,26 @@ class _Shell:
             if self.at >= len(self.text):
                 where = place(self.text, self.path, Word(mark, [start, start + 1]))
                 raise InputError([Problem("the quotation has no end", where)])
-            if mark == '"' and self.text[self.at] == "\\":
+            if mark == '"' and self.text[self.at] == self.escapes:
                 self.escape(in_quotes=True)
             else:
-                self.take(self.at, expands=mark == '"' and self.text[self.at] in _EXPANDS)
+                self.take(self.at, expands=mark == '"' and self.text[self.at] in self.expansions)
                 self.at += 1
         self.at += 1
+
+
+class _Batch(_Shell):
+    """The same for cmd.exe, in whose quotations nothing is escaped, and which end with the line."""
+
+    escapes, quotes, expansions, comments = "^", '"', "%", ""
+
+    def __init__(self, text: str, path: str) -> None:
+        super().__init__(_REMARK.sub(_blank, text), path)
+
+    def quotation(self, mark: str) -> None:
+        self.begin()
+        self.at += 1
+        while self.text[self.at : self.at + 1] not in (mark, "\r", "\n", ""):
+            self.take(self.at, expands=self.text[self.at] in self.expansions)
+            self.at += 1
+        self.at += self.text[self.at : self.at + 1] == mark

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import yaml
 
-from hvctl.model.span import Span
+from hvctl.errors import Span
 from hvctl.text.problems import Problems, quoted
 
 DEEPEST = 32
@@ -154,7 +154,7 @@ class _Builder:
                     self.problems.add("a key is one word, not a list or a mapping", key.span)
             elif key.text in found:
                 first = found[key.text].key.span
-                self.problems.add(f"key {quoted(key.text)} stands here twice", key.span, "", ("first here", first))
+                self.problems.add(f"duplicate key {quoted(key.text)}", key.span, "", ("first here", first))
             elif key.plain and key.text == "<<":
                 self.problems.add(
                     "merge keys are not supported", key.span, "use `extends` for what profiles have in common"

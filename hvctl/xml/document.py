@@ -1,62 +1,260 @@
-"""The bytes of an XML file, with lines and columns for their offsets, whatever the encoding."""
+"""An XML file as a tree of elements, with the places of all that they are written with.
 
-from __future__ import annotations
+An element knows the offsets of its start and of its end tag. All else is looked for in the file's bytes when it is
+asked for: expat has found the file well-formed, so that the scans here need no errors of their own.
 
-import codecs
+Offsets are in bytes of the file, so that an edit can splice them, also where the file is UTF-16.
+"""
+
 import re
-from array import array
 from bisect import bisect_right
-from itertools import accumulate
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
-from hvctl.model.span import Span
+from hvctl.errors import Span
+from hvctl.text.problems import quoted
+from hvctl.xml.source import Source
 
-if TYPE_CHECKING:
-    from hvctl.xml.scan import Comment
-    from hvctl.xml.tree import Element
+_XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"
+_PREDEFINED = {"xml": _XML_NAMESPACE}
+# XML's space is written out: `\s` also matches what XML takes for part of a name.
+_TAG_NAME = re.compile(r"<([^ \t\r\n/>]+)")
+_ATTRIBUTE = re.compile(r"""[ \t\r\n]+([^ \t\r\n=/>]+)[ \t\r\n]*=[ \t\r\n]*(?:"([^"]*)"|'([^']*)')""")
+# What is not taken as it is written: line ends and tabs are spaces, references what they mean.
+_CHANGES = re.compile(r"[&\t\r\n]")
+_SPACE = re.compile(r"\r\n|[\t\r\n]")
+_PIECE = re.compile(r"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>|[^<]+", re.DOTALL)
+_KINDS = {"<!-": "comment", "<![": "cdata"}
+_REFERENCE = re.compile(r"&(?:#x([0-9a-fA-F]+)|#([0-9]+)|([a-z]+));")
+_MARKS = (b"<", b"&", b"\r")
+_ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 
-_STEP = 4096
-_FEW = 16
-_EVERY_BYTE = bytes(range(256))
+
+class Attribute(NamedTuple):
+    """One attribute: its value as a reader takes it, and its places. The quotes stand outside of the value's."""
+
+    name: str
+    value: str
+    name_start: int
+    name_end: int
+    value_start: int
+    value_end: int
 
 
-class Document:
-    """A file: `data` are its bytes, `codec` is Python's name of its encoding, `root` its outermost element, `comments`
-    those that were asked for.
+class Piece(NamedTuple):
+    """What stands between elements: `kind` is text, cdata, comment or instruction; the offsets take its markup in."""
 
-    Lines are counted as XML (2.11) and editors do, columns in code points. Nothing of it is computed before the first
-    span is asked for.
+    kind: str
+    start: int
+    end: int
+
+
+START, EMPTY, END = range(3)
+"""The kinds of tags: `<a>`, `<a/>` and `</a>`."""
+
+
+class Tag:
+    """A tag as it is written: one for all that are written alike. Its attributes are looked for when they are first
+    asked for, and not to be changed."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        name = _TAG_NAME.match(text)
+        self.name = name[1] if name else ""
+        self.kind = EMPTY if text.endswith("/>") else START if name else END
+
+    @cached_property
+    def values(self) -> dict[str, str]:
+        """A start tag's attributes by their names, as a reader takes them, in the order of the file."""
+        found = _ATTRIBUTE.findall(self.text, 1 + len(self.name))
+        return {name: _normal(double or single) for name, double, single in found}
+
+    @cached_property
+    def declares(self) -> dict[str, str]:
+        """The prefixes that they declare, with their URIs; the empty prefix is the default namespace."""
+        names = [name for name in self.values if name.startswith("xmlns") and name[5:6] in ("", ":")]
+        return {name.partition(":")[2]: self.values[name] for name in names}
+
+
+class Element:
+    """One element. `tag` is its name as written, with its prefix; `start` is the offset of its start tag.
+
+    `written` is its start tag; `open_end` is the offset after that, `close_start` that of the end tag, or after
+    `<a/>`; `below` are the child elements.
     """
 
-    __slots__ = (
-        *("_begin", "_counted", "_errors", "_excerpt", "_lines", "_units"),
-        *("codec", "comments", "data", "has_namespaces", "path", "root"),
-    )
+    __slots__ = ("below", "close_start", "document", "open_end", "places", "start", "tag", "written")
+
+    def __init__(self, document: "Document", written: Tag, start: int, open_end: int) -> None:
+        self.document = document
+        self.written = written
+        self.tag = written.name
+        self.start = start
+        self.open_end = self.close_start = open_end
+        self.below: Sequence[Element] = ()
+        self.places: tuple[Attribute, ...] | None = None
+
+    @property
+    def values(self) -> dict[str, str]:
+        """Its attributes by their names, as a reader takes them, in the order of the file; not to be changed."""
+        return self.written.values
+
+    @property
+    def parent(self) -> "Element | None":
+        """The element that it stands in."""
+        path = self.document.path_to(self)
+        return path[-2] if len(path) > 1 else None
+
+    @property
+    def children(self) -> tuple["Element", ...]:
+        """The elements directly in it."""
+        return tuple(self.below)
+
+    @property
+    def local(self) -> str:
+        """The name without its prefix."""
+        tag = self.tag
+        return tag.rpartition(":")[2] if ":" in tag else tag
+
+    @property
+    def namespace(self) -> str | None:
+        """The namespace's URI; None where there is none, or the prefix is not declared."""
+        if not self.document.has_namespaces:
+            return _XML_NAMESPACE if self.tag.startswith("xml:") else None
+        return self.bindings().get(self.tag.rpartition(":")[0]) or None
+
+    def named(self, name: str) -> list["Element"]:
+        """The children of a name and without a namespace: what the XPath `./name` finds."""
+        found = [child for child in self.below if child.tag == name]
+        if not found or not self.document.has_namespaces:
+            return found if not name.startswith("xml:") else []
+        return [child for child in found if child.namespace is None]
+
+    def walk(self) -> Iterator["Element"]:
+        """The element and all below it, in the order of the file."""
+        waiting = [self]
+        while waiting:
+            element = waiting.pop()
+            yield element
+            waiting.extend(reversed(element.below))
+
+    def get(self, name: str) -> str | None:
+        """The value of an attribute, None where it is not there."""
+        return self.written.values.get(name)
+
+    def attributes(self) -> tuple[Attribute, ...]:
+        """The attributes in the order of the file, declarations of namespaces among them."""
+        if self.places is None:
+            self.places = self._scan()
+        return self.places
+
+    def attribute(self, name: str) -> Attribute | None:
+        """One attribute with its places, None where it is not there."""
+        return next((each for each in self.attributes() if each.name == name), None)
+
+    @property
+    def self_closing(self) -> bool:
+        """Whether it is written `<a/>`."""
+        return self.written.kind is EMPTY
+
+    @property
+    def end(self) -> int:
+        """The offset after the element."""
+        if self.self_closing:
+            return self.close_start
+        return self.document.find(">", self.close_start) + self.document.width(">")
+
+    @property
+    def span(self) -> Span:
+        """The place of the start tag: of an element over many lines, what a caret can point at."""
+        return self.document.span(self.start, self.open_end)
+
+    def attribute_span(self, name: str) -> Span:
+        """The place of an attribute, from its name to the closing quote; that of the start tag where it is missing."""
+        found = self.attribute(name)
+        if found is None:
+            return self.span
+        return self.document.span(found.name_start, found.value_end + self.document.width('"'))
+
+    def content(self) -> Iterator["Element | Piece"]:
+        """What stands between the start and the end tag, in the order of the file."""
+        at = self.open_end
+        for child in self.below:
+            yield from self._pieces(at, child.start)
+            yield child
+            at = child.end
+        if not self.self_closing:
+            yield from self._pieces(at, self.close_start)
+
+    def text(self) -> str:
+        """The text directly in it, as a reader takes it: without comments, with references replaced."""
+        document = self.document
+        plain = document.data[self.open_end : self.close_start]
+        if document.codec == "utf-8" and plain.isascii() and not any(mark in plain for mark in _MARKS):
+            return plain.decode()  # most texts, in a tenth of the time
+        found = []
+        for piece in self.content():
+            if isinstance(piece, Element) or piece.kind not in ("text", "cdata"):
+                continue
+            text = self.document.text(piece.start, piece.end).replace("\r\n", "\n").replace("\r", "\n")
+            found.append(unescaped(text) if piece.kind == "text" else text[len("<![CDATA[") : -len("]]>")])
+        return "".join(found)
+
+    def _pieces(self, at: int, end: int) -> Iterator[Piece]:
+        for match in _PIECE.finditer(self.document.text(at, end)):
+            part = match[0]
+            after = at + self.document.width(part)
+            kind = _KINDS.get(part[:3], "instruction") if part.startswith("<") else "text"
+            yield Piece(kind, at, after)
+            at = after
+
+    def _scan(self) -> tuple[Attribute, ...]:
+        document = self.document
+        text = self.written.text
+        single = document.single_bytes(text)
+        at, offset = 0, self.start
+        found: list[Attribute] = []
+
+        def offset_of(place: int) -> int:
+            # From the last place on, not from the tag's start: a tag may be as long as a file may be large.
+            nonlocal at, offset
+            offset += place - at if single else document.width(text[at:place])
+            at = place
+            return offset
+
+        for match in _ATTRIBUTE.finditer(text, 1 + len(self.tag)):
+            start, end = match.span(1)
+            first, last = match.span(2 if match[2] is not None else 3)
+            places = offset_of(start), offset_of(end), offset_of(first), offset_of(last)
+            found.append(Attribute(match[1], self.values[match[1]], *places))
+        return tuple(found)
+
+    def bindings(self) -> dict[str, str]:
+        """The prefixes that are declared here, with their URIs; the empty prefix is the default namespace."""
+        bound = _PREDEFINED
+        for element in self.document.path_to(self):
+            if own := element.written.declares:
+                bound = {**bound, **own}
+        return bound
+
+
+class Comment(NamedTuple):
+    """A comment that was asked for: its text, its offset, and the element that follows it, if any."""
+
+    text: str
+    start: int
+    element: Element | None
+
+
+class Document(Source):
+    """A file with its outermost element, and the comments that were asked for."""
+
+    __slots__ = ("comments", "root")
 
     root: Element
     comments: tuple[Comment, ...]
-
-    def __init__(self, data: bytes, path: str) -> None:
-        self.data = data
-        self.path = path
-        self._lines: array[int] | None = None
-        self._units: _Units | None = None
-        self._counted = 0
-        self._excerpt = (0, "")
-        self.declare(None)
-
-    def declare(self, encoding: str | None) -> None:
-        """Take the encoding that the XML declaration names, as expat does: UTF-16 shows by its bytes alone."""
-        self.codec, self._begin = _codec(self.data, encoding)
-        # Most files declare none; then no element has one.
-        self.has_namespaces = "xmlns".encode(self.codec) in self.data
-        # expat takes lone surrogates in UTF-16; they must survive the way to text and back, or offsets would be wrong.
-        self._errors = "surrogatepass" if self.codec.startswith("utf-16") else "replace"
-
-    def declared(self, _version: str, encoding: str | None, _standalone: int) -> None:
-        """The same, as expat calls it."""
-        self.declare(encoding)
 
     def path_to(self, element: Element) -> list[Element]:
         """The elements that stand around one, from the outermost on, and itself."""
@@ -71,128 +269,27 @@ class Document:
         """Let the tree go, so that its memory is free at once: its elements refer to the file, and that to them."""
         del self.root, self.comments
 
-    def span(self, start: int, end: int) -> Span:
-        """The place of the bytes from `start` up to `end` (exclusive)."""
-        line, begin = self._line_of(start)
-        last, last_begin = self._line_of(end)
-        columns = self._column(begin, start), self._column(last_begin, end)
-        return Span(self.path, line, columns[0], last, columns[1], self._line(line, begin))
 
-    def text(self, start: int, end: int) -> str:
-        """The source text from `start` up to `end`, with its references and line ends as they are written."""
-        return self.data[start:end].decode(self.codec, self._errors)
-
-    def width(self, text: str) -> int:
-        """How many bytes a part of the source text takes."""
-        if self.codec == "utf-8":
-            return len(text) if text.isascii() else len(text.encode())
-        return len(text.encode(self.codec, self._errors)) if self.codec.startswith("utf-16") else len(text)
-
-    def single_bytes(self, text: str) -> bool:
-        """Whether each character of a part of the source text is one byte."""
-        return text.isascii() and not self.codec.startswith("utf-16")
-
-    def find(self, char: str, at: int) -> int:
-        """The offset of the first such character at or after `at`; it is known to be there."""
-        wanted = char.encode(self.codec)
-        found = self.data.index(wanted, at)
-        while (found - at) % len(wanted):
-            found = self.data.index(wanted, found + 1)
-        return found
-
-    def _line_of(self, offset: int) -> tuple[int, int]:
-        """The line that an offset is in, and the offset where that begins."""
-        if self._lines is None and self._counted < _FEW and self._ends_are_feeds():
-            # For a few places that takes a tenth of the time that all lines take.
-            self._counted += 1
-            return self.data.count(b"\n", 0, offset) + 1, self.data.rfind(b"\n", 0, offset) + 1 or self._begin
-        if self._lines is None:
-            self._lines = _line_starts(self.data, self.codec, self._begin)
-        line = max(1, bisect_right(self._lines, offset))
-        return line, self._lines[line - 1]
-
-    def _ends_are_feeds(self) -> bool:
-        return not self.codec.startswith("utf-16") and b"\r" not in self.data
-
-    def _column(self, begin: int, offset: int) -> int:
-        if self._units is None:
-            self._units = _Units(self.data, self.codec)
-        # What points at the beginning of a file points before its byte order mark.
-        return max(0, self._units.characters(offset) - self._units.characters(begin)) + 1
-
-    def _line(self, line: int, begin: int) -> str:
-        # Kept, since a file may be one line of 16 MiB, and each of its problems shows it.
-        if self._excerpt[0] != line:
-            if self._lines is None:
-                found = self.data.find(b"\n", begin)
-                end = found if found >= 0 else len(self.data)
-            else:
-                end = self._lines[line] if line < len(self._lines) else len(self.data)
-            text = self.data[begin:end].decode(self.codec, "replace")
-            self._excerpt = (line, text.rstrip("\r\n"))
-        return self._excerpt[1]
+def named(tag: str) -> str:
+    """A tag for a message: short, with nothing that a terminal would obey."""
+    return f"<{quoted(tag)[1:-1]}>"
 
 
-class _Units:
-    """Counts characters by their first units alone, in steps that are summed up once: a file may be one long line."""
-
-    def __init__(self, data: bytes, codec: str) -> None:
-        self.later, self.size = b"", 1
-        if codec.startswith("utf-16"):
-            # The second halves of what takes two units, by the byte of a unit that tells them.
-            self.later, self.size = bytes(range(0xDC, 0xE0)), 2
-            data = data[codec.endswith("le") :: 2]
-        elif codec == "utf-8" and not data.isascii():
-            self.later = bytes(range(0x80, 0xC0))
-        self.tells = data
-        steps = range(0, len(data), _STEP) if self.later else ()
-        self.sums = array("I", accumulate((self._count(at, at + _STEP) for at in steps), initial=0))
-
-    def characters(self, offset: int) -> int:
-        """How many characters begin before an offset."""
-        unit = offset // self.size
-        if not self.later:
-            return unit
-        step = unit // _STEP
-        return self.sums[step] + self._count(step * _STEP, unit)
-
-    def _count(self, start: int, end: int) -> int:
-        return len(self.tells[start:end].translate(None, self.later))
+def _normal(value: str) -> str:
+    """An attribute's value as a reader takes it (XML 1.0, 3.3.3)."""
+    return unescaped(_SPACE.sub(" ", value)) if _CHANGES.search(value) else value
 
 
-def _codec(data: bytes, declared: str | None) -> tuple[str, int]:
-    """Python's name of the encoding, and how many bytes its byte order mark takes."""
-    if declared is None and data[:1] == b"<" and data[1:2] > b"\0":
-        return "utf-8", 0  # most files
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16-le" if data.startswith(codecs.BOM_UTF16_LE) else "utf-16-be", 2
-    if len(data) > 1 and 0 in data[:2]:
-        return "utf-16-be" if data[0] == 0 else "utf-16-le", 0
-    begin = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
-    return declared.lower() if declared and _has_eight_bits(declared) else "utf-8", begin
+def unescaped(text: str) -> str:
+    """Source text with its references replaced; XML without a document type knows five names beside the numbers."""
+    return _REFERENCE.sub(_character, text) if "&" in text else text
 
 
-def _has_eight_bits(encoding: str) -> bool:
-    """Whether each byte is a character: the same question as pyexpat's, which takes no other codecs of Python's."""
-    try:
-        return len(_EVERY_BYTE.decode(encoding, "replace")) == len(_EVERY_BYTE)
-    except (LookupError, ValueError):
-        return False
-
-
-def _line_starts(data: bytes, codec: str, begin: int) -> array[int]:
-    if not codec.startswith("utf-16"):
-        # splitlines() of bytes knows the same three line ends; what it takes for a line's end may be none of another
-        # encoding, but each 8-bit encoding that expat reads has ASCII in its place.
-        starts = array("I", accumulate(map(len, data.splitlines(keepends=True)), initial=0))
-        starts[0] = begin
-        return starts if data.endswith((b"\r", b"\n")) else starts[: max(1, len(starts) - 1)]
-    starts = array("I", [begin])
-    feed, back = "\n".encode(codec), "\r".encode(codec)
-    pattern = re.compile(b"|".join(map(re.escape, (back + feed, back, feed))))
-    # At an odd offset it is the second half of one character and the first of the next.
-    starts.extend(match.end() for match in pattern.finditer(data) if match.start() % 2 == 0)
-    return starts
+def _character(match: re.Match[str]) -> str:
+    hexadecimal, decimal, name = match.groups()
+    if name:
+        return _ENTITIES.get(name, match[0])
+    return chr(int(hexadecimal, 16) if hexadecimal else int(decimal))
 
 
 _start_of = attrgetter("start")

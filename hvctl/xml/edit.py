@@ -6,14 +6,12 @@ What is written anew looks like its surroundings: the file's line ends, indentat
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.xml.source import Document, Element
+from hvctl.xml.document import Document, Element
 
 _BREAK = re.compile(r"\r\n|\r|\n")
 _COMMENTS = re.compile(r"(?:[ \t]*<!--(?:(?!-->).)*-->)+")
@@ -60,8 +58,7 @@ class Editor:
         """Give an attribute a value; nothing is changed where it has it."""
         if element.get(name) == value:
             return
-        found = element.attribute(name)
-        if found:
+        if found := element.attribute(name):
             quote = self._document.text(found.value_end, found.value_end + self._document.width('"'))
             self._splice(found.value_start, found.value_end, escaped(value, quote))
             return
@@ -109,23 +106,20 @@ class Editor:
 
     def insert(self, parent: Element, node: Node, after: Element | None) -> None:
         """Add a child behind another one, or as the first."""
-        entries = self._inside.get(parent)
-        if entries is None:
-            self._inside[parent] = [(after, node)]
-        else:
-            entries.append((after, node))
+        self._inside.setdefault(parent, []).append((after, node))
 
-    def result(self) -> bytes:
-        """The file with all edits."""
+    def splices(self) -> list[tuple[int, int, str]]:
+        """All edits in the file's order: where each begins and ends, and the new text."""
         for parent, entries in self._inside.items():
             self._insert_all(parent, entries)
         self._inside.clear()
-        data = self._document.data
-        parts: list[bytes] = []
-        at = 0
-        codec = self._document.codec
-        for start, end, text in sorted(self._splices, key=itemgetter(0, 1)):
-            parts += [data[at:start], text.encode(codec, "xmlcharrefreplace")]
+        return sorted(self._splices, key=itemgetter(0, 1))
+
+    def result(self) -> bytes:
+        """The file with all edits."""
+        data, parts, at = self._document.data, [], 0
+        for start, end, text in self.splices():
+            parts += [data[at:start], text.encode(self._document.codec, "xmlcharrefreplace")]
             at = end
         return b"".join([*parts, data[at:]])
 
@@ -137,7 +131,7 @@ class Editor:
             start = slash - self._document.width(self._space_before(slash))
             self._splice(start, parent.end, f">{text}{self._indent(parent)}</{parent.tag}>")
             return
-        for after, group in groupby(entries, _after):
+        for after, group in groupby(entries, itemgetter(0)):
             at = self._behind(parent, after)
             self._splice(at, at, "".join([inner + self._written(node, inner) for _, node in group]))
         if not parent.below and inner and not _BREAK.search(self._space_before(parent.close_start)):
@@ -181,16 +175,11 @@ class Editor:
 
     def _indent(self, element: Element) -> str:
         """The line break and space before an element; empty where it does not begin its line."""
-        found = self._indents.get(element)
-        if found is None:
-            found = self._indents[element] = self._find_indent(element)
-        return found
-
-    def _find_indent(self, element: Element) -> str:
-        begun = self._line_begun(element.start)
-        if begun:
-            return self._break + begun.lstrip("\r\n")
-        return self._break if element is self._document.root else ""
+        if element not in self._indents:
+            begun = self._line_begun(element.start)
+            breaks = begun or element is self._document.root
+            self._indents[element] = self._break + begun.lstrip("\r\n") if breaks else ""
+        return self._indents[element]
 
     def _inner_indent(self, parent: Element) -> str:
         """The same for a child of an element: as its other children, else one step deeper."""
@@ -214,10 +203,6 @@ class Editor:
 
     def _splice(self, start: int, end: int, text: str) -> None:
         self._splices.append((start, end, text))
-
-
-def _after(entry: tuple[Element | None, Node]) -> Element | None:
-    return entry[0]
 
 
 def _first_break(document: Document) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from hvctl.catalog.kvm import KVM_CAPS
 from hvctl.host.kvm_device import API_VERSION, REQUESTS
-from hvctl.model.cpuid import CpuidLeaf
+from hvctl.model.host import CpuidLeaf
 
 SYSTEM, VM, VCPU = 100, 200, 300
 NAME_OF_REQUEST = {number: name for name, number in REQUESTS.items()}

@@ -5,19 +5,13 @@ from collections.abc import Callable
 
 import pytest
 
+from hvctl.catalog import ROWS
 from hvctl.catalog.kvm import KVM_CAPS
+from hvctl.catalog.types import Row
 from hvctl.errors import HostError
-from hvctl.host.kvm import ask_kvm
-from hvctl.host.synthesis import UNSEEN
-from hvctl.model.cpuid import CpuidLeaf
-from tests.host.fake_kvm import (
-    STIMER_DIRECT,
-    SYSTEM,
-    FakeInsatiableKvm,
-    FakeKvm,
-    FakeOldKernelKvm,
-    FakeVcpuOnlyKvm,
-)
+from hvctl.host.kvm import UNSEEN, ask_kvm, synthesise
+from hvctl.model.host import CpuidLeaf
+from tests.host.fake_kvm import STIMER_DIRECT, SYSTEM, FakeInsatiableKvm, FakeKvm, FakeOldKernelKvm, FakeVcpuOnlyKvm
 
 NEW = {"KVM_CAP_HYPERV": 1, "KVM_CAP_HYPERV_CPUID": 1, "KVM_CAP_SYS_HYPERV_CPUID": 1, "KVM_CAP_GET_TSC_KHZ": 1}
 FEATURES = CpuidLeaf(0x40000003, 0x2AFF, 0x830, 0, 0x80D12)
@@ -115,3 +109,34 @@ def test_nothing_stays_open() -> None:
     device = FakeVcpuOnlyKvm([], evmcs=True)
     ask_kvm(device)
     assert device.opened == set()
+
+
+LEGACY = [row for row in ROWS if row.legacy]
+
+
+def has(leaves: tuple[CpuidLeaf, ...], row: Row) -> bool:
+    by_leaf = {leaf.leaf: leaf for leaf in leaves}
+    return all(by_leaf[bits.leaf].register(bits.register) & bits.mask == bits.mask for bits in row.checks)
+
+
+def evidence(row: Row) -> tuple[dict[str, int], set[int]]:
+    assert row.legacy
+    return ({row.legacy.cap: 1} if row.legacy.cap else {}), ({row.legacy.msr} if row.legacy.msr else set())
+
+
+@pytest.mark.parametrize("row", LEGACY, ids=lambda row: row.id)
+def test_the_evidence_shows_the_row(row: Row) -> None:
+    assert has(synthesise(*evidence(row)), row)
+
+
+@pytest.mark.parametrize("row", LEGACY, ids=lambda row: row.id)
+def test_each_half_of_the_evidence_is_needed(row: Row) -> None:
+    caps, msrs = evidence(row)
+    if caps:
+        assert not has(synthesise({}, msrs), row)
+    if msrs:
+        assert not has(synthesise(caps, ()), row)
+
+
+def test_a_row_is_either_shown_or_unseen() -> None:
+    assert {row.id for row in ROWS if row.checks} == {row.id for row in LEGACY if row.checks} | set(UNSEEN)

@@ -57,7 +57,7 @@ def test_a_regular_file_is_no_kvm(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_no_kvm(tmp_path: Path) -> None:
-    assert refusal(tmp_path).message == f"{tmp_path} is not a KVM: it is a folder"
+    assert refusal(tmp_path).message == f"{tmp_path} is not a KVM: it is a directory"
 
 
 def test_another_device_is_no_kvm() -> None:
@@ -102,7 +102,7 @@ def test_no_permission_for_a_folder_above(forbidden: Path) -> None:
     error = refusal_to_nobody(forbidden)
     forbidden.parent.chmod(0o755)
     assert error.message == f"no permission to use {forbidden}"
-    assert "folder above" in error.hint
+    assert "parent directories" in error.hint
 
 
 def test_a_fifo_does_not_block(tmp_path: Path) -> None:

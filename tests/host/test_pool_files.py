@@ -17,11 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hvctl.errors import InputError
-from hvctl.host.decode import TSC_HZ
-from hvctl.host.host_file import dump_host, host_json, load_host, read_host
+from hvctl.host.host_file import TSC_HZ, dump_host, host_json, load_host, read_host
 from hvctl.host.pool_files import read_pool
-from hvctl.model.host import Host
-from hvctl.model.pool import Pool
+from hvctl.model.host import Host, Pool
 from tests.host.test_host_file import hosts as any_hosts
 from tests.made_hosts import made_amd_host, made_intel_host
 
@@ -261,14 +259,13 @@ def test_the_problems_of_all_files_are_told_at_once(write: Write) -> None:
     ]
     assert [message.partition(":")[0] for message in problems(*paths)] == [
         '"tsc_hz" must be null or from 1000000 to 100000000000, not 0',
-        "/no/such/file.json",
+        "host file /no/such/file.json cannot be read",
         "the file ends in the middle of its JSON",
     ]
 
 
 @pytest.mark.parametrize(
-    ("bad", "told"),
-    [(20, []), (21, ["1 more file was not looked at"]), (45, ["25 more files were not looked at"])],
+    ("bad", "told"), [(20, []), (21, ["not looked at: 1 more file"]), (45, ["not looked at: 25 more files"])]
 )
 def test_the_number_of_problems_is_bounded(write: Write, bad: int, told: list[str]) -> None:
     found = problems(*(write(f"{number}.json", "[]") for number in range(bad)))

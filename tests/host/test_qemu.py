@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hvctl.catalog import ROWS, machines
-from hvctl.host.binaries import find_binaries
+from hvctl.host.probe import find_binaries
 from hvctl.host.qemu import probe_qemus
 from hvctl.model.host import MachineType, Qemu
 

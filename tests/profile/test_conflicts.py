@@ -54,13 +54,7 @@ CONFLICTS: list[tuple[str, list[tuple[str, int, list[tuple[str, int]]]]]] = [
     ),
     (
         "migration: required\nenlightenments:\n  passthrough: on\n",
-        [
-            (
-                "passthrough is on: QEMU does not migrate a guest with it",
-                4,
-                [("migration is required here", 2)],
-            )
-        ],
+        [("passthrough is on: QEMU does not migrate a guest with it", 4, [("migration is required here", 2)])],
     ),
     (
         # required is the default: there is no line to name.
@@ -79,7 +73,7 @@ CONFLICTS: list[tuple[str, list[tuple[str, int, list[tuple[str, int]]]]]] = [
         "vcpus:\n  pinned: off\nenlightenments: {no-nonarch-coresharing: on}\n",
         [
             (
-                "no-nonarch-coresharing is on without vcpus.pinned: it is a promise that only pinned vCPUs keep",
+                "no-nonarch-coresharing is on without vcpus.pinned: it only holds when vCPUs are pinned",
                 4,
                 [("vcpus.pinned is off here", 3)],
             )

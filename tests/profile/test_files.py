@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from hvctl.errors import HvctlError, InputError, UsageError
-from hvctl.model.profile import Ask
-from hvctl.profile import shipped
-from hvctl.profile.reader import load_profile
+from hvctl.model.profile import Ask, Profile
+from hvctl.profile.reader import load_profile, profile_from_text
+from hvctl.profile.source import shipped_names
 
 
 def write(folder: Path, **files: str) -> Path:
@@ -83,7 +84,7 @@ def test_a_shipped_profile_can_be_extended_by_name(tmp_path: Path) -> None:
     assert {wish.id for wish in found.wishes} == {wish.id for wish in load_profile("windows-11").wishes} | {"evmcs"}
 
 
-@pytest.mark.parametrize("name", shipped.names())
+@pytest.mark.parametrize("name", shipped_names())
 def test_yaml_without_its_c_parser_gives_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     profile = load_profile(name)
     monkeypatch.setattr("hvctl.text.yaml_nodes._LOADER", yaml.Loader)
@@ -96,7 +97,7 @@ def test_yaml_without_its_c_parser_gives_the_same(name: str, monkeypatch: pytest
 def test_yaml_without_its_c_parser_finds_mistakes(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hvctl.text.yaml_nodes._LOADER", yaml.Loader)
     with pytest.raises(InputError) as caught:
-        load_profile("-", stdin=io.StringIO(f"version: 1\n{text}\n"))
+        profile_from_text(f"version: 1\n{text}\n")
     assert next(problem.span.line for problem in caught.value.problems if problem.span) in (2, 3)
 
 
@@ -124,9 +125,7 @@ def test_too_many_parents(tmp_path: Path) -> None:
 
 def test_mistakes_of_parents_are_told_with_their_own_path(tmp_path: Path) -> None:
     child = write(
-        tmp_path,
-        child="version: 1\nextends: ./parent.yaml\nmachine: isapc\n",
-        parent="version: 1\nmigration: maybe\n",
+        tmp_path, child="version: 1\nextends: ./parent.yaml\nmachine: isapc\n", parent="version: 1\nmigration: maybe\n"
     )
     assert [line.split(" ")[0] for line in problems(child)] == ["child.yaml:3:10", "parent.yaml:2:12"]
 
@@ -168,15 +167,15 @@ def test_a_file_without_suffix_is_found(tmp_path: Path, monkeypatch: pytest.Monk
     assert load_profile("plain").name == "plain"
 
 
-def test_the_name_of_a_file_is_made_fit() -> None:
-    assert load_profile("-", stdin=io.StringIO("version: 1\n")).name == "stdin"
+def test_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
+    def loaded(data: bytes) -> Profile:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+        return load_profile("-")
 
-
-def test_stdin_is_text_or_bytes() -> None:
-    binary = io.TextIOWrapper(io.BytesIO(b"\xef\xbb\xbfversion: 1\nname: b\n"))
-    assert load_profile("-", stdin=binary).name == "b"
+    assert loaded(b"version: 1\n").name == "stdin"
+    assert loaded(b"\xef\xbb\xbfversion: 1\nname: b\n").name == "b"
     with pytest.raises(InputError, match="not UTF-8"):
-        load_profile("-", stdin=io.TextIOWrapper(io.BytesIO(b"version: 1\nname: \xff\n")))
+        loaded(b"version: 1\nname: \xff\n")
 
 
 def test_a_byte_that_is_not_utf_8_has_a_line_and_a_column(tmp_path: Path) -> None:
@@ -203,7 +202,10 @@ def test_a_large_file_is_refused(tmp_path: Path) -> None:
 def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
     fifo = tmp_path / "pipe.yaml"
     os.mkfifo(fifo)
-    assert problems(fifo) == [f"{fifo} cannot be read: it is not a regular file"]
+    assert problems(fifo) == [f"{fifo} cannot be read: nothing writes to this pipe"]
+    child = tmp_path / "child.yaml"
+    child.write_text("version: 1\nextends: ./pipe.yaml\n")
+    assert problems(child) == [f"child.yaml:2:1 extends: {fifo} cannot be read: it is not a regular file"]
     assert problems(tmp_path) == [f"{tmp_path} cannot be read: it is a directory"]
     assert problems("/dev/zero") == ["/dev/zero cannot be read: it is not a regular file"]
     assert problems(tmp_path / "gone.yaml") == [f"{tmp_path / 'gone.yaml'} cannot be read: no such file or directory"]

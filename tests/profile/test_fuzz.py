@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hvctl.errors import InputError
-from hvctl.profile.reader import load_profile, profile_from_text
+from hvctl.profile.reader import profile_from_text
 from hvctl.report.problems import render_error
+from hvctl.text.files import decode
 
 PIECES = [
     *"{}[]:,-?&*!|>'\"%@`#\n\t \r\\\0\x1b\x85\u2028\ufeff😀é1",
@@ -81,7 +80,7 @@ def test_any_text(text: str) -> None:
 @example(b"\xef\xbb\xbf")
 def test_any_bytes(content: bytes) -> None:
     try:
-        load_profile("-", stdin=io.TextIOWrapper(io.BytesIO(content)))
+        profile_from_text(decode(content, "<text>"))
     except InputError as error:
         render_error(error, False)
 

@@ -18,9 +18,9 @@ from hvctl import catalog
 from hvctl.catalog.types import Row
 from hvctl.catalog.windows import GUESTS, USES
 from hvctl.errors import InputError
-from hvctl.profile import shipped
 from hvctl.profile.reader import decode_text
 from hvctl.profile.schema import schema, text, up_to
+from hvctl.profile.source import shipped_names
 from hvctl.text.problems import Problems
 from tests.paths import PROFILES
 
@@ -45,7 +45,7 @@ def test_every_row_is_described_for_editors() -> None:
             assert row.advice_text in definitions[row.id]["description"]
 
 
-@pytest.mark.parametrize("name", shipped.names())
+@pytest.mark.parametrize("name", shipped_names())
 def test_shipped_profiles_are_valid_as_editors_read_them(name: str) -> None:
     import yaml
 

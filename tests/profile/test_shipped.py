@@ -10,8 +10,8 @@ import yaml
 from hvctl.catalog import ROWS
 from hvctl.catalog.windows import GUESTS
 from hvctl.model.profile import Ask, Migration
-from hvctl.profile import shipped
 from hvctl.profile.reader import load_profile
+from hvctl.profile.source import shipped_names
 from tests.paths import PROFILES
 
 EVERYWHERE = {"relaxed", "vapic", "vpindex", "time", "runtime"}
@@ -20,7 +20,7 @@ WITH_VBS = {"windows-11", "windows-server-2022", "windows-server-2025", "nested-
 FOR_VBS = {"stimer-direct", "emsr-bitmap", "tlbflush-direct"}
 RELEASES = [guest.id for guest in GUESTS if guest.id != "other"]
 
-each = pytest.mark.parametrize("name", shipped.names())
+each = pytest.mark.parametrize("name", shipped_names())
 
 
 def asked(name: str) -> dict[str, Ask]:
@@ -28,7 +28,7 @@ def asked(name: str) -> dict[str, Ask]:
 
 
 def test_these_are_shipped() -> None:
-    assert set(shipped.names()) == {*RELEASES, "nested-hyperv", "all", "passthrough", "minimal"}
+    assert set(shipped_names()) == {*RELEASES, "nested-hyperv", "all", "passthrough", "minimal"}
 
 
 @each

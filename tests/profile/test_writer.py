@@ -7,16 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hvctl.model.profile import Ask, ClockChoice, CpuChoice, Migration, Profile, Wish
-from hvctl.profile import shipped
-from hvctl.profile.reader import load_profile, profile_from_text
-from hvctl.profile.writer import to_yaml
+from hvctl.profile.reader import load_profile, profile_from_text, to_yaml
+from hvctl.profile.source import shipped_names
 
 
 def without_spans(profile: Profile) -> Profile:
     return profile._replace(spans=(), wishes=tuple(wish._replace(span=None) for wish in profile.wishes))
 
 
-@pytest.mark.parametrize("name", shipped.names())
+@pytest.mark.parametrize("name", shipped_names())
 def test_shipped_profiles(name: str) -> None:
     profile = load_profile(name)
     again = profile_from_text(to_yaml(profile), "other.yaml")

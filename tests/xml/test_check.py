@@ -7,10 +7,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hvctl.errors import InputError
-from hvctl.xml.check import _expat_takes, _libxml2_takes
-from hvctl.xml.source import DEEPEST, Document, parse_all
+from hvctl.xml.check import DEEPEST, _expat_takes, _libxml2_takes
+from hvctl.xml.document import Document
+from hvctl.xml.reader import parse_all
 from tests.lint.odd_domains import odd_domains
-from tests.xml.test_source import FILES
+from tests.xml.test_document import FILES
 
 # What parsers have thought differently of, or is wrong at most places.
 ODD = [
@@ -49,7 +50,7 @@ def test_libxml2_takes_nothing_that_expat_refuses(data: bytes) -> None:
 @given(st.lists(spoilt(), max_size=4))
 @example([b"<a>" * (DEEPEST + 1) + b"</a>" * (DEEPEST + 1)])
 def test_among_many_files_the_same_is_found(files: list[bytes]) -> None:
-    few, many = (parse_all([(data, "f.xml") for data in files], many=many) for many in (False, True))
+    few, many = (parse_all([(data, "f.xml") for data in files], many=many, shallow=False) for many in (False, True))
     assert [told(one) for one in few] == [told(one) for one in many]
 
 

@@ -1,9 +1,8 @@
-"""Rows that every Windows guest wants and every KVM with Hyper-V emulation gives."""
-
-from __future__ import annotations
+"""Rows that every Windows guest wants and every KVM with Hyper-V emulation gives; clocks, timers, interrupts."""
 
 from hvctl.catalog.kvm import HV_CPUID_ENLIGHTMENT_INFO, HV_CPUID_FEATURES
-from hvctl.catalog.types import Advice, Bits, Field, Kind, Legacy, LibvirtPlace, Property, Release, Row
+from hvctl.catalog.placement import ClockTimer, HypervElement, PanicDevice
+from hvctl.catalog.types import Advice, Bits, Field, Kind, Legacy, MsrAtReset, Property, Release, Row
 
 ROWS = (
     Row(
@@ -17,7 +16,7 @@ ROWS = (
         checks=(Bits(HV_CPUID_ENLIGHTMENT_INFO, "eax", (5,), ("HV_RELAXED_TIMING_RECOMMENDED",)),),
         legacy=Legacy(cap="KVM_CAP_HYPERV"),
         in_passthrough=True,
-        libvirt=LibvirtPlace("relaxed", "1.0.0"),
+        libvirt=HypervElement("relaxed", "1.0.0"),
         advice_text="Turn it on for every Windows guest.",
         since_qemu=Release("1.1", certain=False),
         since_kvm=Release("2.6.34", certain=False),
@@ -31,17 +30,17 @@ ROWS = (
     Row(
         id="vapic",
         title="virtual APIC",
-        does="Gives the guest the VP assist page and MSRs for the APIC's EOI, ICR and TPR registers, so that "
-        "the most "
+        does="Gives the guest the VP assist page and MSRs for the APIC's EOI, ICR and TPR registers, so that the most "
         "frequent APIC accesses cost one short exit, or none, instead of a decoded memory access.",
         properties=(Property("hv-vapic"),),
         qemu_name="virtual APIC (hv-vapic)",
         feature=1,
         checks=(Bits(HV_CPUID_FEATURES, "eax", (4,), ("HV_APIC_ACCESS_AVAILABLE",)),),
         adds=(Bits(HV_CPUID_ENLIGHTMENT_INFO, "eax", (3,), ("HV_APIC_ACCESS_RECOMMENDED",), unless="avic"),),
+        at_reset=MsrAtReset(3, 0x40000073, 0),
         legacy=Legacy(cap="KVM_CAP_HYPERV"),
         in_passthrough=True,
-        libvirt=LibvirtPlace("vapic", "1.1.0"),
+        libvirt=HypervElement("vapic", "1.1.0"),
         vmstate="cpu/msr_hyperv_vapic",
         msrs=((0x40000070, 0x40000073),),
         advice_text="Turn it on for every Windows guest; with avic the guest is told to prefer the hardware's APIC.",
@@ -58,21 +57,18 @@ ROWS = (
     Row(
         id="spinlocks",
         title="spinlock retries",
-        does="Tells Windows how often to try a spinlock before it reports a long wait by hypercall, on which "
-        "KVM lets "
+        does="Tells Windows how often to try a spinlock before it reports a long wait by hypercall, on which KVM lets "
         "another vCPU run. It helps where there are more vCPUs than CPUs.",
         properties=(Property("hv-spinlocks", "uint32", 0xFFFFFFFF, Field(HV_CPUID_ENLIGHTMENT_INFO, "ebx")),),
         kind=Kind.NUMBER,
         minimum=4095,
         maximum=0x7FFFFFFF,
         overwritten=True,
-        libvirt=LibvirtPlace("spinlocks", "1.1.0", attribute="retries", minimum=4095),
+        libvirt=HypervElement("spinlocks", "1.1.0", attribute="retries", minimum=4095),
         hypercalls=("HVCALL_NOTIFY_LONG_SPIN_WAIT",),
         migration="The number is visible in CPUID: source and destination must name the same one.",
-        advice=Advice.ON,
         advice_text="QEMU's documents say 4095 (0xfff) where CPUs are overcommitted and to leave the default "
-        "elsewhere; "
-        "RHEL, KubeVirt, oVirt and virt-install write 8191.",
+        "elsewhere; RHEL, KubeVirt, oVirt and virt-install write 8191.",
         avoid="With pinned vCPUs that own their CPUs, a notification gives nothing back: leave it off (never notify).",
         since_qemu=Release("1.1", certain=False),
         since_kvm=Release("2.6.34", certain=False),
@@ -88,17 +84,17 @@ ROWS = (
     Row(
         id="vpindex",
         title="VP index MSR",
-        does="Lets a vCPU read its number as Hyper-V counts it. The synthetic interrupt controller and the "
-        "hypercalls "
+        does="Lets a vCPU read its number as Hyper-V counts it. The synthetic interrupt controller and the hypercalls "
         "that address other vCPUs (TLB flush, IPI) are built on it.",
         properties=(Property("hv-vpindex"),),
         qemu_name="VP_INDEX MSR (hv-vpindex)",
         feature=5,
         checks=(Bits(HV_CPUID_FEATURES, "eax", (6,), ("HV_VP_INDEX_AVAILABLE",)),),
         caps=("KVM_CAP_HYPERV_VP_INDEX",),
+        board_error="kernel doesn't allow setting HyperV VP_INDEX",
         legacy=Legacy(msr=0x40000002),
         in_passthrough=True,
-        libvirt=LibvirtPlace("vpindex", "1.3.3"),
+        libvirt=HypervElement("vpindex", "1.3.3"),
         migration="QEMU derives the index from the CPU's number; nothing is carried.",
         msrs=((0x40000002, 0x40000002),),
         advice_text="Turn it on for every Windows guest.",
@@ -123,7 +119,7 @@ ROWS = (
         checks=(Bits(HV_CPUID_FEATURES, "eax", (0,), ("HV_VP_RUNTIME_AVAILABLE",)),),
         legacy=Legacy(msr=0x40000010),
         in_passthrough=True,
-        libvirt=LibvirtPlace("runtime", "1.3.3"),
+        libvirt=HypervElement("runtime", "1.3.3"),
         vmstate="cpu/msr_hyperv_runtime",
         msrs=((0x40000010, 0x40000010),),
         advice_text="Turn it on for every Windows guest.",
@@ -139,8 +135,7 @@ ROWS = (
     Row(
         id="crash",
         title="crash MSRs",
-        does="Gives Windows MSRs in which it leaves the five parameters of a bug check; QEMU reports them as "
-        "the event "
+        does="Gives Windows MSRs in which it leaves the five parameters of a bug check; QEMU reports them as the event "
         "GUEST_PANICKED.",
         properties=(Property("hv-crash"),),
         qemu_name="crash MSRs (hv-crash)",
@@ -148,7 +143,7 @@ ROWS = (
         checks=(Bits(HV_CPUID_FEATURES, "edx", (10,), ("HV_GUEST_CRASH_MSR_AVAILABLE",)),),
         legacy=Legacy(msr=0x40000105),
         in_passthrough=True,
-        libvirt=LibvirtPlace("panic:hyperv", "1.3.0"),
+        libvirt=PanicDevice("hyperv", "1.3.0"),
         vmstate="cpu/msr_hyperv_crash",
         msrs=((0x40000100, 0x40000105),),
         advice=Advice.OFF,
@@ -164,6 +159,131 @@ ROWS = (
             "qemu:target/i386/kvm/kvm.c:974-980",
             "linux:include/hyperv/hvgdk_mini.h:130-135",
             "libvirt:docs/formatdomain.rst:8699-8713",
+        ),
+    ),
+    Row(
+        id="time",
+        title="reference time: counter MSR and TSC page",
+        does="Gives the guest a clock that it reads from a shared page with one RDTSC and no exit, and a reference "
+        "counter MSR. Without it Windows reads the ACPI PM timer, an exit each time.",
+        properties=(Property("hv-time"),),
+        aliases=("hypervclock",),
+        reference_clock=True,
+        qemu_name="clocksources (hv-time)",
+        feature=2,
+        checks=(Bits(HV_CPUID_FEATURES, "eax", (1, 9), ("HV_TIME_REF_COUNT_AVAILABLE", "HV_REFERENCE_TSC_AVAILABLE")),),
+        at_reset=MsrAtReset(1, 0x40000021, 0),
+        legacy=Legacy(cap="KVM_CAP_HYPERV_TIME"),
+        in_passthrough=True,
+        libvirt=ClockTimer("hypervclock", "1.2.2"),
+        vmstate="cpu/msr_hyperv_time",
+        migration="The destination's KVM writes a new TSC page with a new sequence number; the clock goes on.",
+        msrs=((0x40000020, 0x40000021),),
+        advice_text="Turn it on for every Windows guest.",
+        avoid="The TSC page is valid only while the host's own clock source is the TSC; elsewhere each read becomes "
+        "an MSR read.",
+        since_qemu=Release("2.0", certain=False),
+        since_kvm=Release("3.14", certain=False),
+        sources=(
+            "qemu:docs/system/i386/hyperv.rst:77-83",
+            "qemu:target/i386/cpu.c:8811",
+            "qemu:target/i386/kvm/kvm.c:967-973",
+            "linux:arch/x86/kvm/hyperv.c:1123-1155",
+            "libvirt:docs/formatdomain.rst:2425-2426",
+        ),
+    ),
+    Row(
+        id="synic",
+        title="synthetic interrupt controller",
+        does="Gives each vCPU Hyper-V's SynIC: message and event pages and synthetic interrupts. Synthetic timers and "
+        "VMBus devices are built on it.",
+        properties=(Property("hv-synic"),),
+        qemu_name="synthetic interrupt controller (hv-synic)",
+        ramblock="synic-0-msg-page",
+        feature=7,
+        checks=(Bits(HV_CPUID_FEATURES, "eax", (2,), ("HV_SYNIC_AVAILABLE",)),),
+        adds=(
+            Bits(
+                HV_CPUID_FEATURES, "ebx", (4, 5), ("HV_POST_MESSAGES", "HV_SIGNAL_EVENTS"), unless="x-hv-synic-kvm-only"
+            ),
+        ),
+        caps=("KVM_CAP_HYPERV_SYNIC2",),
+        vcpu_error="failed to turn on HyperV SynIC in KVM: Invalid argument",
+        at_reset=MsrAtReset(4, 0x40000081, 1),
+        legacy=Legacy(cap="KVM_CAP_HYPERV_SYNIC2", msr=0x40000080),
+        requires=("vpindex",),
+        requires_unless="x-hv-synic-kvm-only",
+        in_passthrough=True,
+        irqchip=True,
+        libvirt=HypervElement("synic", "1.3.3"),
+        vmstate="cpu/msr_hyperv_synic",
+        migration="A destination without it refuses the stream (its RAM blocks synic-N-msg-page are unknown there).",
+        msrs=((0x40000080, 0x40000084), (0x40000090, 0x4000009F)),
+        hypercalls=("HVCALL_POST_MESSAGE", "HVCALL_SIGNAL_EVENT"),
+        advice_text="Turn it on for every Windows guest, together with stimer: alone it gains nothing.",
+        cost="A SINT that the guest sets up with AutoEOI switches APICv/AVIC off for the whole guest; on kernels up "
+        "to 5.14 merely enabling SynIC did.",
+        since_qemu=Release("2.6"),
+        since_kvm=Release("4.5", certain=False),
+        sources=(
+            "qemu:docs/system/i386/hyperv.rst:85-94",
+            "qemu:target/i386/kvm/kvm.c:1002-1008",
+            "qemu:target/i386/kvm/kvm.c:1518-1526",
+            "qemu:target/i386/kvm/kvm.c:1584-1588",
+            "linux:arch/x86/kvm/hyperv.c:107-153",
+            "libvirt:docs/formatdomain.rst:2146",
+        ),
+    ),
+    Row(
+        id="stimer",
+        title="synthetic timers",
+        does="Gives each vCPU four timers that are armed by one MSR write. Without them Windows programs the RTC or "
+        "HPET at a high rate even when idle, which costs 30 to 50 percent of a CPU instead of one to three.",
+        properties=(Property("hv-stimer"),),
+        aliases=("synictimer",),
+        qemu_name="synthetic timers (hv-stimer)",
+        feature=8,
+        checks=(Bits(HV_CPUID_FEATURES, "eax", (3,), ("HV_SYNTIMERS_AVAILABLE",)),),
+        legacy=Legacy(msr=0x400000B0),
+        requires=("synic", "time"),
+        in_passthrough=True,
+        irqchip=True,
+        libvirt=HypervElement("stimer", "1.3.3"),
+        vmstate="cpu/msr_hyperv_stimer",
+        msrs=((0x400000B0, 0x400000B7),),
+        advice_text="Turn it on for every Windows guest from Windows 8 and Server 2012 on.",
+        since_qemu=Release("2.6"),
+        since_kvm=Release("4.5", certain=False),
+        sources=(
+            "qemu:docs/system/i386/hyperv.rst:96-105",
+            "qemu:target/i386/kvm/kvm.c:1009-1016",
+            "linux:arch/x86/kvm/hyperv.c:708",
+            "libvirt:docs/formatdomain.rst:2147",
+        ),
+    ),
+    Row(
+        id="stimer-direct",
+        title="synthetic timers in direct mode",
+        does="Lets a synthetic timer raise an interrupt itself instead of sending a SynIC message. A Hyper-V inside "
+        "the guest can use no other timers.",
+        properties=(Property("hv-stimer-direct"),),
+        qemu_name="direct mode synthetic timers (hv-stimer-direct)",
+        feature=14,
+        checks=(Bits(HV_CPUID_FEATURES, "edx", (19,), ("HV_STIMER_DIRECT_MODE_AVAILABLE",)),),
+        requires=("stimer",),
+        for_nested=True,
+        in_passthrough=True,
+        irqchip=True,
+        libvirt=HypervElement("direct", "5.7.0", inside="stimer"),
+        vmstate="cpu/msr_hyperv_stimer",
+        advice_text="Turn it on; nested Hyper-V, VBS and WSL2 need it.",
+        since_qemu=Release("4.1"),
+        since_kvm=Release("5.0"),
+        sources=(
+            "qemu:docs/system/i386/hyperv.rst:171-178",
+            "qemu:target/i386/kvm/kvm.c:1059-1066",
+            "linux:arch/x86/kvm/hyperv.c:2870-2871",
+            "libvirt:docs/formatdomain.rst:2147",
         ),
     ),
 )

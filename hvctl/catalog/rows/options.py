@@ -1,30 +1,8 @@
 """Options around the enlightenments: topology, version, debugging, passthrough, and experimental properties."""
 
-from __future__ import annotations
-
-from hvctl.catalog.kvm import (
-    HV_CPUID_ENLIGHTMENT_INFO,
-    HV_CPUID_FEATURES,
-    HV_CPUID_IMPLEMENT_LIMITS,
-    HV_CPUID_SYNDBG_INTERFACE,
-    HV_CPUID_SYNDBG_PLATFORM_CAPABILITIES,
-    HV_CPUID_SYNDBG_VENDOR_AND_MAX_FUNCTIONS,
-    HV_CPUID_VERSION,
-)
-from hvctl.catalog.types import (
-    Advice,
-    Bits,
-    Blocks,
-    Field,
-    Kind,
-    Legacy,
-    LibvirtPlace,
-    Need,
-    Property,
-    Recommends,
-    Release,
-    Row,
-)
+from hvctl.catalog import kvm
+from hvctl.catalog.placement import HypervMode
+from hvctl.catalog.types import Advice, Bits, Blocks, Field, Kind, Legacy, Need, Property, Recommends, Release, Row
 
 _SYNDBG_DOC = "QEMU's documents list it for syndbg, its code does not ask for it (hyperv.rst:226)"
 
@@ -33,19 +11,17 @@ ROWS = (
         id="no-nonarch-coresharing",
         title="no core sharing but by architecture",
         does="Promises that two vCPUs share a physical core only if the guest sees them as threads of one core. "
-        "Windows then "
-        "leaves out mitigations between vCPUs, and Hyper-V allows its core scheduler.",
+        "Windows then leaves out mitigations between vCPUs, and Hyper-V allows its core scheduler.",
         properties=(Property("hv-no-nonarch-coresharing", "OnOffAuto", "off"),),
         kind=Kind.ON_OFF_AUTO,
-        adds=(Bits(HV_CPUID_ENLIGHTMENT_INFO, "eax", (18,), ("HV_NO_NONARCH_CORESHARING",)),),
+        adds=(Bits(kvm.HV_CPUID_ENLIGHTMENT_INFO, "eax", (18,), ("HV_NO_NONARCH_CORESHARING",)),),
         enables_hyperv=False,
         needs=(Need.PINNED,),
         blocks_migration=Blocks.AUTO,
         # Without a comma, as QEMU 7.2 and 10.0 write it (observed).
         migration_error="'hv-no-nonarch-coresharing=auto' CPU flag prevents migration use explicit "
         "'hv-no-nonarch-coresharing=on' instead",
-        migration="auto takes the answer from the host, so QEMU refuses to migrate a guest with it; on is "
-        "promised for "
+        migration="auto takes the answer from the host, so QEMU refuses to migrate a guest with it; on is promised for "
         "every host.",
         advice=Advice.CONDITIONAL,
         advice_text="Only with pinned vCPUs and a guest topology that matches the pinning.",
@@ -63,16 +39,15 @@ ROWS = (
     Row(
         id="version-id",
         title="hypervisor version",
-        does="Changes the version that the hypervisor names in CPUID leaf 0x40000002. The default is that of "
-        "Windows Server 2016, "
-        "10.0.14393; machine types up to 6.1 say 6.1.7100.",
+        does="Changes the version that the hypervisor names in CPUID leaf 0x40000002. The default is that of Windows "
+        "Server 2016, 10.0.14393; machine types up to 6.1 say 6.1.7100.",
         properties=(
-            Property("hv-version-id-major", "uint16", 0x000A, Field(HV_CPUID_VERSION, "ebx", 16, 16)),
-            Property("hv-version-id-minor", "uint16", 0, Field(HV_CPUID_VERSION, "ebx", 0, 16)),
-            Property("hv-version-id-build", "uint32", 0x3839, Field(HV_CPUID_VERSION, "eax")),
-            Property("hv-version-id-spack", "uint32", 0, Field(HV_CPUID_VERSION, "ecx")),
-            Property("hv-version-id-sbranch", "uint8", 0, Field(HV_CPUID_VERSION, "edx", 24, 8)),
-            Property("hv-version-id-snumber", "uint32", 0, Field(HV_CPUID_VERSION, "edx", 0, 24)),
+            Property("hv-version-id-major", "uint16", 0x000A, Field(kvm.HV_CPUID_VERSION, "ebx", 16, 16)),
+            Property("hv-version-id-minor", "uint16", 0, Field(kvm.HV_CPUID_VERSION, "ebx", 0, 16)),
+            Property("hv-version-id-build", "uint32", 0x3839, Field(kvm.HV_CPUID_VERSION, "eax")),
+            Property("hv-version-id-spack", "uint32", 0, Field(kvm.HV_CPUID_VERSION, "ecx")),
+            Property("hv-version-id-sbranch", "uint8", 0, Field(kvm.HV_CPUID_VERSION, "edx", 24, 8)),
+            Property("hv-version-id-snumber", "uint32", 0, Field(kvm.HV_CPUID_VERSION, "edx", 0, 24)),
         ),
         kind=Kind.VERSION,
         overwritten=True,
@@ -93,11 +68,11 @@ ROWS = (
     Row(
         id="enforce-cpuid",
         title="enforce CPUID",
-        does="Makes KVM refuse every Hyper-V MSR and hypercall that the guest's CPUID does not announce. "
-        "Without it all that KVM "
-        "implements works, announced or not.",
+        does="Makes KVM refuse every Hyper-V MSR and hypercall that the guest's CPUID does not announce. Without it "
+        "all that KVM implements works, announced or not.",
         properties=(Property("hv-enforce-cpuid"),),
         caps=("KVM_CAP_HYPERV_ENFORCE_CPUID",),
+        vcpu_error="failed to enable KVM_CAP_HYPERV_ENFORCE_CPUID: Invalid argument",
         enables_hyperv=False,
         advice=Advice.OFF,
         advice_text="For debugging only.",
@@ -118,12 +93,12 @@ ROWS = (
         properties=(Property("hv-syndbg"),),
         qemu_name="Enable synthetic kernel debugger channel (hv-syndbg)",
         feature=16,
-        checks=(Bits(HV_CPUID_FEATURES, "edx", (11,), ("HV_FEATURE_DEBUG_MSRS_AVAILABLE",)),),
+        checks=(Bits(kvm.HV_CPUID_FEATURES, "edx", (11,), ("HV_FEATURE_DEBUG_MSRS_AVAILABLE",)),),
         # "Microsoft VS", "VS#1", HV_SYNDBG_CAP_ALLOW_KERNEL_DEBUGGING; EAX of the first is 0 (kvm.c:1636-1639).
         leaves=(
-            (HV_CPUID_SYNDBG_VENDOR_AND_MAX_FUNCTIONS, 0, 0x7263694D, 0x666F736F, 0x53562074),
-            (HV_CPUID_SYNDBG_INTERFACE, 0x31235356, 0, 0, 0),
-            (HV_CPUID_SYNDBG_PLATFORM_CAPABILITIES, 2, 0, 0, 0),
+            (kvm.HV_CPUID_SYNDBG_VENDOR_AND_MAX_FUNCTIONS, 0, 0x7263694D, 0x666F736F, 0x53562074),
+            (kvm.HV_CPUID_SYNDBG_INTERFACE, 0x31235356, 0, 0, 0),
+            (kvm.HV_CPUID_SYNDBG_PLATFORM_CAPABILITIES, 2, 0, 0, 0),
         ),
         legacy=Legacy(msr=0x400000FF),
         requires=("synic", "relaxed"),
@@ -156,7 +131,7 @@ ROWS = (
         "syndbg (QEMU before 9.2 syndbg too), with KVM's own vendor id, version, limits and spinlocks value, and "
         "without checking requirements.",
         properties=(Property("hv-passthrough"),),
-        libvirt=LibvirtPlace("@mode", "8.0.0"),
+        libvirt=HypervMode("passthrough", "8.0.0"),
         takes_all=True,
         blocks_migration=Blocks.ALWAYS,
         migration_error="'hv-passthrough' CPU flag prevents migration, use explicit set of hv-* flags instead",
@@ -176,38 +151,28 @@ ROWS = (
     Row(
         id="x-hv-max-vps",
         title="experimental: number of virtual processors",
-        does="Changes the largest number of virtual processors in CPUID leaf 0x40000005. The default -1 means "
-        "no limit; machine types up "
-        "to 2.10 say 64.",
-        properties=(Property("x-hv-max-vps", "int32", -1, Field(HV_CPUID_IMPLEMENT_LIMITS, "eax")),),
+        does="Changes the largest number of virtual processors in CPUID leaf 0x40000005. The default -1 means no "
+        "limit; machine types up to 2.10 say 64.",
+        properties=(Property("x-hv-max-vps", "int32", -1, Field(kvm.HV_CPUID_IMPLEMENT_LIMITS, "eax")),),
         kind=Kind.NUMBER,
         enables_hyperv=False,
         advice=Advice.LEAVE,
         advice_text="QEMU's own compatibility switch; hvctl never writes it.",
         experimental=True,
         since_qemu=Release("2.11"),
-        sources=(
-            "qemu:target/i386/cpu.c:8907-8919",
-            "qemu:target/i386/kvm/kvm.c:1613",
-            "qemu:hw/i386/pc.c:220",
-        ),
+        sources=("qemu:target/i386/cpu.c:8907-8919", "qemu:target/i386/kvm/kvm.c:1613", "qemu:hw/i386/pc.c:220"),
     ),
     Row(
         id="x-hv-synic-kvm-only",
         title="experimental: SynIC in KVM only",
-        does="Uses the first form of KVM's SynIC, without the VP index and without the hypercalls for messages "
-        "and events. Machine types up "
-        "to 3.0 turn it on; QEMU 11 no longer has it.",
+        does="Uses the first form of KVM's SynIC, without the VP index and without the hypercalls for messages and "
+        "events. Machine types up to 3.0 turn it on; QEMU 11 no longer has it.",
         properties=(Property("x-hv-synic-kvm-only"),),
         enables_hyperv=False,
         advice=Advice.LEAVE,
         advice_text="QEMU's own compatibility switch; hvctl never writes it.",
         experimental=True,
         since_qemu=Release("3.1"),
-        sources=(
-            "qemu:target/i386/cpu.c:8920-8921",
-            "qemu:target/i386/kvm/kvm.c:1728-1746",
-            "qemu:hw/i386/pc.c:199",
-        ),
+        sources=("qemu:target/i386/cpu.c:8920-8921", "qemu:target/i386/kvm/kvm.c:1728-1746", "qemu:hw/i386/pc.c:199"),
     ),
 )

@@ -1,21 +1,8 @@
 """Reset, identity and the frequencies of the TSC."""
 
-from __future__ import annotations
-
 from hvctl.catalog.kvm import HV_CPUID_FEATURES, HV_CPUID_VENDOR_AND_MAX_FUNCTIONS
-from hvctl.catalog.types import (
-    Advice,
-    Bits,
-    Field,
-    Kind,
-    Legacy,
-    LibvirtPlace,
-    Need,
-    Property,
-    Recommends,
-    Release,
-    Row,
-)
+from hvctl.catalog.placement import HypervElement
+from hvctl.catalog.types import Advice, Bits, Field, Kind, Legacy, MsrAtReset, Need, Property, Recommends, Release, Row
 
 ROWS = (
     Row(
@@ -29,7 +16,7 @@ ROWS = (
         checks=(Bits(HV_CPUID_FEATURES, "eax", (7,), ("HV_RESET_AVAILABLE",)),),
         legacy=Legacy(msr=0x40000003),
         in_passthrough=True,
-        libvirt=LibvirtPlace("reset", "1.3.3"),
+        libvirt=HypervElement("reset", "1.3.3"),
         msrs=((0x40000003, 0x40000003),),
         advice=Advice.OFF,
         advice_text="Not needed.",
@@ -47,15 +34,11 @@ ROWS = (
     Row(
         id="vendor-id",
         title="hypervisor vendor id",
-        does="Changes the twelve characters with which the hypervisor names itself in CPUID leaf 0x40000000. "
-        "Guests look "
-        "at the interface id in the next leaf instead.",
+        does="Changes the twelve characters with which the hypervisor names itself in CPUID leaf 0x40000000. Guests "
+        "look at the interface id in the next leaf instead.",
         properties=(
             Property(
-                "hv-vendor-id",
-                "string",
-                "Microsoft Hv",
-                Field(HV_CPUID_VENDOR_AND_MAX_FUNCTIONS, "ebx", width=96),
+                "hv-vendor-id", "string", "Microsoft Hv", Field(HV_CPUID_VENDOR_AND_MAX_FUNCTIONS, "ebx", width=96)
             ),
         ),
         kind=Kind.STRING,
@@ -64,7 +47,7 @@ ROWS = (
         maximum=12,
         overwritten=True,
         enables_hyperv=False,
-        libvirt=LibvirtPlace("vendor_id", "1.3.3", attribute="value"),
+        libvirt=HypervElement("vendor_id", "1.3.3", attribute="value"),
         migration="The text is visible in CPUID: source and destination must name the same one.",
         advice=Advice.LEAVE,
         advice_text="Leave QEMU's default, Microsoft Hv.",
@@ -92,7 +75,7 @@ ROWS = (
         ),
         legacy=Legacy(msr=0x40000022),
         in_passthrough=True,
-        libvirt=LibvirtPlace("frequencies", "4.7.0"),
+        libvirt=HypervElement("frequencies", "4.7.0"),
         msrs=((0x40000022, 0x40000023),),
         advice_text="Turn it on.",
         since_qemu=Release("2.12"),
@@ -106,22 +89,19 @@ ROWS = (
     Row(
         id="reenlightenment",
         title="reenlightenment notifications",
-        does="Tells a Hyper-V inside the guest that the TSC frequency has changed after a migration, so that it "
-        "can correct "
-        "the clocks of its own guests.",
+        does="Tells a Hyper-V inside the guest that the TSC frequency has changed after a migration, so that it can "
+        "correct the clocks of its own guests.",
         properties=(Property("hv-reenlightenment"),),
         qemu_name="reenlightenment MSRs (hv-reenlightenment)",
         feature=10,
         checks=(Bits(HV_CPUID_FEATURES, "eax", (13,), ("HV_ACCESS_REENLIGHTENMENTS_CONTROL",)),),
+        at_reset=MsrAtReset(2, 0x40000106, 0),
         legacy=Legacy(msr=0x40000106),
         recommends=(
-            Recommends(
-                "frequencies",
-                "the guest reads the new frequency from the frequency MSRs (hyperv.rst:142-157)",
-            ),
+            Recommends("frequencies", "the guest reads the new frequency from the frequency MSRs (hyperv.rst:142-157)"),
         ),
         in_passthrough=True,
-        libvirt=LibvirtPlace("reenlightenment", "4.7.0"),
+        libvirt=HypervElement("reenlightenment", "4.7.0"),
         needs=(Need.TSC_FREQUENCY,),
         migration_error="Guest enabled re-enlightenment notifications, 'tsc-frequency=' has to be specified",
         nested_only=True,

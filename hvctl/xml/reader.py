@@ -1,30 +1,35 @@
-"""The tree of an XML file that is known to be well-formed, from one pass over its tags.
+"""XML text to a tree of elements with the places of their bytes.
 
-In such a file each `<` outside of comments, CDATA sections and instructions begins a tag, so that a
-regular expression finds them all. A call back of expat's for each costs three times as much.
+First the file is found well-formed (check.py), then one pass over its tags makes the tree: in such a file each `<`
+outside of comments, CDATA sections and instructions begins a tag, so that a regular expression finds them all. A call
+back of expat's for each costs three times as much. What is in a tag is looked for when it is asked for (document.py).
 """
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
-from hvctl.xml.check import DEEPEST
-from hvctl.xml.problems import half_a_character, too_deep, too_many
-from hvctl.xml.tree import END, START, Element, Tag
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from hvctl.xml.document import Document
+from hvctl.errors import InputError
+from hvctl.text.files import name_of, read
+from hvctl.text.recognition import FileKind, check_kind
+from hvctl.xml.check import DEEPEST, half_a_character, problem_of, too_deep, too_many
+from hvctl.xml.document import END, START, Comment, Document, Element, Tag
 
 T = TypeVar("T")
+
+LARGEST = 16 << 20  # bytes
+MOST_ELEMENTS = 100_000
+"""Of one of many files: what a domain never has."""
+MARK = "hvctl:"
+"""What begins a comment that is meant for hvctl."""
 
 # The rest of a tag behind its `<`. Quotes are taken whole: a value may hold a `>`. The possessive `*+` keeps no place
 # to return to: a tag may be as long as a file may be large.
 _TAG = re.compile(r"[^>\"']*+(?:\"[^\"]*+\"[^>\"']*+|'[^']*+'[^>\"']*+)*+>")
 _HIDDEN = re.compile(r"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>", re.DOTALL)
-_OPEN, _CLOSE, _PANIC = b"<devices>", b"</devices>", b"<panic"
+_OPEN, _CLOSE = b"<devices>", b"</devices>"
+# What is read of the devices of a domain.
+_READ = (b"<panic", b"<hostdev", b"'hostdev'", b'"hostdev"')
 # Not a character of XML: it makes up for the second half of those that are two units of UTF-16.
 _FILLER = "\uffff"
 # Of UTF-16, which few files are in, and so not compiled before.
@@ -37,15 +42,73 @@ _PIECES: dict[str, tuple[Tag, int]] = {}
 _MOST, _SHORT = 4096, 300
 
 
-class Comment(NamedTuple):
-    """A comment that was asked for: its text, its offset, and the element that follows it, if any."""
+def parse(data: bytes, path: str, *, shallow: bool = False, most: int | None = None, mark: str = "") -> Document:
+    """Read an XML file.
 
-    text: str
-    start: int
-    element: Element | None
+    Args:
+        data: the whole file.
+        path: its name, for messages and spans.
+        shallow: whether `<devices>`, which is most of a domain, may come without what is in it. It comes whole where
+            it has a device that readers look at.
+        most: the most elements that it may have; None for as many as there are. What is left out does not count.
+        mark: what begins the comments that are wanted; empty for none.
+
+    Raises:
+        InputError: it is not well-formed, has a document type declaration (and so could have entities), is nested
+            deeper than `DEEPEST`, is in an encoding that expat cannot read, or has too many elements; the last
+            problem is the only one without a place.
+    """
+    document = Document(data, path)
+    problem = problem_of(document, len(data) if most is None else most)
+    if problem:
+        raise problem
+    return _built(document, shallow=shallow, most=most, mark=mark)
 
 
-def tree(
+def parse_file(path: str, *, shallow: bool = False) -> Document:
+    """The same of a domain's file, `-` being stdin; raises UnreadableError, too."""
+    data = read(path, LARGEST)
+    try:
+        return parse(data, name_of(path), shallow=shallow)
+    except InputError:
+        check_kind(data, name_of(path), FileKind.DOMAIN)
+        raise
+
+
+def parse_all(
+    files: Iterable[tuple[bytes, str]],
+    *,
+    many: bool = False,
+    shallow: bool = True,
+    most: int = MOST_ELEMENTS,
+    mark: str = MARK,
+) -> list[Document | InputError]:
+    """The same of several files, each with its name: what is wrong with one is in its place.
+
+    `many` is whether there are so many, these and others, that an import of lxml is nothing beside them.
+
+    First all are checked, then all are read. For a processor that is less than to do both with one after the other: it
+    keeps the instructions of one step at hand, and hardly those of all.
+    """
+    documents = [Document(data, path) for data, path in files]
+    problems = [problem_of(document, most, many=many) for document in documents]
+    found: list[Document | InputError] = []
+    for document, problem in zip(documents, problems, strict=True):
+        try:
+            found.append(problem or _built(document, shallow=shallow, most=most, mark=mark))
+        except InputError as error:
+            found.append(error)
+    return found
+
+
+def _built(document: Document, *, shallow: bool, most: int | None, mark: str) -> Document:
+    size = len(document.data)
+    parts = _around_devices(document) if shallow else ((0, size),)
+    document.root, document.comments = _tree(document, parts, most=size if most is None else most, mark=mark)
+    return document
+
+
+def _tree(
     document: Document, parts: Iterable[tuple[int, int]], *, most: int, mark: str
 ) -> tuple[Element, tuple[Comment, ...]]:
     """The outermost element, and the comments that begin with `mark`; none where it is empty.
@@ -103,22 +166,27 @@ def _scale(root: Element, unit: int) -> None:
 def _followed(comments: list[tuple[str, int]], root: Element, view: str, unit: int) -> Iterator[Comment]:
     """Comments, each with the element behind it; those behind the outermost one mean nothing."""
     elements = {element.start: element for element in root.walk()} if comments else {}
-    for text, start in comments:
-        at = view.find("<", start // unit)
-        if at >= 0:
-            yield Comment(text, start, elements.get(at * unit))
+    found: list[Comment] = []
+    # From the last one on, so that what is after many comments is looked for once.
+    following, end = -1, len(view)
+    for text, start in reversed(comments):
+        at = view.find("<", start // unit, end)
+        following, end = at if at >= 0 else following, start // unit
+        if following >= 0:
+            found.append(Comment(text, start, elements.get(following * unit)))
+    return reversed(found)
 
 
-def around_devices(document: Document) -> tuple[tuple[int, int], ...]:
+def _around_devices(document: Document) -> tuple[tuple[int, int], ...]:
     """The parts of a file around what is inside of its `<devices>`; all of it where that cannot be told by its bytes,
-    or where there is a `<panic>` inside."""
+    or where it has a device that is read."""
     data = document.data
     open_, close = data.find(_OPEN[:-1]), data.rfind(_CLOSE)
     start = open_ + len(_OPEN)
     # Where the one stands once, and the file is well-formed, the other ends it.
     if (
         (0 <= open_ < close and data.startswith(_OPEN, open_) and data.find(_OPEN[:-1], start) < 0)
-        and data.find(_PANIC, start, close) < 0
+        and all(data.find(tag, start, close) < 0 for tag in _READ)
         and not _hides(data, open_)
         and not document.codec.startswith("utf-16")
     ):

@@ -11,9 +11,11 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from hvctl.errors import InputError
-from hvctl.xml.source import DEEPEST, Document, Element, parse, parse_all
+from hvctl.xml.check import DEEPEST
+from hvctl.xml.document import Document, Element
+from hvctl.xml.reader import parse, parse_all
 from tests.lint.odd_domains import odd_domains
-from tests.xml.test_source import ENCODINGS, FILES, FORMS, PIECES
+from tests.xml.test_document import ENCODINGS, FILES, FORMS, PIECES
 
 DECLARED = "<?xml version='1.0' encoding='{}'?>"
 
@@ -183,7 +185,7 @@ def test_what_is_left_out_is_inside_of_devices(data: bytes, draw: st.DataObject)
             )
         )
         data = data[:at] + piece + data[at:]
-    found = parse_all([(data, "f.xml")]), parse_all([(data, "f.xml")], shallow=True)
+    found = parse_all([(data, "f.xml")], shallow=False), parse_all([(data, "f.xml")])
     (document,), (less,) = found
     if isinstance(document, InputError):
         assert isinstance(less, InputError)

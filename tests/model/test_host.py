@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hvctl.model.host import Host
-from hvctl.model.pool import HostClass, Member, Pool
+from hvctl.model.host import Host, HostClass, Member, Pool
 from tests.made_hosts import made_amd_host, made_intel_host
 
 FREQUENCIES = st.lists(st.none() | st.integers(2_000_000_000, 2_000_000_005), min_size=1, max_size=12)

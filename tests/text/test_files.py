@@ -1,0 +1,245 @@
+"""The one reader of the user's files: bounded in size and in time; and files replaced whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from hvctl.errors import InputError
+from hvctl.text import files
+from hvctl.text.files import UnreadableError, decode, read, replace
+from tests.cli.run import hvctl
+from tests.paths import HOSTS
+
+MOST = 1 << 20
+DEBIAN = HOSTS / "debian-13.json"
+
+
+def reason(path: str | Path, **options: bool | int) -> str:
+    with pytest.raises(UnreadableError) as caught:
+        read(str(path), MOST, **options)  # type: ignore[arg-type]
+    assert caught.value.message == f"{path} cannot be read: {caught.value.problems[0].message.partition(': ')[2]}"
+    return caught.value.reason
+
+
+def test_a_file_is_read_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    for data in (b"", b"a\r\n\0\xff", b"x" * MOST):
+        path.write_bytes(data)
+        assert read(str(path), MOST) == data
+    assert read(str(path), MOST, owner=os.geteuid()) == data
+    assert read("/proc/self/status", MOST).startswith(b"Name:\t")
+
+
+def test_what_cannot_be_read(tmp_path: Path) -> None:
+    with open(tmp_path / "large", "wb") as stream:
+        stream.truncate(1 << 40)
+    (tmp_path / "loop").symlink_to("loop")
+    assert reason(tmp_path / "large") == "it is larger than 1 MiB"
+    assert reason(tmp_path) == "it is a directory; name a file in it"
+    assert reason("/dev/zero") == "it is not a regular file; pass it on stdin, as `-`"
+    assert reason(tmp_path / "none") == "no such file or directory"
+    assert reason(tmp_path / "loop") == "too many levels of symbolic links"
+    assert reason("/proc/self/mem") == "input/output error"
+    assert reason("/proc/self/status", owner=os.geteuid() + 1) == "it belongs to another user"
+    with pytest.raises(UnreadableError, match=r"null (byte|character)"):
+        read("a\0b", MOST)
+
+
+def test_a_message_names_the_thing_and_what_to_do() -> None:
+    with pytest.raises(UnreadableError, match=r"^the plan cannot be read: no such") as caught:
+        read("/none", MOST, name="the plan", hint="make one")
+    assert caught.value.problems[0].hint == "make one"
+    with pytest.raises(UnreadableError) as caught:
+        read("/dev/zero", MOST, hint="make one")
+    assert caught.value.problems[0].hint == "pass it on stdin, as `-`"
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdin"])
+def test_stdin(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for data in (b"x\r\n", b"x" * MOST):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+        assert read(name, MOST) == data
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"x" * (MOST + 1))))
+    with pytest.raises(UnreadableError, match="it is larger than 1 MiB"):
+        read(name, MOST)
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(UnreadableError, match="it is closed"):
+        read(name, MOST)
+
+
+def test_a_byte_that_is_not_utf_8_has_its_place() -> None:
+    assert decode(b"\xef\xbb\xbfa", "f") == "a"
+    with pytest.raises(InputError) as caught:
+        decode("\ufeffa\r\nä".encode() + b"\xff\n", "f")
+    (problem,) = caught.value.problems
+    assert problem.span is not None
+    assert (problem.span.line, problem.span.column, problem.message) == (2, 2, "the byte 0xff is not UTF-8")
+    with pytest.raises(UnreadableError, match="it is UTF-16"):
+        decode("a".encode("utf-16"), "f")
+
+
+class Pipe:
+    """A pipe whose writer is a thread that writes some parts, each after a while; `path` is its reading end."""
+
+    def __init__(self, *parts: bytes, pause: float = 0.0, named: Path | None = None) -> None:
+        ends = None
+        if named:
+            os.mkfifo(named)
+            self.path = str(named)
+        else:
+            ends = os.pipe()
+            self.path = f"/dev/fd/{ends[0]}"
+
+        def write() -> None:
+            end = ends[1] if ends else os.open(self.path, os.O_WRONLY)
+            try:
+                for part in parts:
+                    time.sleep(pause)
+                    os.write(end, part)
+            except BrokenPipeError:
+                pass
+            finally:
+                os.close(end)
+
+        self.thread = threading.Thread(target=write, daemon=True)
+        self.thread.start()
+        self.ends = ends
+
+    def close(self) -> None:
+        if self.ends:
+            os.close(self.ends[0])
+        self.thread.join(10)
+        assert not self.thread.is_alive()
+
+
+@pytest.mark.parametrize("parts", [(), (b"",), (b"a",), (b"a", b"b" * 3000, b"c"), (b"x" * 60_000,) * 17])
+@pytest.mark.parametrize("pause", [0.0, 0.02])
+def test_a_pipe_is_read_to_its_end(parts: tuple[bytes, ...], pause: float, tmp_path: Path) -> None:
+    for named in (None, tmp_path / "pipe"):
+        pipe = Pipe(*parts, pause=pause, named=named)
+        assert read(pipe.path, MOST) == b"".join(parts)
+        pipe.close()
+
+
+def test_a_pipe_is_read_no_further_than_it_may_be_long() -> None:
+    pipe = Pipe(*(b"x" * 50_000 for _ in range(1000)))
+    assert reason(pipe.path) == "it is larger than 1 MiB"
+    pipe.close()
+
+
+def test_no_pipe_is_waited_for_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    begun = time.monotonic()
+    assert reason(tmp_path / "pipe") == "nothing writes to this pipe; pass it on stdin, as `-`"
+    assert reason(tmp_path / "pipe", pipe=False) == "it is not a regular file; pass it on stdin, as `-`"
+    monkeypatch.setattr(files, "_FOR_THE_END", 1.0)
+    both = os.open(tmp_path / "pipe", os.O_RDWR)
+    os.write(both, b"the beginning")
+    assert reason(tmp_path / "pipe") == "the pipe has no end within 1 s; pass it on stdin, as `-`"
+    os.close(both)
+    drip = Pipe(*[b"x"] * 300, pause=0.01)
+    assert reason(drip.path) == "the pipe has no end within 1 s; pass it on stdin, as `-`"
+    drip.close()
+    assert time.monotonic() - begun < 10
+
+
+GUEST = "<domain type='kvm'><features><hyperv><relaxed state='on'/></hyperv></features></domain>"
+OPTIONS = {
+    "gen --host": ("gen", "minimal", "--host", "{}"),
+    "gen --locked": ("gen", "--locked", "{}"),
+    "gen --domain": ("gen", "minimal", "--host", str(DEBIAN), "--domain", "{}"),
+    "gen PROFILE": ("gen", "{}", "--host", str(DEBIAN)),
+    "pool": ("pool", "{}"),
+    "lint --config": ("lint", str(DEBIAN), "--config", "{}"),
+    "lint --profile": ("lint", str(DEBIAN), "--profile", "{}"),
+    "lint --host": ("lint", str(DEBIAN), "--host", "{}"),
+    "bench --compare": ("bench", "--compare", "{}"),
+    "check-migration --to": ("check-migration", "minimal", "--from", str(DEBIAN), "--to", "{}"),
+    "check-migration GUEST": ("check-migration", "{}", "--from", str(DEBIAN), "--to", str(DEBIAN)),
+    "convert": ("convert", "{}"),
+}
+
+
+@pytest.mark.parametrize("words", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_no_input_holds_a_command_up(words: tuple[str, ...], kind: str, tmp_path: Path) -> None:
+    path = "/dev/zero"
+    if kind == "pipe":
+        path = str(tmp_path / "pipe")
+        os.mkfifo(path)
+    begun = time.monotonic()
+    done = hvctl(*(word.format(path) for word in words), code=2)
+    assert time.monotonic() - begun < 10
+    said = " ".join(done.stderr.split())
+    assert f"{path} cannot be read: " in said
+    assert ("nothing writes to this pipe" if kind == "pipe" else "it is not a regular file") in said
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        'hvctl gen minimal --host <(sleep 0.5; cat "$HOST") --format json',
+        'hvctl gen <(echo "version: 1") --host "$HOST"',
+        'cat "$HOST" | hvctl gen minimal --host /dev/stdin',
+        'cat "$HOST" | hvctl gen minimal --host -',
+        'hvctl gen minimal --host /dev/stdin < "$HOST"',
+        'mkfifo pipe; { sleep 0.3; cat "$HOST"; } > pipe & hvctl gen minimal --host pipe',
+        'hvctl convert <(echo "$GUEST") --to qemu',
+        'hvctl check-migration <(echo "version: 1") --from "$HOST" --to "$HOST"',
+        'hvctl lint <(echo "$GUEST") --no-config --fail-on never',
+    ],
+)
+def test_the_pipes_of_a_shell_are_read(script: str, tmp_path: Path) -> None:
+    script = f'hvctl() {{ "$PYTHON" -m hvctl "$@"; }}\n{script}'
+    environment = {**os.environ, "HOST": str(DEBIAN), "GUEST": GUEST, "PYTHON": sys.executable}
+    command = ["bash", "-c", script]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    link = tmp_path / "link"
+    link.symlink_to("f")
+    replace(str(link), b"new")
+    assert link.is_symlink()
+    mask = os.umask(0)
+    os.umask(mask)
+    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"new", 0o666 & ~mask)
+    path.chmod(0o640)
+    replace(str(path), b"newer")
+    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"newer", 0o640)
+    assert sorted(tmp_path.iterdir()) == [path, link]
+
+
+def test_what_is_no_regular_file_is_written_in_place() -> None:
+    reading, writing = os.pipe()
+    try:
+        replace(f"/dev/fd/{writing}", b"x")
+        assert os.read(reading, 10) == b"x"
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+def test_a_file_that_cannot_be_replaced_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OSError, match="symbolic links"):
+        replace(str(tmp_path / "loop"), b"x")
+    with pytest.raises(IsADirectoryError):
+        replace(str(tmp_path), b"x")
+    with pytest.raises(FileNotFoundError):
+        replace(str(tmp_path / "none" / "f"), b"x")
+    assert [path.name for path in tmp_path.iterdir()] == ["loop"]
