@@ -1,164 +1,110 @@
-"""A guest's CPU and enlightenments in another form: translated, not resolved. What has no place there is named."""
+"""A guest in another form: translated, not resolved. What has no place there is named."""
 
-from __future__ import annotations
+from collections.abc import Iterator
+from math import prod
+from typing import Any, NamedTuple
 
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-from lxml import etree
-
-from hvctl.catalog import BY_ID
-from hvctl.catalog.cpu_features import unknown_to_libvirt
+from hvctl.catalog import machines
+from hvctl.catalog.cpu_models import unknown_to_libvirt
+from hvctl.catalog.placement import HypervElement
+from hvctl.catalog.roles import CLOCK_TIMERS, PREFIXES, enclosing
 from hvctl.catalog.types import Kind
-from hvctl.guest.command.cpu_properties import PREFIXES
-from hvctl.guest.command.writer import cpu, flags
-from hvctl.guest.domain.edit_cpu import feature_nodes, new_cpu
-from hvctl.guest.domain.writer import append
+from hvctl.guest.command.options import RTC_CLOCKS
+from hvctl.guest.command.writer import flags, words
+from hvctl.guest.domain.writer import IOAPICS, fragment
 from hvctl.guest.plan import plan_of
-from hvctl.model.guest import HOST_MODELS
-from hvctl.xml.edit import Node
+from hvctl.model.guest import HOST_MODELS, Guest, Known, Setting, Switch, Timer, Topology
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.catalog.types import Row
-    from hvctl.model.guest import Guest, Setting
+_OFFSETS = ("utc", "localtime")
+_TICKS = {"rtc": ("catchup", "delay"), "pit": ("delay", "discard")}
+_PINNING = ("vCPU pinning: pin the vCPUs again",)
+# A timer of libvirt's, a switch of QEMU's CPU.
+_KVMCLOCK = "kvmclock"
+_OPTIONAL = ("hpet", _KVMCLOCK, *CLOCK_TIMERS)
 
 
 class Converted(NamedTuple):
-    """A text, and sentences about what could not be carried over."""
+    """A text or words, and sentences about what could not be carried over."""
 
     text: str
     lost: tuple[str, ...]
 
 
-def to_qemu(guest: Guest) -> Converted:
-    """The value of `-cpu`; what is written as off stays written as off."""
-    lost = []
+class Words(NamedTuple):
+    """The words of a command line, and sentences about what could not be carried over."""
+
+    words: tuple[str, ...]
+    lost: tuple[str, ...]
+
+
+def to_qemu(guest: Guest) -> Words:
+    """Machine, accelerator, CPU, vCPUs and clock; what is written as off stays written as off."""
+    guest, lost = _without_replaced(guest)
     if guest.cpu is None:
-        lost.append("the CPU model is libvirt's to choose when the guest starts; host stands for it")
-        guest = guest._replace(cpu=HOST_MODELS[0])
-    parts = [cpu(plan_of(guest)), *(_off(BY_ID[one.id]) for one in guest.settings if not one.on)]
-    if guest.cpu in HOST_MODELS and not guest.migratable:
-        parts.append("migratable=off")
-    if guest.enforce:
-        parts.append("enforce=on")
-    parts += [f"{name}={value}" for name, value in others(guest)]
-    return Converted(",".join(parts), tuple(lost))
-
-
-def others(guest: Guest) -> list[tuple[str, str]]:
-    """The CPU's properties with values, without enlightenments that the catalog does not know: doubts name those."""
-    return [(name, value) for name, value in guest.properties if not name.startswith(PREFIXES)]
-
-
-def _off(row: Row) -> str:
-    name = row.properties[0].name.replace("-", "_")
-    # A number is off at its default: hv-spinlocks never notifies then.
-    return f"{name}={row.properties[0].default:#x}" if row.kind is Kind.NUMBER else f"{name}=off"
+        lost.append("cpu: the model is not known; the command line has host")
+        guest = guest.replace(cpu=HOST_MODELS[0])
+    if guest.arch != Guest.arch:
+        lost.append(f"architecture {guest.arch}: QEMU has a program of its own for it")
+    most = guest.most_vcpus or guest.vcpus or 0
+    if guest.libvirt and most > 1 and not guest.topology and "topology" not in guest.unknown:
+        # What libvirt writes; QEMU's own choice depends on the machine type.
+        guest = guest.replace(topology=Topology(most, None, 1, 1))
+    for setting in guest.in_order():
+        if setting.on and setting.value is None and setting.row.kind in (Kind.NUMBER, Kind.STRING):
+            lost.append(f"{setting.id}: no {setting.row.kind} is written, and libvirt chooses one")
+    guest = _clock(guest, lost)
+    if (kvmclock := guest.timers.get(_KVMCLOCK)) and kvmclock.present is not None:
+        guest = guest.replace(switches={**guest.switches, _KVMCLOCK: Switch(_KVMCLOCK, kvmclock.present)})
+    if guest.firmware and guest.firmware.kind == "uefi":
+        lost.append("firmware uefi: its files are given with -drive if=pflash")
+    if guest.system:
+        lost.append(f"os {guest.system}: QEMU has no option for it")
+    lost += _PINNING if guest.pinned else ()
+    return Words(words(guest), (*lost, *_other(guest)))
 
 
 def to_libvirt(guest: Guest) -> Converted:
     """The elements of a domain that hold what the guest has; ends in a newline."""
-    lost = [
-        f"{name}={value}: {unknown_to_libvirt(name) or 'libvirt has no such property of a CPU'}"
-        for name, value in others(guest)
-    ]
+    guest, lost = _without_replaced(guest)
+    for name, value in guest.properties:
+        if not name.startswith(PREFIXES):
+            lost.append(f"{name}={value}: {unknown_to_libvirt(name) or 'libvirt has no such property of a CPU'}")
+    if _KVMCLOCK in guest.switches:
+        switches = dict(guest.switches)
+        timer = Timer(None, None, switches.pop(_KVMCLOCK).on)
+        guest = guest.replace(switches=switches, timers={**guest.timers, _KVMCLOCK: timer})
     unknown = {name: why for name, _ in guest.features if (why := unknown_to_libvirt(name))}
     lost += [f"{name}={'on' if on else 'off'}: {unknown[name]}" for name, on in guest.features if name in unknown]
-    guest = guest._replace(features=tuple(one for one in guest.features if one[0] not in unknown))
-    root = etree.Element("domain", type="kvm")
-    for node in _domain(guest, lost):
-        append(root, node)
-    etree.indent(root)
-    return Converted(etree.tostring(root, encoding="unicode") + "\n", tuple(lost))
-
-
-def _domain(guest: Guest, lost: list[str]) -> Iterator[Node]:
-    if guest.machine:
-        kind = Node("type", (("arch", "x86_64"), ("machine", guest.machine)), (), "hvm")
-        yield Node("os", (), (kind,))
-    settings = [setting for setting in guest.settings if _has_place(setting, guest, lost)]
-    hyperv = _hyperv(settings)
-    hidden = (Node("kvm", (), (Node("hidden", (("state", "on"),)),)),) if guest.hidden else ()
-    if hyperv or hidden:
-        yield Node("features", (), (*hyperv, *hidden))
-    if guest.cpu is None:
-        yield Node("cpu", (("mode", "host-model"),), feature_nodes(guest.features))
-    else:
-        yield _cpu(guest)
-    timers = tuple(
-        Node("timer", (("name", name), ("present", "yes" if setting.on else "no")))
-        for name, setting in _at(settings, "timer:")
-    )
-    if guest.tsc_frequency:
-        timers = (*timers, Node("timer", (("name", "tsc"), ("frequency", str(guest.tsc_frequency)))))
-    if timers:
-        yield Node("clock", (("offset", "localtime"),), timers)
-    panics = tuple(Node("panic", (("model", name),)) for name, setting in _at(settings, "panic:") if setting.on)
-    if panics:
-        yield Node("devices", (), panics)
-
-
-def _cpu(guest: Guest) -> Node:
-    node = new_cpu(plan_of(guest), migratable=guest.migratable)
-    if not guest.enforce:
-        return node
-    # Libvirt's own way not to start a guest that lacks a CPU feature.
-    attributes = tuple((name, "full" if name == "check" else said) for name, said in node.attributes)
-    return node._replace(attributes=attributes)
-
-
-def _has_place(setting: Setting, guest: Guest, lost: list[str]) -> bool:
-    place = BY_ID[setting.id].libvirt
-    if place is None:
-        if setting.on:
-            lost.append(f"{setting.id}: libvirt has no element for it")
-        return False
-    parent = place.path.rpartition("/")[0]
-    if parent and setting.on:
-        around = next(one.id for one in BY_ID.values() if one.libvirt and one.libvirt.path == parent)
-        if around not in guest.enabled():
-            lost.append(f"{setting.id}: libvirt writes it only inside {around}, which is not on")
-            return False
-    if place.minimum is not None and isinstance(setting.value, int) and setting.value < place.minimum:
-        lost.append(f"{setting.id}: libvirt refuses a value below {place.minimum}")
-        return False
-    return True
-
-
-def _at(settings: list[Setting], prefix: str) -> Iterator[tuple[str, Setting]]:
-    for setting in settings:
-        place = BY_ID[setting.id].libvirt
-        if place and place.path.startswith(prefix):
-            yield place.path.removeprefix(prefix), setting
-
-
-def _hyperv(settings: list[Setting]) -> tuple[Node, ...]:
-    mode = tuple(("mode", setting.id) for path, setting in _at(settings, "@mode") if setting.on and not path)
-    children = _nodes(settings, "")
-    return (Node("hyperv", mode, children),) if children or mode else ()
-
-
-def _nodes(settings: list[Setting], parent: str) -> tuple[Node, ...]:
-    found = []
-    for setting in settings:
-        place = BY_ID[setting.id].libvirt
-        if place is None or ":" in place.path or place.path.startswith("@"):
-            continue
-        above, _, name = place.path.rpartition("/")
-        if above != parent:
-            continue
-        attributes = [("state", "on" if setting.on else "off")]
-        if place.attribute and setting.on and setting.value is not None:
-            attributes.append((place.attribute, str(setting.value)))
-        found.append(Node(name, tuple(attributes), _nodes(settings, place.path) if setting.on else ()))
-    return tuple(found)
+    guest = guest.replace(switches={name: one for name, one in guest.switches.items() if name not in unknown})
+    kept = []
+    for setting in guest.in_order():
+        if reason := _no_place(setting, guest):
+            lost.append(f"{setting.id}: {reason}")
+        elif setting.row.libvirt is not None and (setting.on or not enclosing(setting.row)):
+            kept.append(setting)
+    guest = guest.replace(settings={setting.id: setting for setting in kept})
+    guest.finish()
+    if guest.irqchip and guest.irqchip not in IOAPICS:
+        lost.append(f"kernel-irqchip={guest.irqchip}: libvirt has no element for it")
+    rtc = guest.timers.get("rtc")
+    if rtc is not None and rtc.track and not guest.libvirt and rtc.track not in RTC_CLOCKS:
+        lost.append(f"rtc clock={rtc.track}: libvirt has no such word")
+        guest = guest.replace(timers={**guest.timers, "rtc": rtc._replace(track=None)})
+    guest = _whole_topology(_clock(guest, lost), lost)
+    lost += _PINNING if guest.pinned else ()
+    return Converted(fragment(guest), (*lost, *_other(guest)))
 
 
 def lost_in_profile(guest: Guest) -> tuple[str, ...]:
-    """What of a guest's CPU no profile has a key for."""
-    said = [*(["enforce=on"] if guest.enforce else []), *(f"{name}={value}" for name, value in others(guest))]
-    return tuple(f"{one}: a profile has no key for it" for one in said)
+    """What of a guest no profile has a key for."""
+    found = ["enforce=on"] if guest.enforce else []
+    found += [f"{name}={value}" for name, value in guest.properties if not name.startswith(PREFIXES)]
+    if guest.irqchip not in (None, "on"):
+        found.append(f"kernel-irqchip={guest.irqchip}")
+    found += [f"firmware {guest.firmware.kind}"] if guest.firmware else []
+    found += [f"vCPUs {guest.vcpus}"] if guest.vcpus else []
+    found += ["topology"] if guest.topology else []
+    return (*(f"{one}: a profile has no key for it" for one in found), *_other(guest))
 
 
 def to_json(guest: Guest) -> dict[str, Any]:
@@ -176,7 +122,100 @@ def to_json(guest: Guest) -> dict[str, Any]:
             "properties": dict(guest.properties),
         },
         "accelerator": guest.accelerator,
-        "enlightenments": [{"id": one.id, "on": one.on, "value": one.value} for one in guest.settings],
+        "enlightenments": [{"id": one.id, "on": one.on, "value": one.value} for one in guest.in_order()],
         "qemu": [flag for one in plan_of(guest).enabled() for flag in flags(one)],
+        "clock": {
+            "offset": guest.offset,
+            "timers": {
+                name: {"policy": timer.policy, "present": timer.present, "mode": timer.mode, "track": timer.track}
+                for name, timer in guest.timers.items()
+            },
+        },
+        "irqchip": guest.irqchip,
+        "firmware": guest.firmware._asdict() if guest.firmware else None,
+        "system": guest.system,
+        "vcpus": guest.vcpus,
+        "most_vcpus": guest.most_vcpus,
+        "topology": guest.topology._asdict() if guest.topology else None,
+        "devices": [{"kind": one.kind, "name": one.name} for one in guest.devices],
+        "unknown": [fact for fact in guest.unknown if guest.known(fact) is Known.UNKNOWN],
         "notes": list(guest.doubts),
     }
+
+
+def _without_replaced(guest: Guest) -> tuple[Guest, list[str]]:
+    """A guest without what hv-passthrough replaces by KVM's own, or has anyway (qemu:target/i386/kvm/kvm.c,
+    kvm_hyperv_expand_features()); and that as lost."""
+    if not guest.takes_all:
+        return guest, []
+    gone = [
+        one for one in guest.in_order() if one.row.overwritten or (one.row.in_passthrough and not one.row.takes_all)
+    ]
+    kept = {row_id: setting for row_id, setting in guest.settings.items() if setting not in gone}
+    new = guest.replace(settings=kept)
+    new.finish()
+    return new, [f"{one.id}: hv-passthrough has KVM's own instead" for one in gone]
+
+
+def _no_place(setting: Setting, guest: Guest) -> str:
+    """Why libvirt has no place for a setting; empty where it has."""
+    if not setting.on:
+        return ""
+    place = setting.row.libvirt
+    if place is None:
+        return "libvirt has no element for it"
+    around = enclosing(setting.row)
+    if around is not None and around.id not in guest.on:
+        return f"libvirt writes it only inside {around.id}, which is not on"
+    least = place.minimum or 0 if isinstance(place, HypervElement) else 0
+    return f"libvirt refuses a value below {least}" if isinstance(setting.value, int) and setting.value < least else ""
+
+
+def _clock(guest: Guest, lost: list[str]) -> Guest:
+    """A guest without what of its clock is not carried over: offsets with more than a word, and policies that neither
+    QEMU nor libvirt knows."""
+    if guest.offset not in (None, *_OFFSETS):
+        lost.append(f"clock offset {guest.offset}: only utc and localtime are carried over")
+        guest = guest.replace(offset=None)
+    timers = dict(guest.timers)
+    for name, timer in guest.timers.items():
+        if timer.policy and timer.policy not in _TICKS.get(name, ()):
+            lost.append(f"timer {name} tickpolicy={timer.policy}: there is no such policy elsewhere")
+            timers[name] = timer._replace(policy=None)
+        if timer.mode:
+            lost.append(f"timer {name} mode={timer.mode}: QEMU has no option for it")
+        if timer.present is False and name not in _OPTIONAL:
+            lost.append(f"timer {name} present=no: QEMU has no option for it")
+    return guest.replace(timers=timers)
+
+
+def _whole_topology(guest: Guest, lost: list[str]) -> Guest:
+    """A guest with all numbers that libvirt demands; what is missing is worked out as QEMU does (hw/core/machine-smp.c,
+    machine_parse_smp_config())."""
+    shape = guest.topology
+    most = guest.most_vcpus or guest.vcpus or 0
+    if "topology" in guest.unknown or (shape is None and (guest.libvirt or most < 2)):
+        return guest
+    shape = shape or Topology()
+    if shape.sockets and shape.cores and shape.threads:
+        return guest
+    # If neither sockets nor cores are written, machine types before 6.2 take the first and newer ones the second.
+    of = machines.version(guest.machine or "")
+    free = "" if of is None else "cores" if of >= (6, 2) else "sockets"
+    named = bool(shape.sockets), bool(shape.cores)
+    rest = {(True, False): "cores", (False, True): "sockets", (False, False): free}.get(named, "threads")
+    whole = shape._replace(**{name: getattr(shape, name) or 1 for name in ("sockets", "cores", "threads")})
+    number, left = divmod(most, prod(size for size in whole if size))
+    if not number or left or (number > 1 and not rest):
+        lost.append("topology: which numbers QEMU gives to what is not written is not known")
+        return guest.replace(topology=None)
+    rest = rest or "threads"
+    return guest.replace(topology=whole._replace(**{rest: getattr(whole, rest) * number}))
+
+
+def _other(guest: Guest) -> Iterator[str]:
+    """What is nowhere carried over."""
+    if reason := guest.unknown.get("firmware"):
+        yield f"firmware: {reason}"
+    for device in guest.devices:
+        yield f"assigned {device.kind} device {device.name}: devices are not converted"

@@ -6,43 +6,39 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from hvctl.errors import InputError
-from hvctl.guest.domain.elements import named
-from hvctl.guest.domain.reader import read_domain
-from hvctl.guest.guest import Guest, Kind
+from hvctl.guest.syntax import Reading, Syntax
 from hvctl.lint.rule import NOTHING_KNOWN, Chosen, Context, Fact, Facts, Rule, find_rule
-from hvctl.lint.suppressions import UNUSED, WITHOUT_REASON, Suppression, apply, in_text, in_xml
-from hvctl.lint.xml_reading import read_all
+from hvctl.lint.suppressions import UNUSED, WITHOUT_REASON, apply, suppressions
 from hvctl.model.finding import Finding, Severity, Skipped, Unchecked
-from hvctl.xml.source import Document, Element
+from hvctl.model.guest import Guest
 
-# Snapshots, checkpoints and the state files in /run/libvirt/qemu hold the domain they are about.
-AROUND = ("domainsnapshot", "domaincheckpoint", "domstatus")
-# Of one file's: a hostile one can have a hundred thousand. With more it is neither told in full nor mended.
+# Of one file's: a hostile one can have a hundred thousand. With more it is neither shown in full nor fixed.
 MOST_FINDINGS = 1000
 NOT_WELL_FORMED = "not-well-formed"
 # The engine itself makes their findings.
 _NOT_ASKED = (NOT_WELL_FORMED, WITHOUT_REASON, UNUSED)
-# Much that is XML and no domain begins with the one, and is passed over. In UTF-16 it counts as broken.
-_DOCTYPE, _DOMAIN = b"<!DOCTYPE", b"<domain"
-_INSIDE = ("domain", "inactiveDomain")
 # The `guest.os` of a profile that is not for Windows.
 _OTHER = "other"
 
 
 class Job:
-    """How files are judged: by which rules, with what known; `with_edits` whether fixes are to be worked out.
+    """How files are judged: by which rules, with what known; `with_edits` whether fixes are to be worked out."""
 
-    `asked` has the rules that can judge each kind of guest with these facts, sorted out once for all files.
-    """
-
-    __slots__ = ("asked", "chosen", "facts", "with_edits")
+    __slots__ = ("_able", "_asked", "chosen", "facts", "with_edits")
 
     def __init__(self, chosen: tuple[Chosen, ...], facts: Facts = NOTHING_KNOWN, *, with_edits: bool = False) -> None:
         self.chosen = chosen
         self.facts = facts
         self.with_edits = with_edits
         able = [one for one in chosen if (facts.hosts or not one.rule.needs) and one.rule.id not in _NOT_ASKED]
-        self.asked = {kind: tuple(one for one in able if kind in one.rule.guests) for kind in Kind}
+        self._able = able
+        self._asked: dict[type[Guest], tuple[Chosen, ...]] = {}
+
+    def asked(self, kind: type[Guest]) -> tuple[Chosen, ...]:
+        """The rules for a class of guests."""
+        if kind not in self._asked:
+            self._asked[kind] = tuple(one for one in self._able if issubclass(kind, one.rule.guests))
+        return self._asked[kind]
 
     def editing(self) -> Job:
         """The same, with fixes worked out."""
@@ -50,12 +46,16 @@ class Job:
 
 
 class Result(NamedTuple):
-    """What came of one file: findings in its order, rules that could not judge, and why it was not looked at."""
+    """What came of one file: findings in its order, rules that could not judge, why it was not looked at.
+
+    `codec` is the encoding of its edits, and what to do with what that cannot say.
+    """
 
     findings: tuple[Finding, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     unchecked: Unchecked | None = None
     note: str = ""
+    codec: tuple[str, str] = ("utf-8", "strict")
 
 
 def choose(rules: Iterable[Rule], severities: dict[str, Severity] | None = None) -> tuple[Chosen, ...]:
@@ -75,96 +75,58 @@ class Text(NamedTuple):
 
     data: bytes
     path: str
-    kind: Kind
+    syntax: Syntax
 
 
-class _Subject(NamedTuple):
-    """A file that was read: its guests, each with what is found, and its suppressions; the document is an XML's."""
-
-    contexts: list[Context]
-    suppressions: Sequence[Suppression] = ()
-    document: Document | None = None
-
-
-def lint(data: bytes, path: str, kind: Kind, job: Job) -> Result:
+def lint(data: bytes, path: str, syntax: Syntax, job: Job) -> Result:
     """Judge one file.
 
     Args:
         data: the whole file.
         path: its name, for spans.
-        kind: what it is taken for.
+        syntax: what it is taken for.
         job: rules and facts.
     """
-    return lint_all([Text(data, path, kind)], job)[0]
+    return lint_all([Text(data, path, syntax)], job)[0]
 
 
 def lint_all(texts: Sequence[Text], job: Job, *, many: bool = False) -> list[Result]:
     """Judge a handful of files, one step after the other: all are read, then each rule looks at all of them.
 
-    That takes two thirds of the time that one file after the other takes (`xml_source.parse_all` says why, and what
-    `many` is).
+    That takes two thirds of the time that one file after the other takes (`parse_all` says why, and what `many` is).
     """
-    subjects = _subjects(texts, job, many=many)
-    _ask([context for one in subjects if isinstance(one, _Subject) for context in one.contexts], job)
-    return [_result(one, job) if isinstance(one, _Subject) else one for one in subjects]
+    readings: dict[Syntax, Iterator[Reading | InputError]] = {}
+    for syntax in dict.fromkeys(text.syntax for text in texts):
+        files = [(text.data, text.path) for text in texts if text.syntax is syntax]
+        readings[syntax] = iter(syntax.read_all(files, many=many))
+    read = [next(readings[text.syntax]) for text in texts]
+    subjects = [
+        [_context(guest, job, text.syntax) for guest in found.guests] if isinstance(found, Reading) else []
+        for found, text in zip(read, texts, strict=True)
+    ]
+    _ask([context for contexts in subjects for context in contexts], job)
+    return [
+        _broken(found, text, job) if isinstance(found, InputError) else _result(found, contexts, job)
+        for found, contexts, text in zip(read, subjects, texts, strict=True)
+    ]
 
 
-def _subjects(texts: Sequence[Text], job: Job, *, many: bool) -> list[_Subject | Result]:
-    """What the files hold; of those that hold nothing that can be judged, what came of them."""
-    documents = iter(read_all(((text.data, text.path) for text in texts if text.kind is Kind.DOMAIN), many=many))
-    found: list[_Subject | Result] = []
-    for text in texts:
-        try:
-            if text.kind is Kind.DOMAIN:
-                found.append(_domain_file(next(documents), job))
-            else:
-                found.append(_command_lines(text, job))
-        except InputError as error:
-            found.append(_broken(error, text, job))
-    return found
-
-
-def _domain_file(document: Document | InputError, job: Job) -> _Subject | Result:
-    if isinstance(document, InputError):
-        raise document
-    domains = list(_domains(document))
-    if not domains:
-        return Result(note=f"its root is {named(document.root.tag)}, not a domain")
-    return _Subject([_context(read_domain(one), job) for one in domains], in_xml(document, domains), document)
-
-
-def _domains(document: Document) -> Iterator[Element]:
-    root = document.root
-    if root.tag == "domain" and root.namespace is None:
-        yield root
-    elif root.tag in AROUND:
-        yield from (child for child in root.children if child.tag in _INSIDE)
-
-
-def _command_lines(text: Text, job: Job) -> _Subject | Result:
-    from hvctl.guest.command.reader import read_command_lines
-
-    decoded = text.data.decode("utf-8", "surrogateescape")
-    guests = read_command_lines(decoded, text.path)
-    if not guests:
-        return Result(note="it holds no QEMU command line")
-    return _Subject([_context(guest, job) for guest in guests], in_text(decoded, text.path))
-
-
-def _context(guest: Guest, job: Job) -> Context:
+def _context(guest: Guest, job: Job, syntax: Syntax) -> Context:
     profile = job.facts.profile
     if profile is not None and profile.os == _OTHER:
         guest.other = not guest.windows
     elif profile is not None:
         guest.windows = not guest.other
-    return Context(guest, job.facts, with_edits=job.with_edits)
+    return Context(guest, job.facts, syntax.change if job.with_edits else None)
 
 
 def _ask(contexts: Sequence[Context], job: Job) -> None:
-    """Let each rule look at all guests of its kinds."""
-    for kind in Kind:
-        asked = [context for context in contexts if context.guest.kind is kind]
-        for chosen in job.asked[kind] if asked else ():
+    """Let each rule look at all guests of its classes."""
+    kinds: dict[type[Guest], list[Context]] = {}
+    for context in contexts:
+        kinds.setdefault(type(context.guest), []).append(context)
+    for kind, asked in kinds.items():
+        for chosen in job.asked(kind):
             check, rows = chosen.rule.check, chosen.rule.rows
             concerned = [one for one in asked if not rows.isdisjoint(one.guest.on)] if rows else asked
             for context in concerned:
@@ -172,16 +134,16 @@ def _ask(contexts: Sequence[Context], job: Job) -> None:
                 context.findings += check(context)
 
 
-def _result(subject: _Subject, job: Job) -> Result:
-    findings = [finding for context in subject.contexts for finding in context.findings]
-    skipped = tuple(one for context in subject.contexts for one in context.skipped)
-    if subject.suppressions:
-        findings = apply(subject.suppressions, findings, {rule.id: severity for rule, severity in job.chosen})
+def _result(reading: Reading, contexts: Sequence[Context], job: Job) -> Result:
+    findings = [finding for context in contexts for finding in context.findings]
+    skipped = tuple(one for context in contexts for one in context.skipped)
+    if reading.remarks:
+        findings = apply(suppressions(reading.remarks), findings, {rule.id: severity for rule, severity in job.chosen})
     if len(findings) > 1:
         findings = in_order(findings)
-    if subject.document is not None:
-        subject.document.release()
-    return Result(tuple(findings), skipped)
+    if reading.document is not None:
+        reading.document.release()
+    return Result(tuple(findings), skipped, note=reading.note, codec=(reading.codec, reading.errors))
 
 
 def in_order(findings: Sequence[Finding]) -> list[Finding]:
@@ -195,8 +157,6 @@ def _broken(error: InputError, text: Text, job: Job) -> Result:
     path = text.path
     if problem.span is None:
         return Result(unchecked=Unchecked(path, problem.message))
-    if text.kind is Kind.DOMAIN and _DOCTYPE in text.data and _DOMAIN not in text.data:
-        return Result(note="it has a document type declaration, and no <domain>")
     severity = next((one.severity for one in job.chosen if one.rule.id == NOT_WELL_FORMED), None)
     if severity is None:
         return Result(unchecked=Unchecked(path, problem.message))

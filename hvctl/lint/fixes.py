@@ -1,20 +1,16 @@
-"""Fixes carried out: as many at a time as do not touch each other, then the file is judged anew."""
-
-from __future__ import annotations
+"""Fixes carried out: as many at a time as do not touch each other, then the file is judged again."""
 
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from hvctl.errors import InputError
-from hvctl.guest.guest import Kind
+from hvctl.guest.syntax import Syntax
 from hvctl.lint.engine import MOST_FINDINGS, Job, Result, lint
-from hvctl.lint.xml_reading import read_xml
 from hvctl.model.finding import Edit, Finding, Fix, Safety, Severity
 
 MOST_ROUNDS = 100
 
 
-class Mended(NamedTuple):
+class FixResult(NamedTuple):
     """A file after its fixes: its bytes, what is found in them, and the titles of the fixes in their order."""
 
     data: bytes
@@ -22,36 +18,36 @@ class Mended(NamedTuple):
     titles: tuple[str, ...]
 
 
-def mend(data: bytes, path: str, kind: Kind, job: Job, allowed: Collection[Safety]) -> Mended:
+def apply_fixes(data: bytes, path: str, syntax: Syntax, job: Job, allowed: Collection[Safety]) -> FixResult:
     """Carry out the fixes that are allowed, until none is left; none in a file with more than `MOST_FINDINGS`.
 
     Args:
         data: the file.
         path: its name.
-        kind: what it is taken for.
+        syntax: what it is taken for.
         job: the rules and facts.
         allowed: which fixes may be carried out.
     """
     job = job.editing()
-    result = lint(data, path, kind, job)
+    result = lint(data, path, syntax, job)
     if len(result.findings) > MOST_FINDINGS:
-        return Mended(data, result, ())
+        return FixResult(data, result, ())
     titles: list[str] = []
     refused: set[str] = set()
     for _ in range(MOST_ROUNDS):
         fixes = _together(result.findings, allowed, refused)
-        if _applied(data, kind, fixes) == data:
+        if _applied(data, result.codec, fixes) == data:
             break
         for some in (fixes, fixes[:1]):
-            after = _applied(data, kind, some)
-            then = lint(after, path, kind, job)
+            after = _applied(data, result.codec, some)
+            then = lint(after, path, syntax, job)
             if _no_worse(result, then, allowed):
                 titles += [fix.title for fix in some]
                 data, result = after, then
                 break
         else:
             refused.add(fixes[0].title)
-    return Mended(data, result, tuple(titles))
+    return FixResult(data, result, tuple(titles))
 
 
 def _no_worse(before: Result, after: Result, allowed: Collection[Safety]) -> bool:
@@ -84,19 +80,10 @@ def _touch(one: Edit, other: Edit) -> bool:
     return one.start <= other.end and other.start <= one.end
 
 
-def _applied(data: bytes, kind: Kind, fixes: Iterable[Fix]) -> bytes:
-    codec, errors = ("utf-8", "surrogateescape") if kind is Kind.COMMAND_LINE else (_codec(data), "xmlcharrefreplace")
+def _applied(data: bytes, codec: tuple[str, str], fixes: Iterable[Fix]) -> bytes:
     parts: list[bytes] = []
     at = 0
     for edit in sorted((edit for fix in fixes for edit in fix.edits), key=lambda edit: (edit.start, edit.end)):
-        parts += [data[at : edit.start], edit.text.encode(codec, errors)]
+        parts += [data[at : edit.start], edit.text.encode(*codec)]
         at = edit.end
     return b"".join([*parts, data[at:]])
-
-
-def _codec(data: bytes) -> str:
-    """Python's name of the encoding of an XML file that can be read; of any other, fixes do not exist."""
-    try:
-        return read_xml(data, "").codec
-    except InputError:
-        return "utf-8"

@@ -1,8 +1,8 @@
 """What a rule is: a module below `hvctl.lint.rules` whose docstring is its page.
 
 The module's name is the rule's id, its directory the rule's group. It has `SEVERITY` and `check(context)`, a pure
-generator of findings; and where it needs them `NEEDS` (facts without which it cannot judge), `GUESTS` (the kinds of
-text that it judges) and `ROWS` (the enlightenments of which one must be on).
+generator of findings, unless the engine makes them; and where it needs them `NEEDS` (facts without which it cannot
+judge), `GUESTS` (the classes of guests that it judges) and `ROWS` (the enlightenments of which one must be on).
 """
 
 from __future__ import annotations
@@ -16,12 +16,18 @@ from enum import StrEnum
 from types import ModuleType
 from typing import NamedTuple
 
+from hvctl.catalog import ORDER
+from hvctl.catalog.roles import enclosing
 from hvctl.catalog.types import Row
-from hvctl.guest.guest import Changes, Entry, Guest, Kind, Place
+from hvctl.guest.domain.domain import Domain
 from hvctl.lint import rules
 from hvctl.model.finding import Edit, Finding, Fix, Safety, Severity, Skipped
+from hvctl.model.guest import Changes, Guest, Place, Setting
 from hvctl.model.host import Host
 from hvctl.model.profile import Profile
+
+Findings = Iterator[Finding]
+"""What `check` of a rule gives."""
 
 _HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -33,8 +39,8 @@ class Group(StrEnum):
 
     FILE = "The file itself"
     START = "The guest does not start, or not as it is written"
-    MIGRATION = "The guest cannot migrate"
-    SPEED = "The guest is slow"
+    MIGRATE = "The guest cannot migrate"
+    SLOW = "The guest is slow"
     DANGER = "Dangerous or pointless"
 
 
@@ -51,9 +57,9 @@ class Rule(NamedTuple):
     severity: Severity
     group: Group
     page: str
-    check: Callable[[Context], Iterator[Finding]]
+    check: Callable[[Context], Findings]
     needs: tuple[Fact, ...] = ()
-    guests: tuple[Kind, ...] = tuple(Kind)
+    guests: tuple[type[Guest], ...] = (Guest,)
     rows: frozenset[str] = frozenset()
 
     @property
@@ -91,11 +97,15 @@ def rule_of(module: ModuleType) -> Rule:
         severity=module.SEVERITY,
         group=Group[group.upper()],
         page=module.__doc__ or "",
-        check=module.check,
+        check=getattr(module, "check", _nothing),
         needs=getattr(module, "NEEDS", ()),
-        guests=getattr(module, "GUESTS", tuple(Kind)),
+        guests=getattr(module, "GUESTS", (Guest,)),
         rows=frozenset(row.id for row in getattr(module, "ROWS", ())),
     )
+
+
+def _nothing(_context: Context) -> Findings:
+    yield from ()
 
 
 _GROUPS = list(Group)
@@ -137,17 +147,34 @@ class Context:
 
     chosen: Chosen
 
-    def __init__(self, guest: Guest, facts: Facts, *, with_edits: bool) -> None:
+    def __init__(self, guest: Guest, facts: Facts, change: Callable[[Guest], Changes] | None = None) -> None:
+        """`change` collects changes to the guest's text; None where fixes are not to be worked out."""
         self.guest = guest
         self.hosts = facts.hosts
         self.profile = facts.profile
         self.findings: list[Finding] = []
         self.skipped: list[Skipped] = []
-        self._with_edits = with_edits
+        self._change = change
+
+    @property
+    def domain(self) -> Domain:
+        """The guest, for rules whose `GUESTS` are domains."""
+        assert isinstance(self.guest, Domain), "the rule is for domains"
+        return self.guest
+
+    def on(self, rows: Sequence[Row]) -> Iterator[Setting]:
+        """What is on of some rows, in their order."""
+        on = self.guest.on
+        return (on[row.id] for row in rows if row.id in on)
+
+    def place(self, fact: str) -> Place:
+        """Where a fact is written; all of the guest where it is not."""
+        place = self.guest.places.get(fact)
+        return self.guest.root if place is None else place
 
     def finding(
         self,
-        where: Place,
+        where: Place | Setting,
         message: str,
         instead: str = "",
         *,
@@ -156,8 +183,13 @@ class Context:
         fix: Fix | None = None,
         related: tuple[tuple[str, Place], ...] = (),
     ) -> Finding:
-        """A finding of the rule at hand, at a place of the guest; `severity` where it is not the rule's own."""
+        """A finding of the rule at hand, at a place of the guest; `severity` where it is not the rule's own.
+
+        For a setting the place is the value, where it has one.
+        """
         guest = self.guest
+        if isinstance(where, Setting):
+            where, attribute = where.where, where.attribute
         rule, wanted = self.chosen
         return Finding(
             rule.id,
@@ -178,40 +210,77 @@ class Context:
         """A fix after which the guest sees another machine."""
         return Fix(title, Safety.UNSAFE, self._edits(change))
 
-    def drop(self, entry: Entry, *, safe: bool = False) -> Fix | None:
-        """The fix that takes away what is written of a row; None where something else would lack it."""
-        if not safe and self.guest.needed(entry):
+    def drop(self, setting: Setting, *, safe: bool = False) -> Fix | None:
+        """The fix that removes what is written of a row; None where something else would lack it."""
+        guest, name = self.guest, setting.row.properties[0].name
+        # What an earlier -cpu turns on would then be thrown away by the last one.
+        if any(name in earlier.names for earlier in guest.replaced) or (not safe and guest.needed(setting)):
             return None
         make = self.safe if safe else self.unsafe
-        return make(f"drop {self.guest.name_of(entry.row)}", lambda changes: changes.drop(entry))
+        return make(f"drop {self.guest.name_of(setting.row)}", lambda changes: changes.drop(setting))
 
     def turn_on(self, rows: Sequence[Row], *, safe: bool = False) -> Fix | None:
         """The fix that turns rows on; None where one of them cannot be written here, or a host cannot give it."""
         guest = self.guest
         if not all(guest.can_turn_on(row) for row in rows):
             return None
-        if self.hosts and any(self._refused(one) for row in rows for one in guest.with_needs(row)):
+        if any("no" in self._states(one) for row in rows for one in guest.with_needs(row)):
             return None
         make = self.safe if safe else self.unsafe
         names = ", ".join(guest.name_of(row) for row in rows)
         return make(f"turn on {names}", lambda changes: changes.turn_on(rows))
 
-    def _refused(self, row: Row) -> bool:
-        """Whether a host is known not to give a row."""
-        # Only where there are hosts: its import takes as long as all the rules.
-        from hvctl.plan.support import State, support, verdict
+    def write(self, *rows: Row) -> str:
+        """What to write to turn rows on, with all that they need and that is not there yet."""
+        guest, found = self.guest, dict[str, Row]()
+        waiting = list(rows)
+        while waiting:
+            for row in guest.with_needs(waiting.pop()):
+                outer = enclosing(row) if guest.libvirt else None
+                if outer is not None and outer.id not in guest.on and outer.id not in found:
+                    waiting.append(outer)
+                found[row.id] = row
+        return "write " + ", ".join(guest.syntax(found[row_id]) for row_id in sorted(found, key=ORDER.__getitem__))
 
-        libvirt = self.guest.kind is Kind.DOMAIN
+    def set(self, where: Place, name: str, value: str, *, title: str = "", safe: bool = False) -> Fix:
+        """The fix that gives an attribute of an element a value."""
+        make = self.safe if safe else self.unsafe
+        return make(title or f"write {value}", lambda changes: changes.set(where, name, value))
+
+    def set_fact(self, fact: str, value: str, title: str) -> Fix | None:
+        """The fix that gives a fact a value; None where it cannot be written here."""
+        if not self.guest.can_set(fact):
+            return None
+        return self.unsafe(title, lambda changes: changes.set_fact(fact, value))
+
+    def supported(self, row: Row) -> bool:
+        """Whether every host is known to give a row, and to write it."""
+        return all(state == "yes" for state in self._states(row))
+
+    def _states(self, row: Row) -> list[str]:
+        """What each host answers about a row."""
+        if not self.hosts:
+            return []
+        # Only where there are hosts: its import takes as long as all the rules.
+        from hvctl.plan.support import support, verdict
+
         answers = (support(host, row, host.qemu[0] if host.qemu else None) for host in self.hosts)
-        return any(verdict(one, libvirt=libvirt).state is State.NO for one in answers)
+        return [verdict(one, libvirt=self.guest.libvirt).state for one in answers]
+
+    def is_open(self) -> bool:
+        """Whether more may be on than is written, so that nobody can tell what is missing; what a shell hides is a
+        reason to skip the rule."""
+        if reason := self.guest.unknown.get("options"):
+            self.skip(reason)
+        return self.guest.open
 
     def skip(self, reason: str) -> None:
         """Say that something could not be judged."""
         self.skipped.append(Skipped(self.chosen.rule.id, reason))
 
     def _edits(self, change: Callable[[Changes], None]) -> tuple[Edit, ...]:
-        if not self._with_edits:
+        if self._change is None:
             return ()
-        changes = self.guest.editor()
+        changes = self._change(self.guest)
         change(changes)
         return changes.edits()

@@ -1,22 +1,25 @@
-"""Which rules are asked about which file: the command line's words, and those of a configuration file."""
-
-from __future__ import annotations
+"""Which rules are run on which file: by a configuration file, and by the words of the command line."""
 
 import fnmatch
-from collections.abc import Sequence
-from typing import NamedTuple
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
-from hvctl.errors import UsageError
+from hvctl.errors import InputError, Problem, Span, UsageError
 from hvctl.lint.engine import choose
 from hvctl.lint.rule import Chosen, Group, Rule, all_rules, find_rule
 from hvctl.model.finding import Severity
 from hvctl.text.problems import did_you_mean, quoted
 
+PROJECT = "pyproject.toml"
+_KEYS = ("select", "ignore", "severity", "hosts", "profile", "paths")
+_PATH_KEYS = ("select", "ignore", "profile")
+
 GROUPS = {
     "file": Group.FILE,
     "start": Group.START,
-    "migrate": Group.MIGRATION,
-    "slow": Group.SPEED,
+    "migrate": Group.MIGRATE,
+    "slow": Group.SLOW,
     "danger": Group.DANGER,
 }
 """The groups by the words that select them."""
@@ -45,6 +48,33 @@ class Settings(NamedTuple):
     paths: tuple[PathSettings, ...] = ()
 
 
+def has_settings(content: dict[str, Any], path: str) -> bool:
+    """Whether a configuration file says anything for hvctl."""
+    return bool(_section(content, path))
+
+
+def read_settings(content: dict[str, Any], text: str, path: str) -> Settings:
+    """What a configuration file says; hosts and profiles are as written there.
+
+    Args:
+        content: the file as TOML.
+        text: the whole file, for excerpts.
+        path: its path, for spans; one named pyproject.toml has hvctl's settings in a table of their own.
+
+    Raises:
+        UsageError: it has no section for hvctl.
+        InputError: it has keys or values that mean nothing; with every mistake.
+    """
+    section = _section(content, path)
+    if not section and _is_project(path):
+        raise UsageError(f"{path} has no table [tool.hvctl.lint]", "add it, or name another file")
+    reader = _Reader(text, path)
+    settings = reader.settings(reader.lint_of(section) if _is_project(path) else section)
+    if reader.problems:
+        raise InputError(reader.problems)
+    return settings
+
+
 def rules_named(words: Sequence[str]) -> list[Rule]:
     """The rules that words mean: ids, groups (`slow`), or `all`.
 
@@ -54,7 +84,7 @@ def rules_named(words: Sequence[str]) -> list[Rule]:
     unknown = {word: guess for word in words if (guess := guess_of(word))}
     if unknown:
         names = " or ".join(map(quoted, unknown))
-        raise UsageError(f"no rule is called {names}", "; ".join(dict.fromkeys(unknown.values())))
+        raise UsageError(f"unknown rule {names}", "; ".join(dict.fromkeys(unknown.values())))
     return [rule for word in words for rule in _meant(word) or ()]
 
 
@@ -107,3 +137,119 @@ def matches(pattern: str, path: str) -> bool:
         return path.startswith(pattern) or f"/{pattern}" in f"/{path}"
     name = path.rpartition("/")[2]
     return fnmatch.fnmatchcase(path, pattern) or ("/" not in pattern and fnmatch.fnmatchcase(name, pattern))
+
+
+def _section(content: dict[str, Any], path: str) -> Any:
+    """What a file says for hvctl: all of it, or of a project's whatever stands for `tool.hvctl`."""
+    tools = content.get("tool")
+    if not _is_project(path):
+        return content
+    return tools.get("hvctl") if isinstance(tools, dict) else None
+
+
+def _is_project(path: str) -> bool:
+    return path.rpartition("/")[2] == PROJECT
+
+
+class _Reader:
+    """Reads one file's table, and collects every mistake."""
+
+    def __init__(self, text: str, path: str) -> None:
+        self.lines = [line.rstrip("\r") for line in text.split("\n")]
+        self.path = path
+        self.problems: list[Problem] = []
+
+    def lint_of(self, section: Any) -> dict[str, Any]:
+        """The table of lint in what a project's file says for hvctl."""
+        write = "write [tool.hvctl.lint]"
+        if not isinstance(section, dict):
+            self.problem("tool.hvctl is a table", "hvctl", write)
+            return {}
+        for key in section:
+            if key != "lint":
+                self.problem(f"tool.hvctl has no {quoted(key)}", key, write)
+        table = section.get("lint", {})
+        if isinstance(table, dict):
+            return table
+        self.problem("tool.hvctl.lint is a table", "lint", write)
+        return {}
+
+    def settings(self, table: dict[str, Any]) -> Settings:
+        self.known(table, _KEYS)
+        return Settings(
+            select=self.rules(table, "select"),
+            ignore=self.rules(table, "ignore") or (),
+            severity=self.severities(table),
+            hosts=self.words(table, "hosts") or (),
+            profile=self.text(table, "profile"),
+            paths=self.paths(table),
+        )
+
+    def known(self, table: dict[str, Any], keys: Sequence[str]) -> None:
+        for key in table:
+            if key not in keys:
+                hint = did_you_mean(key, keys) or f"the keys are {', '.join(keys)}"
+                self.problem(f"unknown key {quoted(key)}", key, hint)
+
+    def rules(self, table: dict[str, Any], key: str) -> tuple[str, ...] | None:
+        words = self.words(table, key)
+        self.are_rules(words or ())
+        return words
+
+    def are_rules(self, words: Iterable[str]) -> None:
+        for word in words:
+            if guess := guess_of(word):
+                self.problem(f"unknown rule {quoted(word)}", word, guess)
+
+    def words(self, table: dict[str, Any], key: str) -> tuple[str, ...] | None:
+        value = table.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            self.problem(f"{key} is a list of texts", key, f'write {key} = ["..."]')
+            return None
+        return tuple(value)
+
+    def text(self, table: dict[str, Any], key: str) -> str | None:
+        value = table.get(key)
+        if value is None or isinstance(value, str):
+            return value
+        self.problem(f"{key} is a text", key, f'write {key} = "..."')
+        return None
+
+    def severities(self, table: dict[str, Any]) -> tuple[tuple[str, Severity], ...]:
+        value = table.get("severity", {})
+        words = [one.value for one in Severity]
+        write = f"write RULE = {' or '.join(map(repr, words))}"
+        if not isinstance(value, dict):
+            self.problem("severity is a table of rules", "severity", write)
+            return ()
+        self.are_rules(value)
+        for rule, word in value.items():
+            if word not in words:
+                self.problem(f"the severity of {quoted(rule)} cannot be {quoted(str(word))}", rule, write)
+        return tuple((rule, Severity(word)) for rule, word in value.items() if word in words)
+
+    def paths(self, table: dict[str, Any]) -> tuple[PathSettings, ...]:
+        value = table.get("paths", {})
+        if not isinstance(value, dict) or not all(isinstance(one, dict) for one in value.values()):
+            self.problem("paths is a table of tables", "paths", 'write [paths."PATTERN"]')
+            return ()
+        found = []
+        for pattern, inner in value.items():
+            self.known(inner, _PATH_KEYS)
+            select, ignore = self.rules(inner, "select"), self.rules(inner, "ignore") or ()
+            found.append(PathSettings(pattern, ignore, select, self.text(inner, "profile")))
+        return tuple(found)
+
+    def problem(self, message: str, key: str, hint: str) -> None:
+        self.problems.append(Problem(message, self.place(key), hint))
+
+    def place(self, key: str) -> Span | None:
+        """The first line that begins with a word, or else has it: tomllib keeps no places."""
+        word = rf"(?<![\w-]){re.escape(key)}(?![\w-])"
+        for before in (r"[\s\[\"']*", r"[^#]*?"):
+            for number, line in enumerate(self.lines, 1):
+                if found := re.match(f"{before}({word})", line):
+                    return Span(self.path, number, found.start(1) + 1, number, found.end(1) + 1, line)
+        return None

@@ -1,26 +1,23 @@
 """What a target cannot give a guest that arrives, but for its TSC."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 
 from hvctl.catalog import BY_ID, machines
 from hvctl.catalog.cpu_models import VENDOR_NAMES
+from hvctl.catalog.roles import PREFIXES, enclosing
 from hvctl.catalog.types import Need, Row
-from hvctl.migration.incoming import differences, leaves_apart
+from hvctl.migration.differences import Effect, Journey, Reason, differences, leaves_apart
 from hvctl.model.guest import HOST_MODELS, Guest
 from hvctl.model.host import Host, Qemu
-from hvctl.model.migration import Effect, Journey, Reason
 from hvctl.model.plan import Layer
 from hvctl.plan.cpu import cannot, comparable, difference, propose
-from hvctl.plan.machine import canonical
-from hvctl.plan.support import NO_HYPERV, Answer, State, support
+from hvctl.plan.support import NO_HYPERV, Answer, State, canonical, support
 
 
-def arrival(journey: Journey, target: Host) -> tuple[Reason, ...]:
+def at_destination(journey: Journey, target: Host) -> tuple[Reason, ...]:
     """What is wrong with a target but for its TSC."""
     if not target.qemu:
-        text, remedy = "no QEMU is known there", "record the host anew with its QEMU"
+        text, remedy = "no QEMU is known there", "record the host again with its QEMU"
         return (Reason(Effect.UNKNOWN, "qemu", text, Layer.QEMU, remedy),)
     machine = tuple(_machine(journey, target.qemu[0]))
     found = (*_enlightenments(journey.arriving, target), *_cpu(journey, target))
@@ -66,7 +63,7 @@ def _enlightenments(guest: Guest, target: Host) -> Iterator[Reason]:
     if alive and target.kvm.hyperv is False:
         yield _no_hyperv(on, target)
     # libvirt writes no property for what is off, QEMU looks for each that is written.
-    written = on if guest.libvirt or guest.seen is not None else [BY_ID[setting.id] for setting in guest.settings]
+    written = on if guest.libvirt or guest.seen is not None else [setting.row for setting in guest.in_order()]
     enabled = guest.enabled()
     for row in written:
         layers = support(target, row, target.qemu[0])
@@ -78,7 +75,7 @@ def _enlightenments(guest: Guest, target: Host) -> Iterator[Reason]:
     known = dict(target.qemu[0].properties)
     for name, _ in guest.properties:
         # Of enlightenments that hvctl does not know a host file has the names.
-        if name.startswith(("hv-", "x-hv-")) and name not in known and not target.qemu[0].partial:
+        if name.startswith(PREFIXES) and name not in known and not target.qemu[0].partial:
             text = f"its QEMU does not know {name}"
             yield Reason(Effect.FAILS, name, text, Layer.QEMU, "", f".{name}' not found")
 
@@ -117,7 +114,7 @@ def _row(row: Row, layers: tuple[Answer, Answer, Answer, Answer]) -> Iterator[Re
 
 
 def _libvirt(row: Row, answer: Answer) -> Iterator[Reason]:
-    inner = row.libvirt is not None and "/" in row.libvirt.path
+    inner = enclosing(row) is not None
     if answer.state is State.UNKNOWN:
         yield Reason(Effect.UNKNOWN, row.id, answer.reason, Layer.LIBVIRT, answer.remedy)
     elif answer.state is State.NO and inner:
@@ -133,7 +130,7 @@ def _cpu(journey: Journey, target: Host) -> Iterator[Reason]:
     vendors = journey.source.hardware.vendor, target.hardware.vendor
     if None in vendors:
         text = "the vendor of a processor is not known"
-        yield Reason(Effect.UNKNOWN, "cpu", text, Layer.HARDWARE, "record that host anew")
+        yield Reason(Effect.UNKNOWN, "cpu", text, Layer.HARDWARE, "record that host again")
     elif vendors[0] != vendors[1]:
         named = " and ".join(VENDOR_NAMES.get(vendor or "", vendor or "") for vendor in vendors)
         text = f"the processors are from {named}, and no CPU model hides that"
@@ -151,11 +148,10 @@ def _cpu(journey: Journey, target: Host) -> Iterator[Reason]:
 def _host_model(model: str, source: Host, target: Host) -> Iterator[Reason]:
     if not source.qemu:
         text = "no QEMU is known at the source"
-        yield Reason(Effect.UNKNOWN, "cpu", text, Layer.QEMU, "record the host anew with its QEMU")
+        yield Reason(Effect.UNKNOWN, "cpu", text, Layer.QEMU, "record the host again with its QEMU")
         return
     pair = (source._replace(name="the source"), target._replace(name="the target"))
-    text = difference(pair)
-    if text:
+    if text := difference(pair):
         effect = Effect.CHANGES if all(comparable(host) for host in pair) else Effect.UNKNOWN
         yield Reason(effect, "cpu", text.replace("model host", f"model {model}"), Layer.HARDWARE, propose(pair))
 
@@ -169,7 +165,7 @@ def _named_model(journey: Journey, model: str, target: Host) -> Iterator[Reason]
     models = target.qemu[0].models
     if models is None:
         text = f"whether it can give CPU model {model} is not known"
-        yield Reason(Effect.UNKNOWN, "cpu", text, Layer.HARDWARE, "record the host anew where QEMU can use KVM")
+        yield Reason(Effect.UNKNOWN, "cpu", text, Layer.HARDWARE, "record the host again where QEMU can use KVM")
     elif model not in models:
         text = f"it cannot give all features of CPU model {model}, {what}"
         yield Reason(effect, "cpu", text, Layer.HARDWARE, propose((target,)), error)

@@ -5,21 +5,16 @@ afterwards (qemu:target/i386/machine.c). So both ends are judged here: what bloc
 give, and how what waits on the target differs from the guest.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
-from hvctl.catalog import BY_ID
+from hvctl.catalog import BY_ID, machines, roles
 from hvctl.catalog.cpu_models import INVARIANT_TSC
-from hvctl.catalog.hazards import blocks
-from hvctl.catalog.types import Blocks, Need
-from hvctl.migration.destination import arrival
-from hvctl.migration.incoming import in_effect
+from hvctl.catalog.types import Blocks, Need, blocks
+from hvctl.migration.destination import at_destination
+from hvctl.migration.differences import Effect, Journey, Move, Reason, in_effect
 from hvctl.model.guest import HOST_MODELS, Guest
-from hvctl.model.host import Host
-from hvctl.model.migration import Effect, Journey, Move, Reason
+from hvctl.model.host import Host, Pool
 from hvctl.model.plan import Layer
-from hvctl.model.pool import Pool
 from hvctl.plan.cpu import within_tolerance
 from hvctl.plan.support import State, support
 
@@ -28,7 +23,7 @@ _TSC = "tsc-frequency"
 
 def judge(journey: Journey, target: Host) -> tuple[Reason, ...]:
     """Everything that is against one move; empty if it works."""
-    return (*departure(journey), *arrival(journey, target), *_clock(journey, target))
+    return (*_at_source(journey), *at_destination(journey, target), *_clock(journey, target))
 
 
 def judge_pool(journey: Journey, targets: Pool) -> tuple[Move, ...]:
@@ -36,10 +31,10 @@ def judge_pool(journey: Journey, targets: Pool) -> tuple[Move, ...]:
 
     What does not depend on the TSC frequency is judged once for a class.
     """
-    leaving = departure(journey)
+    leaving = tuple(_at_source(journey))
     found: dict[tuple[Reason, ...], list[str]] = {}
     for group in targets.classes:
-        arriving = arrival(journey, group.host(group.members[0]))
+        arriving = at_destination(journey, group.host(group.members[0]))
         by_frequency: dict[int | None, list[str]] = {}
         for member in group.members:
             names = by_frequency.get(member.tsc_hz)
@@ -50,24 +45,22 @@ def judge_pool(journey: Journey, targets: Pool) -> tuple[Move, ...]:
     return tuple(Move(tuple(names), reasons) for reasons, names in found.items())
 
 
-def departure(journey: Journey) -> tuple[Reason, ...]:
+def _at_source(journey: Journey) -> Iterator[Reason]:
     """What is wrong whatever the target."""
-    return tuple(_departure(journey))
-
-
-def _departure(journey: Journey) -> Iterator[Reason]:
     guest = journey.guest
     if guest.accelerator not in (None, "kvm"):
-        text = f"the guest runs by {guest.accelerator}, not by KVM, and its enlightenments may not be there at all"
+        text = f"the guest uses {guest.accelerator}, not KVM, and may have no enlightenments at all"
         yield Reason(Effect.UNKNOWN, "accelerator", text, Layer.QEMU)
     found = (*_rows(guest), *_reenlightenment(guest, journey.arriving), *_invariant_tsc(guest))
     yield from found
+    yield from _devices(guest)
+    yield from _kvmclock(guest)
     for text in guest.blockers:
         if not any(reason.error and (reason.error in text or text in reason.error) for reason in found):
             yield Reason(Effect.REFUSED, "qemu", text, Layer.QEMU, "", text)
     doubts = dict.fromkeys((*guest.doubts, *journey.arriving.doubts))
     yield from (Reason(Effect.UNKNOWN, "guest", text, Layer.PROFILE) for text in doubts)
-    # A locked plan speaks for its hosts without their KVM.
+    # A saved plan speaks for its hosts without their KVM.
     if journey.source.kvm.caps and guest.accelerator != "tcg":
         yield from _cannot_run_here(guest, journey.source)
 
@@ -114,6 +107,24 @@ def _invariant_tsc(guest: Guest) -> Iterator[Reason]:
         yield Reason(Effect.UNKNOWN, "cpu", text, Layer.QEMU, "leave migratable=off out")
 
 
+def _devices(guest: Guest) -> Iterator[Reason]:
+    for device in guest.devices:
+        text = (
+            f"assigned {device.kind} device {device.name or 'without an address'}: QEMU migrates it, and takes a "
+            "snapshot with memory, only if its driver can save the device's state; most cannot, GPUs among them"
+        )
+        remedy = "detach it before, and attach one of the target's afterwards"
+        error = "VFIO migration is not supported in kernel"
+        yield Reason(Effect.UNKNOWN, "device", text, Layer.QEMU, remedy, error)
+
+
+def _kvmclock(guest: Guest) -> Iterator[Reason]:
+    if guest.hidden and machines.lacks_kvmclock(guest.machine) and guest.has(roles.CLOCK):
+        text = f"KVM is hidden, and machine type {guest.machine} then has no kvmclock: the guest's time jumps back"
+        remedy = "use machine type 5.2 or later, or leave KVM visible"
+        yield Reason(Effect.CHANGES, "cpu.hidden", text, Layer.QEMU, remedy)
+
+
 def _cannot_run_here(guest: Guest, source: Host) -> Iterator[Reason]:
     qemu = source.qemu[0] if source.qemu else None
     for row_id in in_effect(guest):
@@ -136,7 +147,7 @@ def _clock(journey: Journey, target: Host) -> tuple[Reason, ...]:
     if wanted is None or there is None:
         where = "the source" if wanted is None else "the target"
         text = f"the TSC frequency of {where} is not known"
-        return (Reason(Effect.UNKNOWN, _TSC, text, Layer.HARDWARE, "record that host anew"),)
+        return (Reason(Effect.UNKNOWN, _TSC, text, Layer.HARDWARE, "record that host again"),)
     if within_tolerance(wanted, there):
         return ()
     if demanded is not None:

@@ -1,11 +1,8 @@
 """The guest's CPU: which model and features the pool can give, and at which TSC frequency."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
-from hvctl.catalog.cpu_features import unknown_to_libvirt
-from hvctl.catalog.cpu_models import NESTED_FEATURE, ON_REQUEST, PLAIN, PROPOSED, VENDOR_NAMES
+from hvctl.catalog.cpu_models import NESTED_FEATURE, ON_REQUEST, PLAIN, PROPOSED, VENDOR_NAMES, unknown_to_libvirt
 from hvctl.catalog.kvm import TSC_TOLERANCE_PPM
 from hvctl.catalog.windows import USES
 from hvctl.model.host import Hardware, Host, Scalar
@@ -249,7 +246,7 @@ def apart(pool: Sequence[Host]) -> list[Decision]:
     return [refusal("tsc-frequency", reason, Layer.MIGRATION, None, remedy)]
 
 
-_RECORD = "record the host anew where KVM_GET_TSC_KHZ answers"
+_RECORD = "record the host again where KVM_GET_TSC_KHZ answers"
 
 
 def _tsc_state(hardware: Hardware) -> str:

@@ -4,16 +4,14 @@ Follows qemu:target/i386/kvm/kvm.c hyperv_fill_cpuids() and kvm_hyperv_expand_fe
 Leaves beyond the highest announced one are not predicted: what a processor answers there depends on its vendor.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 
-from hvctl.catalog import BY_ID, ROWS, kvm, machines
+from hvctl.catalog import BY_ID, ROWS, kvm, machines, parse_version
+from hvctl.catalog.cpu_models import INVARIANT_TSC
 from hvctl.catalog.types import Field, Kind, Property
-from hvctl.model.cpuid import CpuidLeaf
-from hvctl.model.host import Host
+from hvctl.model.guest import HOST_MODELS
+from hvctl.model.host import CpuidLeaf, Host
 from hvctl.model.plan import Plan
-from hvctl.model.version_id import parse_version
 
 Registers = defaultdict[tuple[int, str], int]
 
@@ -24,15 +22,17 @@ def predict(plan: Plan, host: Host) -> tuple[CpuidLeaf, ...]:
     """The leaves 0x40000000 and up that a guest of the plan sees on a host, ascending.
 
     The host matters only for what takes its values from KVM: passthrough and the value `auto`. KVM's own leaf is
-    predicted as far as its signature; its features in the leaf after it are KVM's business.
+    predicted as far as its signature; `kvm_leaves` has those after it.
     """
     enabled = {decision.id: decision.value for decision in plan.enabled()}
-    if not any(BY_ID[row_id].enables_hyperv for row_id in enabled):
-        return () if plan.cpu.hidden else (_kvm_leaf(kvm.KVM_CPUID_SIGNATURE),)
+    if not enables_hyperv(plan):
+        if plan.cpu.hidden:
+            return ()
+        last = kvm.VMWARE_FREQUENCIES if _known_khz(plan, host) else kvm.KVM_CPUID_SIGNATURE + 1
+        return (_kvm_leaf(kvm.KVM_CPUID_SIGNATURE, last),)
     registers: Registers = defaultdict(int)
     values = _property_values(plan)
-    passed = any(BY_ID[row_id].takes_all for row_id in enabled)
-    if passed:
+    if passed := any(BY_ID[row_id].takes_all for row_id in enabled):
         _take_from_kvm(registers, host, values)
     else:
         registers[kvm.HV_CPUID_INTERFACE, "eax"] = kvm.HV_INTERFACE_SIGNATURE
@@ -42,11 +42,59 @@ def predict(plan: Plan, host: Host) -> tuple[CpuidLeaf, ...]:
     on |= {name for name, value in machines.compat(plan.machine.type).items() if value is True}
     _set_bits(registers, on, {row_id for row_id, value in enabled.items() if value == "auto"}, host)
     leaves = _leaves(registers, on)
-    return leaves if plan.cpu.hidden else (*leaves, _kvm_leaf(kvm.KVM_CPUID_SIGNATURE_NEXT))
+    own = kvm.KVM_CPUID_SIGNATURE_NEXT
+    return leaves if plan.cpu.hidden else (*leaves, _kvm_leaf(own, own + 1))
 
 
-def _kvm_leaf(base: int) -> CpuidLeaf:
-    return CpuidLeaf(base, base + 1, *_KVM_SIGNATURE)
+def enables_hyperv(plan: Plan) -> bool:
+    """Whether something of the plan makes QEMU announce Hyper-V at all."""
+    return any(BY_ID[decision.id].enables_hyperv for decision in plan.enabled())
+
+
+def is_kvm(leaf: CpuidLeaf) -> bool:
+    """Whether a leaf is the one with KVM's signature."""
+    return leaf[2:] == _KVM_SIGNATURE
+
+
+def kvm_leaves(plan: Plan, host: Host, *, irqchip: str = "on") -> tuple[CpuidLeaf, ...]:
+    """The leaves after KVM's signature: its features, where the host file has what CPU model `host` has of them, and
+    VMware's frequencies.
+
+    Args:
+        plan: as in `predict`.
+        host: as in `predict`.
+        irqchip: where the interrupt chip is: on (in KVM), split or off.
+    """
+    if plan.cpu.hidden:
+        return ()
+    found = []
+    base = kvm.KVM_CPUID_SIGNATURE_NEXT if enables_hyperv(plan) else kvm.KVM_CPUID_SIGNATURE
+    expansion = host.qemu[0].expansion if host.qemu else None
+    if expansion is not None and plan.cpu.model in HOST_MODELS:
+        # QEMU adds or takes away what depends on the interrupt chip (kvm_arch_get_supported_cpuid).
+        chip = {"kvm-msi-ext-dest-id": irqchip == "split", **({"kvm-pv-unhalt": False} if irqchip == "off" else {})}
+        has = {**dict(expansion), **chip}
+        asked = {**has, **machines.compat(plan.machine.type, machines.KVM_COMPAT), **dict(plan.cpu.features)}
+        on = [bit for name, bits in kvm.KVM_FEATURES.items() if has.get(name) and asked[name] for bit in bits]
+        hint = int(dict(plan.cpu.features).get("kvm-hint-dedicated", False))
+        found.append(CpuidLeaf(base + 1, sum(1 << bit for bit in on), 0, 0, hint))
+    khz = _known_khz(plan, host)
+    if khz and base == kvm.KVM_CPUID_SIGNATURE:
+        found.append(CpuidLeaf(kvm.VMWARE_FREQUENCIES, khz, kvm.APIC_BUS_KHZ))
+    return tuple(found)
+
+
+def _known_khz(plan: Plan, host: Host) -> int:
+    """The guest's TSC frequency where QEMU announces it; 0 elsewhere."""
+    features = dict(plan.cpu.features)
+    compat = machines.compat(plan.machine.type, machines.KVM_COMPAT)
+    announces = {"vmware-cpuid-freq": True, **compat, **features}["vmware-cpuid-freq"]
+    hertz = plan.cpu.tsc_frequency or (host.hardware.tsc_hz if features.get(INVARIANT_TSC) else None) or 0
+    return hertz // 1000 if announces else 0
+
+
+def _kvm_leaf(base: int, last: int) -> CpuidLeaf:
+    return CpuidLeaf(base, last, *_KVM_SIGNATURE)
 
 
 def _property_values(plan: Plan) -> dict[str, int | str]:

@@ -1,7 +1,5 @@
 """What a person should know about a plan although nothing is wrong with it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from hvctl.catalog import BY_ID, ROWS

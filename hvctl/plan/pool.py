@@ -1,18 +1,15 @@
 """What all hosts of a pool can give, and which host and layer takes away what they cannot."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from hvctl.catalog import ORDER, ROWS, machines
+from hvctl.catalog.roles import enclosing
 from hvctl.catalog.types import Row
-from hvctl.model.host import Host
+from hvctl.model.host import Host, Pool
 from hvctl.model.plan import Decision, Layer, Machine
-from hvctl.model.pool import Pool
 from hvctl.plan.cpu import apart, difference, proposal, vendors_apart
-from hvctl.plan.machine import choose
-from hvctl.plan.resolve import unusable
+from hvctl.plan.resolve import choose_machine, unusable
 from hvctl.plan.support import Answer, Judged, State, judge, verdict
 
 
@@ -99,8 +96,8 @@ def _requirement(row: Row, out: Mapping[str, State], *, libvirt: bool) -> Answer
     needed = [one for one in row.requires if one in out]
     if needed:
         return Answer(Layer.REQUIREMENT, _worst(needed, out), f"it requires {' and '.join(needed)}")
-    parent = row.libvirt.path.rpartition("/")[0] if libvirt and row.libvirt else ""
-    around = [one.id for one in ROWS if parent and one.id in out and one.libvirt and one.libvirt.path == parent]
+    outer = enclosing(row) if libvirt else None
+    around = [outer.id] if outer and outer.id in out else []
     if around:
         return Answer(Layer.LIBVIRT, _worst(around, out), f"libvirt writes it only inside {' and '.join(around)}")
     return None
@@ -111,5 +108,5 @@ def _worst(ids: Sequence[str], out: Mapping[str, State]) -> State:
 
 
 def _machines(hosts: Sequence[Host]) -> tuple[tuple[str, str | None], ...]:
-    found = [(family, choose(family, hosts)) for family in machines.FAMILIES]
+    found = [(family, choose_machine(family, hosts)) for family in machines.FAMILIES]
     return tuple((family, kind.type if isinstance(kind, Machine) else None) for family, kind in found)

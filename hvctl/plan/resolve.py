@@ -1,19 +1,16 @@
-"""A profile and a pool of hosts become a plan, with a reason for every decision."""
-
-from __future__ import annotations
+"""A profile and a pool of hosts become a plan, with a reason for every decision; the machine type is one of them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from hvctl.catalog import BY_ID, ROWS, machines
-from hvctl.catalog.hazards import hazard
-from hvctl.catalog.types import Kind, Need, Row
+from hvctl.catalog.roles import enclosing
+from hvctl.catalog.types import Hazard, Kind, Need, Row, hazard
 from hvctl.catalog.windows import USES
-from hvctl.model.host import Host
+from hvctl.model.host import Host, MachineType
 from hvctl.model.plan import CpuPlan, Decision, Layer, Machine, Outcome, Plan
 from hvctl.model.profile import Ask, Migration, Profile, Value, Wish
 from hvctl.plan.cpu import choose_cpu, refusal
-from hvctl.plan.machine import NoMachine, choose
 from hvctl.plan.notes import notes
 from hvctl.plan.support import NO_HYPERV, NOT_KNOWN, State, support, verdict
 
@@ -50,13 +47,10 @@ def resolve(
     nothing = [why for host in pool if (why := unusable(host))]
     if nothing:
         return _no_plan(profile, nothing)
-    chosen = choose(machine or profile.machine, pool)
+    chosen = choose_machine(machine or profile.machine, pool)
     cpu, refusals = choose_cpu(profile, pool, libvirt=libvirt)
-    if isinstance(chosen, NoMachine):
-        refusals = (
-            refusal("machine", chosen.reason, Layer.QEMU, chosen.host, chosen.remedy),
-            *refusals,
-        )
+    if isinstance(chosen, Decision):
+        refusals = (chosen, *refusals)
         chosen = Machine(machine or profile.machine, hpet_option=None)
     elif profile.clock.hpet and chosen.hpet_option is False:
         reason = f"machine type {chosen.type} has no HPET"
@@ -83,7 +77,7 @@ def unusable(host: Host) -> Decision | None:
         why = NOT_KNOWN if host.kvm.hyperv is None else NO_HYPERV
         return refusal("kvm", why.reason, why.layer, host.label, why.remedy)
     if not host.qemu:
-        remedy = "record the host anew where QEMU is installed, or name a QEMU binary"
+        remedy = "record the host again where QEMU is installed, or name a QEMU binary"
         return refusal("qemu", "no QEMU is known there", Layer.QEMU, host.label, remedy)
     return None
 
@@ -92,6 +86,45 @@ def _no_plan(profile: Profile, refusals: Sequence[Decision]) -> Plan:
     cpu = CpuPlan(profile.cpu.model, profile.cpu.hidden, profile.cpu.features, None)
     machine = Machine(profile.machine, hpet_option=None)
     return Plan(profile.name, profile.os, profile.migration, machine, cpu, profile.clock, (), tuple(refusals))
+
+
+def choose_machine(wanted: str, pool: Sequence[Host]) -> Machine | Decision:
+    """The versioned type for `wanted`, a family (`q35`, `pc`) or a type; a refusal where there is none.
+
+    A family becomes the newest upstream version that the first QEMU of every host has; a vendor's own type is taken
+    only where it is the alias's target on every host.
+    """
+    known = [{kind.name: kind for kind in host.qemu[0].machines} for host in pool]
+    if wanted not in machines.FAMILIES:
+        return _exact(wanted, pool, known)
+    common = set(known[0]).intersection(*known[1:])
+    versions = {
+        version: name
+        for name in common
+        if name.startswith(machines.FAMILIES[wanted]) and (version := machines.version(name)) is not None
+    }
+    if versions:
+        return _machine(versions[max(versions)], known)
+    targets = {frozenset(kind.name for kind in types.values() if kind.alias == wanted) for types in known}
+    if len(targets) == 1 and len(target := targets.pop()) == 1:
+        return _machine(next(iter(target)), known)
+    reason = f"the hosts' QEMUs share no versioned {machines.FAMILIES[wanted]}* machine type"
+    remedy = "name a machine type in the profile that every host has, or make the QEMU versions overlap"
+    return refusal("machine", reason, Layer.QEMU, None, remedy)
+
+
+def _exact(wanted: str, pool: Sequence[Host], known: list[dict[str, MachineType]]) -> Machine | Decision:
+    for host, types in zip(pool, known, strict=True):
+        if wanted not in types:
+            reason = f"QEMU {host.qemu[0].path} has no machine type {wanted}"
+            remedy = f"its newest types are {', '.join(list(types)[-4:])}"
+            return refusal("machine", reason, Layer.QEMU, host.label, remedy)
+    return _machine(wanted, known)
+
+
+def _machine(name: str, known: list[dict[str, MachineType]]) -> Machine:
+    answers = {types[name].hpet for types in known}
+    return Machine(name, answers.pop() if len(answers) == 1 else None)
 
 
 class _Resolution:
@@ -105,6 +138,7 @@ class _Resolution:
         self.libvirt = libvirt
         self.commandline = commandline
         self.compat = machines.compat(machine)
+        self.kvmclock = not (profile.cpu.hidden and machines.lacks_kvmclock(machine))
         self.wishes = _wishes(profile)
         self.found: dict[str, Obstacle | None] = {}
         self.takes_all = ""
@@ -133,10 +167,9 @@ class _Resolution:
     def requires(self, row: Row) -> tuple[str, ...]:
         """Direct requirements: those of QEMU's code, and the element around libvirt's."""
         needed = () if row.requires_unless in self.compat else row.requires
-        if self.libvirt and row.libvirt and "/" in row.libvirt.path:
-            parent = row.libvirt.path.partition("/")[0]
-            around = tuple(other.id for other in ROWS if other.libvirt and other.libvirt.path == parent)
-            needed = tuple(dict.fromkeys((*needed, *around)))
+        outer = enclosing(row) if self.libvirt else None
+        if outer is not None:
+            needed = tuple(dict.fromkeys((*needed, outer.id)))
         return needed
 
     def _closure(self, row: Row) -> list[str]:
@@ -152,6 +185,9 @@ class _Resolution:
         if self.profile.migration is Migration.NONE:
             return None
         found = hazard(row, self._value(row), fixed_tsc=self.profile.tsc_frequency is not None)
+        if found is None and row.reference_clock and not self.kvmclock:
+            reason = "KVM is hidden, and the machine type then has no kvmclock: the guest's time jumps back"
+            found = Hazard(reason, "use machine type 5.2 or later, leave KVM visible")
         if found is None:
             return None
         none = "write `migration: none` if the guest never migrates"
@@ -182,7 +218,7 @@ class _Resolution:
         if Need.PINNED not in row.needs or self.profile.pinned or self._value(row) == "auto":
             return None
         remedy = "pin the vCPUs and write `vcpus: {pinned: on}`"
-        return Obstacle("it is a promise that only pinned vCPUs keep", Layer.PROFILE, None, remedy)
+        return Obstacle("it only holds when vCPUs are pinned", Layer.PROFILE, None, remedy)
 
     def _inherited(self, row: Row) -> Obstacle | None:
         for needed in self.requires(row):
@@ -191,8 +227,7 @@ class _Resolution:
             if wish and wish.ask is Ask.OFF:
                 layer = Layer.REQUIREMENT if needed in row.requires else Layer.LIBVIRT
                 return Obstacle(f"{why} {needed}, which the profile turns off", layer)
-            deeper = self.obstacle(BY_ID[needed])
-            if deeper:
+            if deeper := self.obstacle(BY_ID[needed]):
                 return deeper._replace(reason=f"{why} {needed}: {deeper.reason}")
         return None
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from hvctl.catalog import ROWS
 from hvctl.catalog.cpu_models import VENDOR_NAMES
+from hvctl.catalog.placement import HypervMode
 from hvctl.catalog.types import Need, Row
 from hvctl.model.host import LIBVIRT, Host, Kvm, Libvirt, Qemu
 from hvctl.model.plan import Layer
@@ -36,10 +37,7 @@ class Judged(NamedTuple):
 
 
 NO_HYPERV = Answer(
-    Layer.KERNEL,
-    State.NO,
-    "its KVM has no Hyper-V emulation",
-    "boot a kernel built with CONFIG_KVM_HYPERV=y",
+    Layer.KERNEL, State.NO, "its KVM has no Hyper-V emulation", "boot a kernel built with CONFIG_KVM_HYPERV=y"
 )
 
 NOT_KNOWN = Answer(
@@ -65,6 +63,14 @@ def verdict(answers: tuple[Answer, ...], *, libvirt: bool = False) -> Answer:
             if answer.state is state:
                 return answer
     return counted[0]
+
+
+def canonical(name: str, qemu: Qemu) -> str | None:
+    """The machine type that a QEMU makes of a type or an alias; None where it has neither."""
+    for kind in qemu.machines:
+        if name in (kind.name, kind.alias):
+            return kind.name
+    return None
 
 
 def judge(host: Host, qemu: Qemu | None) -> tuple[Judged, ...]:
@@ -160,7 +166,7 @@ def _libvirt(row: Row, libvirt: Libvirt | None) -> Answer:
     if row.libvirt.path not in libvirt.elements and libvirt.partial:
         return Answer(Layer.LIBVIRT, State.UNKNOWN, UNTOLD, NOT_KNOWN.remedy)
     if row.libvirt.path not in libvirt.elements:
-        named = row.libvirt.path.replace("@mode", "hyperv mode=")
+        named = "hyperv mode=" if isinstance(row.libvirt, HypervMode) else row.libvirt.path
         remedy = f"it came with libvirt {row.libvirt.since}"
         return Answer(Layer.LIBVIRT, State.NO, f"its libvirt does not know {named}", remedy)
     return Answer(Layer.LIBVIRT, State.YES)

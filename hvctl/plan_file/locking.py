@@ -1,13 +1,10 @@
 """Locking a plan, and whether a host can give what was locked."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from hvctl.catalog import BY_ID, ROWS
 from hvctl.model.host import Hardware, Host, Kvm, Qemu, Scalar
-from hvctl.model.lock import Lock
-from hvctl.model.plan import Decision, Layer, Plan
+from hvctl.model.plan import Decision, Layer, Plan, SavedPlan
 from hvctl.model.profile import Ask, CpuChoice, Migration, Profile, Wish
 from hvctl.plan.cpu import choose_cpu, refusal
 from hvctl.plan.resolve import resolve
@@ -15,14 +12,14 @@ from hvctl.plan.resolve import resolve
 Expansion = tuple[tuple[str, Scalar], ...]
 
 
-LABEL = "the hosts of the locked plan"
+LABEL = "the hosts of the plan file"
 _NO_KVM = Kvm(None, "", (), ())
 
 
-def lock(plan: Plan, pool: Sequence[Host], *, argv: tuple[str, ...] | None, xml: str | None) -> Lock:
-    """Lock a usable plan that was resolved for a pool."""
+def lock(plan: Plan, pool: Sequence[Host], *, argv: tuple[str, ...] | None, xml: str | None) -> SavedPlan:
+    """Save a usable plan that was resolved for a pool."""
     kept = plan._replace(decisions=plan.enabled(), refusals=(), notes=())
-    return Lock(kept, argv, xml, _like(plan, pool) if plan.migration is Migration.REQUIRED else ())
+    return SavedPlan(kept, argv, xml, _like(plan, pool) if plan.migration is Migration.REQUIRED else ())
 
 
 def _like(plan: Plan, pool: Sequence[Host]) -> tuple[Host, ...]:
@@ -82,20 +79,20 @@ def profile_of(plan: Plan) -> Profile:
     )
 
 
-def lacking(locked: Lock, host: Host, *, libvirt: bool) -> tuple[Decision, ...]:
-    """What a host lacks of a locked plan; empty where it can give all of it. `libvirt`: whether libvirt starts it."""
+def lacking(locked: SavedPlan, host: Host, *, libvirt: bool) -> tuple[Decision, ...]:
+    """What a host lacks of a saved plan; empty where it can give all of it. `libvirt`: whether libvirt starts it."""
     wanted = profile_of(locked.plan)
     found = list(resolve(wanted, (host,), libvirt=libvirt).refusals)
     if not any(why.id in ("kvm", "qemu") for why in found):
         found += [one for one in (*_unlike(locked, wanted, host), *_hpet(locked.plan, host)) if one not in found]
     # What nested uses prefer was decided when the plan was made.
     if not found and _content(resolve(wanted._replace(uses=()), (host,), libvirt=libvirt)) != _content(locked.plan):
-        reason = "this hvctl resolves the same demands otherwise"
-        found.append(refusal("plan", reason, Layer.PROFILE, None, "make the plan anew, as for a new guest"))
+        reason = "this version resolves the profile differently"
+        found.append(refusal("plan", reason, Layer.PROFILE, None, "create a new plan"))
     return tuple(found)
 
 
-def _unlike(locked: Lock, wanted: Profile, host: Host) -> Iterator[Decision]:
+def _unlike(locked: SavedPlan, wanted: Profile, host: Host) -> Iterator[Decision]:
     """How a host's processor and TSC differ from those that the plan was made for; a host of these is like them."""
     expansion = host.qemu[0].expansion if locked.plan.cpu.model == "host" else None
     if not locked.pool or _reduced(host, expansion) in locked.pool:

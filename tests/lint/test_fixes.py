@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hvctl.catalog import BY_ID
 from hvctl.errors import InputError
-from hvctl.guest.domain.strict import read_domain
-from hvctl.guest.guest import Kind
+from hvctl.guest import syntax
+from hvctl.guest.domain.reader import read_domain
+from hvctl.guest.syntax import COMMAND_LINE, DOMAIN
 from hvctl.host.host_file import read_host
 from hvctl.lint.engine import Job, choose, lint
-from hvctl.lint.fixes import mend
+from hvctl.lint.fixes import apply_fixes
 from hvctl.lint.rule import Facts, all_rules
 from hvctl.model.finding import Finding, Safety, Severity
+from hvctl.xml import reader
 from tests.guest.domain.domains import domains
 from tests.lint.odd_commands import odd_commands
 from tests.lint.odd_domains import odd_domains
 from tests.made_hosts import made_amd_host, made_intel_host, made_kvm
-from tests.paths import HOSTS
+from tests.paths import HOSTS, RULE_CASES
 
 # A kernel that does not tell of the VP index, which much else requires.
 LACKING = made_amd_host(kvm=made_kvm(features=0xAAFF & ~(1 << 6)))
@@ -45,21 +50,35 @@ def errors(findings: tuple[Finding, ...]) -> set[str]:
 
 @given(files, pools, allowances)
 def test_nothing_fixable_is_left(data: bytes, hosts: tuple[object, ...], allowed: tuple[Safety, ...]) -> None:
-    mended = mend(data, "x", Kind.DOMAIN, job(hosts), allowed)
-    left = [one for one in mended.result.findings if one.fix and one.fix.safety in allowed]
+    fixed = apply_fixes(data, "x", DOMAIN, job(hosts), allowed)
+    left = [one for one in fixed.result.findings if one.fix and one.fix.safety in allowed]
     assert left == []
+
+
+def test_each_content_of_a_file_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytes] = []
+
+    def parse_all(files: Iterable[tuple[bytes, str]], **options: Any) -> Any:
+        files = list(files)
+        seen.extend(data for data, _ in files)
+        return reader.parse_all(files, **options)
+
+    monkeypatch.setattr(syntax, "parse_all", parse_all)
+    fixed = apply_fixes((RULE_CASES / "no-stimer" / "fires.xml").read_bytes(), "x", DOMAIN, job(()), ANY)
+    assert fixed.titles
+    assert len(seen) == len(set(seen)) == len({*seen, fixed.data})
 
 
 @given(files, pools, allowances)
 def test_a_second_time_changes_nothing(data: bytes, hosts: tuple[object, ...], allowed: tuple[Safety, ...]) -> None:
-    once = mend(data, "x", Kind.DOMAIN, job(hosts), allowed).data
-    assert mend(once, "x", Kind.DOMAIN, job(hosts), allowed).data == once
+    once = apply_fixes(data, "x", DOMAIN, job(hosts), allowed).data
+    assert apply_fixes(once, "x", DOMAIN, job(hosts), allowed).data == once
 
 
 @given(files, pools, allowances)
 def test_no_new_error_comes(data: bytes, hosts: tuple[object, ...], allowed: tuple[Safety, ...]) -> None:
-    before = lint(data, "x", Kind.DOMAIN, job(hosts)).findings
-    after = mend(data, "x", Kind.DOMAIN, job(hosts), allowed).result.findings
+    before = lint(data, "x", DOMAIN, job(hosts)).findings
+    after = apply_fixes(data, "x", DOMAIN, job(hosts), allowed).result.findings
     assert errors(after) <= errors(before)
 
 
@@ -71,7 +90,7 @@ def test_what_could_be_read_can_be_read_afterwards(
         read_domain(data, "x")
     except InputError:
         return
-    read_domain(mend(data, "x", Kind.DOMAIN, job(hosts), allowed).data, "x")
+    read_domain(apply_fixes(data, "x", DOMAIN, job(hosts), allowed).data, "x")
 
 
 @given(files, pools)
@@ -80,7 +99,7 @@ def test_what_is_safe_turns_nothing_off_and_keeps_every_value(data: bytes, hosts
         before = read_domain(data, "x")
     except InputError:
         return
-    after = read_domain(mend(data, "x", Kind.DOMAIN, job(hosts), SAFE).data, "x")
+    after = read_domain(apply_fixes(data, "x", DOMAIN, job(hosts), SAFE).data, "x")
     # Beside what turns on all that the host has, what is written alone does nothing; the default does nothing anywhere.
     everything = {row_id for row_id in before.enabled() if BY_ID[row_id].takes_all}
     kept = {
@@ -94,7 +113,7 @@ def test_what_is_safe_turns_nothing_off_and_keeps_every_value(data: bytes, hosts
 
 @given(files, pools)
 def test_the_places_of_edits_are_those_of_their_bytes(data: bytes, hosts: tuple[object, ...]) -> None:
-    for finding in lint(data, "x", Kind.DOMAIN, job(hosts)).findings:
+    for finding in lint(data, "x", DOMAIN, job(hosts)).findings:
         edits = finding.fix.edits if finding.fix else ()
         assert list(edits) == sorted(edits, key=lambda edit: (edit.start, edit.end))
         assert all(0 <= edit.start <= edit.end <= len(data) for edit in edits)
@@ -102,18 +121,18 @@ def test_the_places_of_edits_are_those_of_their_bytes(data: bytes, hosts: tuple[
 
 @given(odd_commands(), pools, allowances)
 def test_the_same_of_command_lines(data: bytes, hosts: tuple[object, ...], allowed: tuple[Safety, ...]) -> None:
-    before = lint(data, "x", Kind.COMMAND_LINE, job(hosts))
-    mended = mend(data, "x", Kind.COMMAND_LINE, job(hosts), allowed)
-    assert [one for one in mended.result.findings if one.fix and one.fix.safety in allowed] == []
-    assert mend(mended.data, "x", Kind.COMMAND_LINE, job(hosts), allowed).data == mended.data
-    assert errors(mended.result.findings) <= errors(before.findings)
+    before = lint(data, "x", COMMAND_LINE, job(hosts))
+    fixed = apply_fixes(data, "x", COMMAND_LINE, job(hosts), allowed)
+    assert [one for one in fixed.result.findings if one.fix and one.fix.safety in allowed] == []
+    assert apply_fixes(fixed.data, "x", COMMAND_LINE, job(hosts), allowed).data == fixed.data
+    assert errors(fixed.result.findings) <= errors(before.findings)
 
 
 COMMAND = "qemu-system-x86_64 -accel kvm -M pc-q35-7.2 -cpu {}\n"
 
 
 @pytest.mark.parametrize(
-    ("cpu", "mended"),
+    ("cpu", "fixed"),
     [
         ("host,hv_stimer", "host,hv_stimer,hv-synic=on,hv-time=on,hv-vpindex=on"),
         ("'host,hv_ipi'", "'host,hv_ipi,hv-vpindex=on'"),
@@ -124,10 +143,10 @@ COMMAND = "qemu-system-x86_64 -accel kvm -M pc-q35-7.2 -cpu {}\n"
         ("host,\\\n hv_relaxed", "host,\\\n hv_relaxed"),
     ],
 )
-def test_command_lines_are_mended(cpu: str, mended: str) -> None:
+def test_command_lines_are_fixed(cpu: str, fixed: str) -> None:
     text = COMMAND.format(cpu)
-    found = mend(text.encode(), "x", Kind.COMMAND_LINE, job(()), SAFE)
-    assert found.data.decode() == COMMAND.format(mended)
+    found = apply_fixes(text.encode(), "x", COMMAND_LINE, job(()), SAFE)
+    assert found.data.decode() == COMMAND.format(fixed)
 
 
 WITH_ALL = "host,hv_relaxed,hv_vapic,hv_vpindex,hv_time,hv_synic,hv_stimer"
@@ -183,7 +202,7 @@ CPU = f"-M pc-q35-7.2 -cpu {WITH_ALL}"
     ],
 )
 def test_what_is_unsafe_in_command_lines(before: str, after: str | None) -> None:
-    found = mend(before.encode(), "x", Kind.COMMAND_LINE, job(()), ANY)
+    found = apply_fixes(before.encode(), "x", COMMAND_LINE, job(()), ANY)
     assert found.data.decode() == (before if after is None else after)
     assert [one for one in found.result.findings if one.fix] == []
 
@@ -212,7 +231,7 @@ def test_of_arguments_in_a_domain_only_what_is_meant_goes(option: str, value: st
     rules = [rule for rule in all_rules() if rule.id in ("vendor-id-pointless", "reset-pointless", "crash-blocks-dump")]
     text = COMMANDLINE.format(option, value)
     rest = [line for line in text.splitlines(keepends=True) if "qemu:arg" not in line]
-    found = mend(text.encode(), "x", Kind.DOMAIN, Job(choose(rules)), ANY)
+    found = apply_fixes(text.encode(), "x", DOMAIN, Job(choose(rules)), ANY)
     assert found.data.decode() == (COMMANDLINE.format(option, left) if left else "".join(rest))
     assert found.result.findings == ()
 
@@ -231,11 +250,7 @@ FEATURE = "<cpu><feature policy='{}' name='hv-synic'/></cpu>"
         ((VPINDEX + SYNIC, FEATURE.format("require")), (VPINDEX + SYNIC, "<cpu></cpu>"), ()),
         ((VPINDEX + SYNIC, FEATURE.format("disable")), (VPINDEX + SYNIC, FEATURE.format("disable")), ()),
         (("<synic state='off'/>", FEATURE.format("disable")), ("<synic state='off'/>", "<cpu></cpu>"), ()),
-        (
-            ("<synic state='off'/>", FEATURE.format("require")),
-            ("<synic state='off'/>", FEATURE.format("require")),
-            (),
-        ),
+        (("<synic state='off'/>", FEATURE.format("require")), ("<synic state='off'/>", FEATURE.format("require")), ()),
     ],
 )
 def test_nothing_is_written_twice_or_taken_from_what_needs_it(
@@ -243,7 +258,7 @@ def test_nothing_is_written_twice_or_taken_from_what_needs_it(
 ) -> None:
     names = ("not-supported-by-host", "requirement-missing", "hv-cpu-feature")
     asked = Job(choose(rule for rule in all_rules() if rule.id in names), job(hosts).facts)
-    found = mend(ELEMENTS.format(*before).encode(), "x", Kind.DOMAIN, asked, ANY)
+    found = apply_fixes(ELEMENTS.format(*before).encode(), "x", DOMAIN, asked, ANY)
     assert found.data.decode() == ELEMENTS.format(*after)
     assert [one for one in found.result.findings if one.fix] == []
 
@@ -257,7 +272,7 @@ def test_nothing_is_written_twice_or_taken_from_what_needs_it(
 )
 def test_what_passthrough_turns_on_again_goes_from_a_domain_too(option: str, value: str, left: str) -> None:
     rules = [rule for rule in all_rules() if rule.id == "disabled-after-passthrough"]
-    found = mend(COMMANDLINE.format(option, value).encode(), "x", Kind.DOMAIN, Job(choose(rules)), SAFE)
+    found = apply_fixes(COMMANDLINE.format(option, value).encode(), "x", DOMAIN, Job(choose(rules)), SAFE)
     assert found.data.decode() == COMMANDLINE.format(option, left)
 
 
@@ -265,4 +280,4 @@ def test_a_machine_type_gets_the_version_that_all_hosts_have() -> None:
     text = f"kvm -machine hpet=off,type=q35 -rtc driftfix=slew -cpu {WITH_ALL}\n"
     rules = [rule for rule in all_rules() if rule.id == "unversioned-machine"]
     pool = Job(choose(rules), Facts(POOLS[1]))
-    assert mend(text.encode(), "x", Kind.COMMAND_LINE, pool, ANY).data.decode() == text.replace("=q35", "=pc-q35-7.2")
+    assert apply_fixes(text.encode(), "x", COMMAND_LINE, pool, ANY).data.decode() == text.replace("=q35", "=pc-q35-7.2")

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hvctl.cli.lint_files import LARGEST
-from hvctl.guest.guest import Kind
+from hvctl.cli.lint.files import LARGEST
+from hvctl.guest.syntax import COMMAND_LINE, DOMAIN
 from hvctl.lint.engine import Job, choose, lint
-from hvctl.lint.fixes import mend
+from hvctl.lint.fixes import apply_fixes
 from hvctl.lint.rule import all_rules
-from hvctl.model.finding import Safety
+from hvctl.model.finding import Safety, Skipped
 from tests.cli.in_process import Hvctl
 from tests.lint.odd_domains import odd_domains
 
@@ -44,9 +44,9 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
     "text": ("hello", "this is not XML"),
     "open": ("<domain><features>", "the file ends inside <features>"),
     "latin-1": ("<domain>é</domain>".encode("latin-1"), "the byte 0xe9 is not UTF-8"),
-    "encoding": ("<?xml version='1.0' encoding='nothing'?><domain/>", "hvctl cannot read the encoding"),
-    "two": ("<domain/><domain/>", "something follows the end of <domain>"),
-    "duplicate": ("<domain type='kvm' type='kvm'/>", "this attribute stands here twice"),
+    "encoding": ("<?xml version='1.0' encoding='nothing'?><domain/>", "unsupported or wrong encoding declaration"),
+    "two": ("<domain/><domain/>", "content after the end of <domain>"),
+    "duplicate": ("<domain type='kvm' type='kvm'/>", "duplicate attribute"),
 }
 FINE = {
     "utf-16": f"<?xml version='1.0' encoding='utf-16'?>{GOOD}".encode("utf-16"),
@@ -82,7 +82,7 @@ FINE = {
 def test_a_file_that_is_not_well_formed_is_a_finding(name: str) -> None:
     text, message = BROKEN[name]
     data = text if isinstance(text, bytes) else text.encode()
-    (finding,) = lint(data, "x", Kind.DOMAIN, JOB).findings
+    (finding,) = lint(data, "x", DOMAIN, JOB).findings
     assert finding.rule == "not-well-formed"
     assert message in finding.message
     assert finding.span.line == 1
@@ -91,10 +91,10 @@ def test_a_file_that_is_not_well_formed_is_a_finding(name: str) -> None:
 @pytest.mark.parametrize("name", FINE)
 def test_odd_files_are_judged(name: str) -> None:
     start = time.process_time()
-    found = {one.rule for one in lint(FINE[name], "x", Kind.DOMAIN, JOB).findings}
+    found = {one.rule for one in lint(FINE[name], "x", DOMAIN, JOB).findings}
     expected = {"state": "invalid-value", "name": "unknown-enlightenment", "comments": "unversioned-machine"}
     assert expected.get(name, "reset-pointless") in found
-    assert all(len(one.message) < 1000 for one in lint(FINE[name], "x", Kind.DOMAIN, JOB).findings)
+    assert all(len(one.message) < 1000 for one in lint(FINE[name], "x", DOMAIN, JOB).findings)
     assert time.process_time() - start < SECONDS
 
 
@@ -136,7 +136,7 @@ def test_no_file_stops_the_others(tmp_path: Path) -> None:
     unchecked = {Path(one["path"]).name: one["reason"] for one in document["unchecked"]}
     for name, count in ("findings.xml", 90_000), ("fine reset.xml", 20_000), ("fine pairs.xml", 20_000):
         found = re.fullmatch(
-            r"only the first 1000 of its (\d+) findings are given, and none is mended", unchecked.pop(name)
+            r"only the first 1000 of its (\d+) findings are shown, and none is fixed", unchecked.pop(name)
         )
         assert found
         assert int(found[1]) >= count
@@ -180,20 +180,21 @@ def test_what_is_too_long_for_a_command_line(tmp_path: Path, capsys: pytest.Capt
     assert "requirement-missing" in Hvctl(capsys)("lint", str(tmp_path / "c.args"), code=1).out
 
 
-def test_a_file_with_too_many_findings_is_not_mended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_with_too_many_findings_is_not_fixed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each of a hundred rounds would judge all of it."""
     path = tmp_path / "a.xml"
     path.write_text(GOOD.replace("<reset state='on'/>", "<reset state='on'/>" * 2000))
     before = path.read_bytes()
     out = Hvctl(capsys)("lint", str(path), "--no-config", "--unsafe-fixes", "--format", "concise", code=1).out
     assert len(out.splitlines()) == 1001
-    assert out.endswith(" findings are given, and none is mended\n")
+    assert out.endswith(" findings are shown, and none is fixed\n")
     assert path.read_bytes() == before
 
 
 def test_a_file_that_vanishes(tmp_path: Path) -> None:
     """Between the listing of its folder and its turn."""
-    from hvctl.cli.lint_files import File, UnreadableError, find_files, read
+    from hvctl.cli.lint.files import File, find_files, read_file
+    from hvctl.text.files import UnreadableError
 
     path = tmp_path / "a.xml"
     path.write_text(GOOD)
@@ -201,7 +202,7 @@ def test_a_file_that_vanishes(tmp_path: Path) -> None:
     path.unlink()
     assert isinstance(found, File)
     with pytest.raises(UnreadableError, match="no such file or directory"):
-        read(found)
+        read_file(found)
 
 
 def test_names_that_a_terminal_would_obey(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -226,15 +227,15 @@ def test_names_that_a_terminal_would_obey(tmp_path: Path, capsys: pytest.Capture
 
 def test_a_document_of_another_type_is_passed_over() -> None:
     page = b"<!DOCTYPE html PUBLIC '-//W3C//DTD XHTML 1.0 Strict//EN' 'http://www.w3.org/x.dtd'><html><br></html>"
-    assert lint(page, "x", Kind.DOMAIN, JOB).note == "it has a document type declaration, and no <domain>"
-    assert lint(page.replace(b"<br>", b"<domain/>"), "x", Kind.DOMAIN, JOB).findings
+    assert lint(page, "x", DOMAIN, JOB).note == "it has a document type declaration, and no <domain>"
+    assert lint(page.replace(b"<br>", b"<domain/>"), "x", DOMAIN, JOB).findings
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_judged(data: bytes) -> None:
-    for kind in Kind:
+    for kind in (DOMAIN, COMMAND_LINE):
         lint(data, "x", kind, JOB)
-        mend(data, "x", kind, JOB, tuple(Safety))
+        apply_fixes(data, "x", kind, JOB, tuple(Safety))
 
 
 @given(odd_domains(), st.data())
@@ -246,8 +247,8 @@ def test_damaged_domains_are_judged(data: bytes, draw: st.DataObject) -> None:
             st.sampled_from([b"", b"<", b">", b"'", b"<!--", b"-->", b"<![CDATA[", b"<devices>", b"</devices>"])
         )
         data = data[:at] + piece + data[at + length :]
-    lint(data, "x", Kind.DOMAIN, JOB)
-    mend(data, "x", Kind.DOMAIN, JOB, tuple(Safety))
+    lint(data, "x", DOMAIN, JOB)
+    apply_fixes(data, "x", DOMAIN, JOB, tuple(Safety))
 
 
 WORDS = [
@@ -284,5 +285,10 @@ WORDS += [
 
 @given(st.lists(st.sampled_from(WORDS), max_size=25).map("".join))
 def test_any_command_line_is_judged(text: str) -> None:
-    lint(text.encode(), "x", Kind.COMMAND_LINE, JOB)
-    mend(text.encode(), "x", Kind.COMMAND_LINE, JOB, tuple(Safety))
+    lint(text.encode(), "x", COMMAND_LINE, JOB)
+    apply_fixes(text.encode(), "x", COMMAND_LINE, JOB, tuple(Safety))
+
+
+def test_what_a_shell_hides_is_skipped_and_not_found_to_be_right() -> None:
+    result = lint(b"qemu-system-x86_64 ${args[@]}", "x", COMMAND_LINE, Job(choose(all_rules())))
+    assert Skipped("requirement-missing", "what a shell puts for ${args[@]} is not known") in result.skipped

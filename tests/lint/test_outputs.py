@@ -10,7 +10,6 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
@@ -69,7 +68,7 @@ a b.xml:5:16: error[requirement-missing]: stimer is on and needs synic, which is
 a b.xml:5:16: error[stimer-without-hypervclock]: stimer is on and needs the hypervclock timer, which is not there \
 [--fix]
 a b.xml:5:36: info[reset-pointless]: reset is on, and no guest gains from it [--unsafe-fixes]
-broken.xml:3:3: error[not-well-formed]: '</domain>' stands where '</name>' should
+broken.xml:3:3: error[not-well-formed]: found '</domain>', expected '</name>'
 gone.xml: not checked: no such file or directory
 """
     )
@@ -232,16 +231,25 @@ def test_the_order_is_that_of_the_files(hvctl: Hvctl, form: str) -> None:
 def test_text_ends_with_what_was_skipped_and_a_count(hvctl: Hvctl) -> None:
     err = hvctl("lint", ".", "--no-config", code=1).err
     assert err.startswith("skipped net.xml: its root is <network>, not a domain skipped, no host is given (--host): ")
-    assert err.endswith("2 files, 1 not checked: 3 errors, 2 info; --fix mends 2; --unsafe-fixes mends 2")
+    assert err.endswith("2 files, 1 not checked: 3 errors, 2 info; --fix fixes 2; --unsafe-fixes fixes 2")
 
 
-def test_many_files_in_many_processes(hvctl: Hvctl, tmp_path: Path) -> None:
+def test_many_files_in_many_processes(tmp_path: Path) -> None:
     for number in range(450):
         (tmp_path / f"{number:03}.xml").write_text(DOMAIN if number % 5 == 0 else DOMAIN.replace("'on'", "'off'"))
-    words = ("lint", str(tmp_path), "--no-config", "--format")
-    alone: Any = hvctl(*words, "concise", "--jobs", "1", code=1).out
-    assert hvctl(*words, "concise", "--jobs", "3", code=1).out == alone
-    assert len(json.loads(hvctl(*words, "json", "--jobs", "2", code=1).out)["findings"]) >= len(alone.splitlines())
+
+    def shown(form: str, jobs: int) -> str:
+        # A process of its own: this one may have other threads, beside which hvctl makes no processes.
+        words = ["lint", str(tmp_path), "--no-config", "--format", form, "--jobs", str(jobs)]
+        done = subprocess.run(
+            [sys.executable, "-m", "hvctl", *words], stdout=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 1
+        return done.stdout
+
+    alone = shown("concise", 1)
+    assert shown("concise", 3) == alone
+    assert len(json.loads(shown("json", 2))["findings"]) >= len(alone.splitlines())
 
 
 def on_a_terminal(words: list[str], *, stdout: bool, **environment: str) -> str:
@@ -300,7 +308,7 @@ def test_folders_in_folders_have_an_end(hvctl: Hvctl, tmp_path: Path, monkeypatc
     deep.mkdir(parents=True)
     (deep / "a.xml").write_text(DOMAIN)
     out = hvctl("lint", ".", "--no-config", "--format", "concise", code=1).out
-    assert out == f"{'/'.join(['f'] * 101)}: not checked: it is more than 100 folders deep\n"
+    assert out == f"{'/'.join(['f'] * 101)}: not checked: it is more than 100 directories deep\n"
 
 
 def test_the_list_of_rules_can_go_to_a_file(hvctl: Hvctl, tmp_path: Path) -> None:

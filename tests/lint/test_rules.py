@@ -1,6 +1,6 @@
-"""Every rule on files of its own: one that fires, one that does not, the whole terminal output, and the mended file.
+"""Every rule on files of its own: one that fires, one that does not, the whole terminal output, and the fixed file.
 
-`HVCTL_GOLDEN=write` writes the outputs and the mended files anew; look at the difference.
+`HVCTL_GOLDEN=write` writes the outputs and the fixed files anew; look at the difference.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hvctl.guest.guest import Kind
+from hvctl.guest.syntax import COMMAND_LINE
+from hvctl.guest.syntax import DOMAIN as DOMAIN_SYNTAX
 from hvctl.lint.engine import Job, choose, lint
 from hvctl.lint.rule import all_rules, find_rule
 
@@ -28,7 +29,7 @@ def found(*jobs: Job, **parts: str) -> list[tuple[str, int, int]]:
     empty = dict.fromkeys(("metadata", "features", "hyperv", "reset", "behind"), "")
     data = DOMAIN.format(**{**empty, **parts}).encode()
     return [
-        (one.rule, one.span.line, one.span.column) for one in lint(data, "x", Kind.DOMAIN, *jobs or (JOB,)).findings
+        (one.rule, one.span.line, one.span.column) for one in lint(data, "x", DOMAIN_SYNTAX, *jobs or (JOB,)).findings
     ]
 
 
@@ -62,11 +63,8 @@ def test_nothing_else_is_concerned() -> None:
 
 def test_the_names_of_unknown_rules_are_guessed() -> None:
     data = DOMAIN.format(metadata="", features="", hyperv="", reset=GOOD.replace("pointless", "pointles"), behind="")
-    (unused, _) = lint(data.encode(), "x", Kind.DOMAIN, JOB).findings
-    assert (unused.message, unused.instead) == (
-        "no rule is called 'reset-pointles'",
-        "did you mean 'reset-pointless'?",
-    )
+    (unused, _) = lint(data.encode(), "x", DOMAIN_SYNTAX, JOB).findings
+    assert (unused.message, unused.instead) == ("unknown rule 'reset-pointles'", "did you mean 'reset-pointless'?")
 
 
 def test_a_rule_that_is_not_asked_leaves_its_suppressions_alone() -> None:
@@ -77,9 +75,9 @@ def test_a_rule_that_is_not_asked_leaves_its_suppressions_alone() -> None:
 def test_of_several_rules_each_must_find_something() -> None:
     job = Job(choose(all_rules()))
     beside = "<!-- hvctl: ignore[hpet-on, {}reset-pointless, no-stimer] x -->"
-    for more, message in (("", "hpet-on, no-stimer find nothing here"), ("hpet-no, ", "no rule is called 'hpet-no'")):
+    for more, message in (("", "hpet-on, no-stimer find nothing here"), ("hpet-no, ", "unknown rule 'hpet-no'")):
         data = DOMAIN.format(metadata="", features="", hyperv="", reset=beside.format(more), behind="").encode()
-        (unused,) = [one for one in lint(data, "x", Kind.DOMAIN, job).findings if one.rule == "suppression-unused"]
+        (unused,) = [one for one in lint(data, "x", DOMAIN_SYNTAX, job).findings if one.rule == "suppression-unused"]
         assert unused.message == message
 
 
@@ -120,13 +118,13 @@ COMMAND = "{}\nqemu-system-x86_64 -accel kvm -M pc-q35-7.2 -cpu host,hv_relaxed,
 )
 def test_in_a_shell_script(comment: str, rest: list[str]) -> None:
     for text in (COMMAND.format(comment, ""), COMMAND.format("", comment[1:])):
-        result = lint(text.encode(), "x", Kind.COMMAND_LINE, JOB)
+        result = lint(text.encode(), "x", COMMAND_LINE, JOB)
         assert [one.rule for one in result.findings] == rest
 
 
 def test_in_utf_16() -> None:
     text = DOMAIN.format(metadata="", features="", hyperv="", reset=GOOD, behind="")
-    assert lint(text.encode("utf-16"), "x", Kind.DOMAIN, JOB).findings == ()
+    assert lint(text.encode("utf-16"), "x", DOMAIN_SYNTAX, JOB).findings == ()
     said = METADATA.format(rule="reset-pointless", reason="é")
     inside = DOMAIN.format(metadata=said, features="", hyperv="", reset="", behind="")
-    assert lint(inside.encode("utf-16"), "x", Kind.DOMAIN, JOB).findings == ()
+    assert lint(inside.encode("utf-16"), "x", DOMAIN_SYNTAX, JOB).findings == ()

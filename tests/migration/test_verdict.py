@@ -9,16 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hvctl.catalog import ROWS
-from hvctl.guest.command.strict import read_command_line
+from hvctl.guest.command.reader import read_command_line
 from hvctl.guest.plan import guest_of
+from hvctl.migration.differences import Answer, Effect, Journey, Move, Reason
 from hvctl.migration.verdict import judge, judge_pool
-from hvctl.model.guest import Guest, Setting
+from hvctl.model.guest import Guest
 from hvctl.model.host import LIBVIRT, Host, Kvm
-from hvctl.model.migration import Answer, Effect, Journey, Move, Reason
 from hvctl.model.plan import Layer
 from hvctl.model.profile import Migration
 from hvctl.plan.resolve import resolve
 from hvctl.plan_file.locking import LABEL, lock
+from tests.made_guests import made_guest, setting
 from tests.made_hosts import (
     made_amd_host,
     made_intel_host,
@@ -29,7 +30,7 @@ from tests.made_hosts import (
     made_qemu,
 )
 from tests.made_pools import TSC, Made, hosts, made, pools, profiles
-from tests.model.test_pool import pool_of
+from tests.model.test_host import pool_of
 from tests.plan.test_resolve import profile, wish
 from tests.plan_file.test_locking import hardware
 
@@ -45,7 +46,7 @@ Found = list[tuple[Effect, str, Layer]]
 def guest(cpu: str = FULL, machine: str | None = MACHINE, **changes: Any) -> Guest:
     """The guest of a -cpu value."""
     words = f"-cpu '{cpu}'" if machine is None else f"-machine {machine} -cpu '{cpu}'"
-    return read_command_line(words, "cmd")._replace(**changes)
+    return read_command_line(words, "cmd").replace(**changes)
 
 
 def without(*names: str, cpu: str = FULL) -> str:
@@ -150,7 +151,7 @@ class TestDeparture:
             (Effect.REFUSED, "qemu", other),
         ]
         passed = guest("host,hv-passthrough", seen=())
-        blocked = passed._replace(blockers=(only(passed).error,))
+        blocked = passed.replace(blockers=(only(passed).error,))
         assert only(blocked).id == "passthrough"
 
     def test_doubts_and_other_accelerators(self) -> None:
@@ -365,7 +366,7 @@ class TestCpu:
         assert not resolve(profile(cpu=profile().cpu._replace(features=((feature, True),))), (target,)).refusals
 
     def test_a_model_that_is_not_known(self) -> None:
-        reason = only(guest()._replace(cpu=None))
+        reason = only(guest().replace(cpu=None))
         assert (reason.effect, reason.id, reason.layer) == (Effect.UNKNOWN, "cpu", Layer.PROFILE)
 
 
@@ -409,8 +410,13 @@ class TestClock:
         """Where none is written the destination takes the guest's, and does not mind if it cannot."""
         scaled = f"EPYC,tsc-frequency={2 * TSC}"
         source = hardware(HOST, tsc_scaling=True)
-        assert found(scaled, source=source, incoming="EPYC") == [(Effect.CHANGES, "tsc-frequency", Layer.HARDWARE)]
-        assert reasons(scaled, source, source=source, incoming="EPYC") == ()
+        # Without Hyper-V the frequency is announced in a leaf of its own, which is lost.
+        assert found(scaled, source=source, incoming="EPYC") == [
+            (Effect.CHANGES, "cpuid", Layer.QEMU),
+            (Effect.CHANGES, "tsc-frequency", Layer.HARDWARE),
+        ]
+        (reason,) = reasons(scaled, source, source=source, incoming="EPYC")
+        assert reason.text == "the guest's CPUID changes in 0x40000000"
 
 
 class TestIncoming:
@@ -512,7 +518,7 @@ class TestIncoming:
         here = guest(seen=(("svm", "on"), ("avx", "off")))
         there = guest(seen=(("svm", "on"), ("avx", "off"), ("newer", "on")))
         assert reasons(here, incoming=there) == ()
-        changed = there._replace(seen=(("svm", "off"), ("avx", "off")))
+        changed = there.replace(seen=(("svm", "off"), ("avx", "off")))
         assert found(here, incoming=changed) == [(Effect.CHANGES, "cpu.features.svm", Layer.QEMU)]
 
     def test_a_running_qemu_and_what_it_was_started_with(self) -> None:
@@ -544,7 +550,7 @@ class TestLibvirt:
 
     def test_an_unknown_libvirt(self) -> None:
         assert answer(self.ONE, made_amd_host("t", libvirt=None)) is Answer.UNKNOWN
-        assert reasons(self.ONE._replace(libvirt=False), made_amd_host("t", libvirt=None)) == ()
+        assert reasons(self.ONE.replace(libvirt=False), made_amd_host("t", libvirt=None)) == ()
 
     def test_what_libvirt_has_no_element_for_came_otherwise(self) -> None:
         assert reasons(guest(f"{FULL},hv-version-id-build=1", libvirt=True)) == ()
@@ -560,7 +566,7 @@ def test_among_the_hosts_of_its_pool_a_locked_plan_always_moves(given_: Made, da
     source = data.draw(st.sampled_from([*given_.pool, kept.pool[0]._replace(name=LABEL)]))
     for target in given_.pool:
         assert judge(Journey(one, source), target) == ()
-        assert judge(Journey(one, source, one._replace(label="waiting")), target) == ()
+        assert judge(Journey(one, source, one.replace(label="waiting")), target) == ()
 
 
 @settings(max_examples=50)
@@ -579,7 +585,7 @@ def journeys(draw: st.DrawFn) -> Journey:
     )
     changes: dict[str, Any] = {"libvirt": draw(st.booleans()), "seen": draw(st.sampled_from([None, (("svm", "on"),)]))}
     machines = st.sampled_from([None, "q35", MACHINE])
-    one = guest(draw(cpus), machine=draw(machines))._replace(**changes)
+    one = guest(draw(cpus), machine=draw(machines)).replace(**changes)
     incoming = draw(st.sampled_from([None, guest(draw(cpus), machine=draw(machines))]))
     return Journey(one, source, incoming)
 
@@ -650,4 +656,4 @@ def test_answers() -> None:
 
 def test_settings_of_a_guest_that_are_off_do_not_count() -> None:
     assert guest_of(resolve(profile(wish("relaxed")), (HOST,))).enabled() == {"relaxed": None}
-    assert Guest("g", settings=(Setting("relaxed", False),)).enabled() == {}
+    assert made_guest(setting("relaxed", on=False)).enabled() == {}

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from hvctl.catalog import BY_ID, ROWS
-from hvctl.model.cpuid import CpuidLeaf
-from hvctl.model.host import Host
+from hvctl.model.host import CpuidLeaf, Host
 from hvctl.model.plan import Outcome
 from hvctl.model.profile import Ask, CpuChoice, Migration, Profile, Wish
 from hvctl.plan.cpuid import predict

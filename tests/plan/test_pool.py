@@ -26,7 +26,7 @@ from tests.made_hosts import (
     made_old_kernel_host,
     made_qemu,
 )
-from tests.model.test_pool import pool_of, with_frequencies
+from tests.model.test_host import pool_of, with_frequencies
 
 IDS = [row.id for row in ROWS if not row.experimental]
 VALUES: dict[Kind, Value] = {

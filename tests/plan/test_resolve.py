@@ -490,7 +490,7 @@ def test_every_usable_plan_is_closed_under_requirements_and_resolving_it_again_c
     plan = resolve(profile(*wishes, clock=ClockChoice()), (made_intel_host(),))
     on = set(enabled(plan))
     if not plan.refusals:
-        assert predict_start(on, plan.machine.type, made_intel_host()) is None
+        assert predict_start(plan, made_intel_host()).starts
         assert all(set(BY_ID[row_id].requires) <= on for row_id in on)
     again = profile(*(wish(one.id, "on", one.value) for one in plan.enabled()))
     assert plan.refusals or enabled(resolve(again, (made_intel_host(),))) == enabled(plan)

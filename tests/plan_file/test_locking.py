@@ -9,28 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hvctl.catalog import ROWS
-from hvctl.model.digest import digest
+from hvctl.guest.domain.identity import digest
 from hvctl.model.host import Host
-from hvctl.model.lock import Lock
-from hvctl.model.plan import Decision, Layer, Outcome
+from hvctl.model.plan import Decision, Layer, Outcome, SavedPlan
 from hvctl.model.profile import ClockChoice, CpuChoice, Migration, Profile
 from hvctl.plan.resolve import resolve
 from hvctl.plan_file.locking import LABEL, lacking, lock, profile_of
-from tests.made_hosts import (
-    made_amd_host,
-    made_intel_host,
-    made_kvm,
-    made_libvirt,
-    made_no_hyperv_host,
-    made_qemu,
-)
+from tests.made_hosts import made_amd_host, made_intel_host, made_kvm, made_libvirt, made_no_hyperv_host, made_qemu
 from tests.made_pools import Made, hosts, made
 from tests.plan.test_resolve import profile, wish
 
 NAMED = CpuChoice("EPYC")
 
 
-def locked(wanted: Profile, *pool: Host, libvirt: bool = False) -> Lock:
+def locked(wanted: Profile, *pool: Host, libvirt: bool = False) -> SavedPlan:
     plan = resolve(wanted, pool, libvirt=libvirt)
     assert not plan.refusals
     return lock(plan, pool, argv=(), xml=None)

@@ -14,18 +14,17 @@ from hypothesis import strategies as st
 
 from hvctl.errors import InputError
 from hvctl.guest.command.writer import arguments
+from hvctl.guest.domain.identity import checksum
 from hvctl.guest.domain.writer import domain
 from hvctl.host.host_file import dump_host, load_host
-from hvctl.model.digest import checksum
-from hvctl.model.lock import Lock
+from hvctl.model.plan import SavedPlan
 from hvctl.model.profile import Migration
 from hvctl.plan.resolve import resolve
-from hvctl.plan_file.forms import says_xml
 from hvctl.plan_file.locking import lock
-from hvctl.plan_file.reader import FORM, dump_lock, load_lock, read_lock
+from hvctl.plan_file.reader import dump_lock, load_lock, read_lock, says_xml
 from hvctl.profile.reader import load_profile
 from hvctl.report.problems import render_error
-from hvctl.text.json_document import decode
+from hvctl.text.files import decode
 from tests.made_hosts import made_amd_host
 from tests.made_pools import Made, made
 from tests.paths import schema
@@ -37,13 +36,13 @@ QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
 Document = dict[str, Any]
 
 
-def lock_of(given_: Made, *, name: str | None = None, metadata: bool = False) -> Lock:
+def lock_of(given_: Made, *, name: str | None = None, metadata: bool = False) -> SavedPlan:
     argv = arguments(given_.plan)
     xml = domain(given_.plan, name=name, metadata=metadata) if given_.libvirt else None
     return lock(given_.plan, given_.pool, argv=argv, xml=xml)
 
 
-def windows() -> Lock:
+def windows() -> SavedPlan:
     host = made_amd_host()
     return lock_of(Made(resolve(load_profile("windows-11"), (host,), libvirt=True), (host,), libvirt=True))
 
@@ -108,7 +107,7 @@ def test_any_changed_byte_is_noticed_or_harmless(at: int, change: int) -> None:
     data = bytearray(TEXT.encode())
     data[at] ^= change
     try:
-        read = load_lock(decode(bytes(data), "w.json", FORM), "w.json")
+        read = load_lock(decode(bytes(data), "w.json"), "w.json")
     except InputError as error:
         render_error(error, True)
     else:
@@ -242,9 +241,9 @@ def test_a_changed_plan_is_refused_by_what_was_written_for_it() -> None:
         ({"enlightenments": {"spinlocks": True}}, '"spinlocks" cannot have the value True'),
         ({"enlightenments": {"version-id": "10"}}, "\"version-id\" cannot have the value '10'"),
         ({"enlightenments": {"no-nonarch-coresharing": "off"}}, '"no-nonarch-coresharing" cannot have'),
-        ({"format_version": 2}, "this hvctl reads locked plans of format_version 1, not 2"),
+        ({"format_version": 2}, "this hvctl reads plan files of format_version 1, not 2"),
         ({"format_version": "1"}, "format_version is a whole number, not a string"),
-        ({"kind": "host file"}, '"kind" of this file is "locked plan"'),
+        ({"kind": "host file"}, '"kind" of a plan file is "locked plan"'),
         ({"kind": 1}, '"kind" must be a string, not a whole number'),
         ({"uses": ["gaming"]}, "gaming"),
         ({"migration": "maybe"}, '"migration" is one of required, none, not "maybe"'),
@@ -272,11 +271,10 @@ def test_what_is_missing_is_told(key: str) -> None:
 
 
 def test_a_host_file_is_no_lock_and_a_lock_no_host_file() -> None:
-    assert problems(dump_host(made_amd_host())) == ['this is not a locked plan: it has no "kind"']
+    assert problems(dump_host(made_amd_host())) == ["w.json is a host file, not a plan file"]
     with pytest.raises(InputError) as caught:
         load_host(TEXT, "w.json")
-    assert '"kvm" is missing' in str(caught.value)
-    assert caught.value.hint == "host files are written by 'hvctl check-host --record FILE'"
+    assert str(caught.value) == "w.json is a plan file, not a host file"
 
 
 @pytest.mark.parametrize("text", ["", "null", "[]", "{}", '{"format_version": NaN}', "[" * 100_000, '{"a": 1, "a": 1}'])
@@ -289,12 +287,12 @@ def test_files(tmp_path: Path) -> None:
     path.write_text("\ufeff" + TEXT)
     assert dump_lock(read_lock(str(path))) == TEXT
     path.write_bytes(b"\xff")
-    with pytest.raises(InputError, match="a locked plan is UTF-8; byte 1 is not"):
+    with pytest.raises(InputError, match="the byte 0xff is not UTF-8"):
         read_lock(str(path))
     path.write_bytes(b" " * ((1 << 20) + 1))
-    with pytest.raises(InputError, match="has at most"):
+    with pytest.raises(InputError, match="it is larger than 1 MiB"):
         read_lock(str(path))
-    with pytest.raises(InputError, match="cannot be read: No such file"):
+    with pytest.raises(InputError, match="cannot be read: no such file"):
         read_lock(str(tmp_path / "gone"))
 
 

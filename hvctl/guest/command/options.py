@@ -5,12 +5,8 @@ next word is fixed by its name alone, so that word is its value whatever it look
 option could stand is a disk image.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 # Every option without a value, of QEMU 4.0 to 10.2 (qemu:qemu-options.hx, without HAS_ARG). All others take one.
 FLAGS = frozenset(
@@ -59,6 +55,14 @@ FLAGS = frozenset(
         "xen-domid-restrict",
     }
 )
+
+
+DRIFTFIX = {"catchup": "slew", "delay": "none"}
+"""QEMU's words of -rtc for libvirt's tick policies."""
+
+
+RTC_CLOCKS = {"guest": "vm", "wall": "host"}
+"""QEMU's words of -rtc for what libvirt's RTC tracks."""
 
 
 class Option(NamedTuple):

@@ -1,89 +1,52 @@
-"""A QEMU command line as rules see it: alone in a file, or the commands of a shell script.
+"""A QEMU command line becomes a Guest, read as QEMU reads it: alone in a text, or the commands of a script.
 
-Read as QEMU reads it: `_` is `-` but behind `+` and `-`, whose words come after all `name=value`; the last one wins;
-`-global` comes before (qemu:target/i386/cpu.c, x86_cpu_parse_featurestr()).
+See cpu for the properties of its CPU, options for the form of options.
 """
 
-from __future__ import annotations
-
+import json
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from math import prod
+from typing import Any
 
-from hvctl.catalog import roles
-from hvctl.guest.command.changes import TIMERS, CommandChanges, setting
-from hvctl.guest.command.cpu_properties import PREFIXES, Written, boolean, settings
-from hvctl.guest.command.options import global_property, parameters, scan
-from hvctl.guest.command.shell_commands import qemu_commands
-from hvctl.guest.domain.windows import looks_like
-from hvctl.guest.guest import FREQUENCIES, Entry, Guest, Kind, Mistake, Switch, Timer, underscored
-from hvctl.model.guest import HOST_MODELS
-from hvctl.text.shell_words import Word, place
+from hvctl.catalog.windows import looks_like
+from hvctl.errors import InputError, Problem
+from hvctl.guest.command.cpu import Assignment, assignments, boolean, drivers, set_properties
+from hvctl.guest.command.line import CommandLine
+from hvctl.guest.command.options import DRIFTFIX, RTC_CLOCKS, Option, global_property, parameters, scan
+from hvctl.guest.command.script import is_batch, qemu_commands
+from hvctl.model.guest import Device, Firmware, Guest, Replaced, Timer, Topology
+from hvctl.text.c_numbers import whole_number
+from hvctl.text.shell_words import Word, place, split
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.catalog.types import Row
-    from hvctl.guest.command.options import Option
-    from hvctl.guest.guest import Changes, Place
-    from hvctl.model.span import Span
-
+DEFAULT_CPU = "qemu64"
+_PROGRAM = re.compile(r"(?:^[@(]?|[/\\])qemu-system-(\w+?)w?$")
+# Of QEMU's programs, by the ends of their names: libvirt's name of the architecture, and QEMU's default model.
+_ARCHITECTURES = {"x86_64": ("x86_64", DEFAULT_CPU), "i386": ("i686", "qemu32")}
+_ENUMERATIONS: dict[str, tuple[str, ...]] = {"kernel-irqchip": ("on", "off", "split")}
+# Of options the parts whose values are words, and those that QEMU takes.
+_WORDS: dict[str, dict[str, tuple[str, ...]]] = {
+    "machine": _ENUMERATIONS,
+    "M": _ENUMERATIONS,
+    "accel": _ENUMERATIONS,
+    "rtc": {"driftfix": tuple(DRIFTFIX.values()), "clock": ("host", "rt", "vm")},
+}
+# More than any machine type takes.
+_MOST_VCPUS = 1 << 16
 _PERHAPS = re.compile("qemu|kvm")
-_SUFFIX = "-x86_64-cpu"
 # Of `-global kvm-pit.lost_tick_policy=delay` the timer, and the property.
 _PIT = ("kvm-pit", "lost-tick-policy")
-
-
-class CommandLine(Guest):
-    """One QEMU command.
-
-    `text` is the whole file; `options` are the values of the last `-machine` and `-rtc`, by name, which QEMU merges
-    with the ones before; `globals` the word before the value of each `-global`, by the place of that value; `hidden`
-    is whether a shell may put enlightenments in.
-    """
-
-    kind = Kind.COMMAND_LINE
-
-    def __init__(self, text: str, path: str, root: Word) -> None:
-        super().__init__(path)
-        self.text = text
-        self.root = root
-        self.cpu: Word | None = None
-        self.removals: list[Entry] = []
-        self.options: dict[str, Word] = {}
-        self.globals: dict[int, Place] = {}
-        self.hidden = False
-
-    def span(self, where: Place, attribute: str = "") -> Span:  # noqa: ARG002 - a word has no attributes
-        return place(self.text, self.path, where)
-
-    def name_of(self, row: Row) -> str:
-        return row.properties[0].name
-
-    def syntax(self, row: Row) -> str:
-        return f"{setting(row)} in -cpu"
-
-    def can_turn_on(self, row: Row) -> bool:  # noqa: ARG002 - each has a property
-        return self.cpu is not None and not self.cpu.expands
-
-    def can_set_timer(self, timer: str) -> bool:
-        found = self.timers.get(timer)
-        if timer not in TIMERS:
-            return found is not None and _plain(found.where)
-        return self._can_set(TIMERS[timer].option)
-
-    def can_set_offset(self) -> bool:
-        return self._can_set("rtc")
-
-    def can_set_machine(self) -> bool:
-        return self.machine is not None and self._can_set("machine")
-
-    def _can_set(self, option: str) -> bool:
-        """Whether a part of an option's value can be set, or the option be added behind `-cpu`."""
-        value = self.options.get(option)
-        return self.cpu is not None if value is None else _plain(value)
-
-    def editor(self) -> Changes:
-        return CommandChanges(self)
+_SECURE = ("cfi.pflash01", "secure")
+# What -rtc driftfix= sets (qemu:softmmu/rtc.c), and its values as policies of libvirt's.
+_RTC = ("mc146818rtc", "lost-tick-policy")
+_LOST_TICKS = {"slew": "catchup", "discard": "delay"}
+_UEFI = re.compile("OVMF|edk2|efi", re.IGNORECASE)
+# Options in whose place or value a shell may put what changes the CPU, and what changes the machine.
+_OPEN, _PARTIAL = ("cpu", "", "global"), ("", "machine", "M", "rtc")
+_POLICIES = {word: policy for policy, word in DRIFTFIX.items()}
+_TRACKS = {word: track for track, word in RTC_CLOCKS.items()}
+# Of -smp what a Topology has no place for (qemu:hw/core/machine-smp.c).
+_OTHER_SIZES = ("clusters", "modules", "books", "drawers")
 
 
 def read_command_lines(text: str, path: str) -> list[CommandLine]:
@@ -97,127 +60,258 @@ def read_command_lines(text: str, path: str) -> list[CommandLine]:
     return [_read(command, text, path) for command in qemu_commands(text, path)]
 
 
-def _read(words: list[Word], text: str, path: str) -> CommandLine:
+def read_command_line(text: str, path: str) -> CommandLine:
+    """The one guest of a QEMU command line.
+
+    Args:
+        text: as written for a shell, or as in /proc/PID/cmdline. A program of another name counts as QEMU.
+        path: its file, for messages.
+
+    Raises:
+        InputError: QEMU would not take a value, there is no QEMU option at all, or there are several commands.
+    """
+    commands = list(qemu_commands(text, path))
+    if len(commands) > 1:
+        second = place(text, path, commands[1][0])
+        raise InputError([Problem("a second QEMU command begins here", second, "give one; `hvctl lint` takes several")])
+    if not commands:
+        words = split(text, path, batch=is_batch(text))
+        start = next((number for number, word in enumerate(words) if word.startswith("-")), None)
+        if start is None:
+            raise InputError([Problem(f"{path}: this is no QEMU command line: it has no option")])
+        commands = [words[max(start - 1, 0) :] if start else [words[0], *words]]
+        guest = _read(commands[0], text, path)
+        for word in words[1:start]:
+            _expansion(guest, word)
+        return guest.check()
+    return _read(commands[0], text, path).check()
+
+
+def read_cpu(text: str, path: str) -> CommandLine:
+    """The guest of a `-cpu` value alone; raises as `read_command_line`."""
+    word = Word(text.strip(), range(len(text) - len(text.lstrip()), len(text) + 1))
+    return _read([word, Word("-cpu", word.offsets), word], text, path).check()
+
+
+def _read(words: Sequence[Word], text: str, path: str) -> CommandLine:
+    """Read a command: its program, or its first option twice, then its options."""
     command = CommandLine(text, path, words[0])
-    command.accelerator = "kvm" if words[0].endswith("kvm") else ""
-    globals_: list[tuple[str, str, str, Word]] = []
-    for option in scan(words[1:]):
-        _option(command, option, globals_)
-    _cpu(command, globals_)
-    command.kvm = None if not command.accelerator else command.accelerator == "kvm"
+    program = "" if words[0].startswith("-") else words[0].removesuffix(".exe")
+    command.accelerator = "kvm" if program.endswith(("kvm", "kvm-spice")) else None
+    _expansion(command, words[0])
+    named = _PROGRAM.search(program)
+    command.arch, model = _ARCHITECTURES["x86_64"] if named is None else _ARCHITECTURES.get(named[1], (named[1], None))
+    if model is None:
+        command.other = True
+        command.doubt(f"the architecture is {command.arch}: hvctl knows the enlightenments of x86", "arch")
+    read_options(command, words[1:])
+    _cpu(command, model)
+    command.kvm = None if command.accelerator is None else command.accelerator == "kvm"
+    # What may be there turns more on, and does not say that the guest sees Hyper-V.
+    may_be, command.open = command.open, False
     command.finish()
-    # What may be there turns more on, and says not that the guest sees Hyper-V.
-    command.open = command.hidden or command.has(roles.EVERYTHING)
-    command.windows = looks_like(command.name)
+    command.open = may_be or command.takes_all
     return command
 
 
-def _option(command: CommandLine, option: Option, globals_: list[tuple[str, str, str, Word]]) -> None:
+def read_options(command: CommandLine, words: Sequence[Word]) -> None:
+    """Read what options say, but for the CPU's properties."""
+    for option in scan(words):
+        _option(command, option)
+
+
+def _option(command: CommandLine, option: Option) -> None:
     value = option.value
     if option.name == "enable-kvm":
         command.accelerator = command.accelerator or "kvm"
+        command.places.setdefault("accelerator", option.words[0])
     elif option.name == "no-hpet":
         command.timers["hpet"] = Timer(option.words[0], None, False)
     if not isinstance(value, Word):
         return
     if value.expands:
         # In the place of a disk image a shell may put options.
-        command.hidden = command.hidden or option.name in ("cpu", "", "global")
-        command.partial = command.partial or option.name in ("", "machine", "M", "rtc")
-    if option.name == "cpu":
-        command.cpu = value
-    elif option.name in ("machine", "M"):
-        _machine(command, value)
-    elif option.name == "accel":
-        named = {one.key: one.value for one in parameters(value, "accel")}
-        if not command.accelerator and not _from_shell(value, named.get("accel", "")):
-            command.accelerator, command.accelerator_where = named.get("accel", ""), value
-    elif option.name == "global":
-        found = global_property(value)
-        if found and not _from_shell(value, value):
-            globals_.append((*found, value))
-            command.globals[value.offsets[0]] = option.words[0]
-    elif option.name == "rtc":
-        _rtc(command, value)
-    elif option.name == "name":
-        command.name = str(value)
+        command.open = command.open or option.name in _OPEN
+        command.partial = command.partial or option.name in _PARTIAL
+        if option.name in (*_OPEN, *_PARTIAL, "accel"):
+            _expansion(command, value, "options" if option.name in _OPEN else "")
+    for name, words in _WORDS.get(option.name, {}).items():
+        text = _parts(value).get(name)
+        if text is not None and text not in words:
+            command.wrong(f"-{option.name} {name}={text}: no such value", value, f"write {' or '.join(words)}")
+    match option.name:
+        case "cpu":
+            _replace_cpu(command, value)
+        case "machine" | "M":
+            _machine(command, value)
+        case "accel":
+            _accelerator(command, value)
+        case "global":
+            _global(command, option, value)
+        case "rtc":
+            _rtc(command, value)
+        case "smp":
+            _smp(command, value)
+        case "name":
+            command.windows = looks_like(_parts(value, "guest").get("guest", ""))
+        case "device":
+            _device(command, value)
+        case "bios" | "pflash" | "drive" | "blockdev":
+            _firmware(command, option.name, value)
+        case "readconfig":
+            command.doubt(f"-readconfig {value} was not read")
+
+
+def _expansion(guest: Guest, word: Word, fact: str = "") -> None:
+    if word.expands:
+        guest.doubt(f"what a shell puts for {word} is not known", fact)
 
 
 def _from_shell(whole: Word, part: str) -> bool:
-    """Whether a shell puts something else in the place of a part of a word, so that nobody can say what it will be."""
-    return whole.expands and any(mark in part for mark in "$`")
+    """Whether a shell replaces a part of a word, so that nobody can say what it will be."""
+    return whole.expands and any(mark in part for mark in "$`%")
 
 
-def _plain(value: Word) -> bool:
-    """Whether the parts of an option's value are what they look like: no comma that belongs to a text, no `$x`."""
-    return bool(value) and not value.expands and ",," not in value
+def _parts(value: Word, implied: str = "") -> dict[str, str]:
+    """The parts of a value by their names, without those that a shell replaces; of JSON those that are texts."""
+    if value.startswith("{"):
+        try:
+            found = json.loads(value)
+        except (ValueError, RecursionError):
+            found = {}
+        return {name: text for name, text in found.items() if isinstance(text, str)}
+    return {part.name: part.value for part in parameters(value, implied) if not _from_shell(value, part.value)}
+
+
+def _replace_cpu(command: CommandLine, value: Word) -> None:
+    """QEMU takes the last `-cpu` whole (qemu:system/vl.c: `cpu_option = optarg`)."""
+    if command.cpu_word is not None:
+        before = Guest("")
+        before.cpu = str(command.cpu_word.partition(",")[0])
+        set_properties(before, assignments(_features(command.cpu_word)))
+        before.finish()
+        command.replaced.append(Replaced(command.cpu_word, before.qemu_names))
+    command.cpu_word = value
+
+
+def _features(cpu: Word) -> list[Word]:
+    """What follows the model. A doubled comma is none here: QEMU takes the value apart with strtok()."""
+    return [part for part in list(cpu.split_at(","))[1:] if part and not _from_shell(cpu, part)]
 
 
 def _machine(command: CommandLine, value: Word) -> None:
-    for one in parameters(value, "type"):
-        if _from_shell(value, one.value):
-            continue
-        if one.key == "type":
-            command.machine, command.machine_where = one.value, value
-        elif one.key == "accel":
-            command.accelerator, command.accelerator_where = one.value.partition(":")[0], value
-        elif one.key == "hpet":
-            command.timers["hpet"] = Timer(value, None, boolean(one.value))
     command.options["machine"] = value
+    for name, text in _parts(value, "type").items():
+        match name:
+            case "type":
+                command.machine, command.places["machine"] = text, value
+            case "accel":
+                command.accelerator, command.places["accelerator"] = text.partition(":")[0], value
+            case "hpet":
+                command.timers["hpet"] = Timer(value, None, boolean(text))
+            case "kernel-irqchip":
+                command.irqchip, command.places["irqchip"] = text, value
+            case "pflash0" | "pflash1":
+                command.firmware, command.places["firmware"] = Firmware("uefi"), value
+
+
+def _accelerator(command: CommandLine, value: Word) -> None:
+    named = _parts(value, "accel")
+    if command.accelerator is None and "accel" in named:
+        command.accelerator, command.places["accelerator"] = named["accel"], value
+    if "kernel-irqchip" in named:
+        command.irqchip, command.places["irqchip"] = named["kernel-irqchip"], value
+
+
+def _global(command: CommandLine, option: Option, value: Word) -> None:
+    found = global_property(value)
+    if found is None and not value.expands:
+        command.wrong(
+            f"-global {value}: it is written driver.property=value", value, "write -global driver.property=value"
+        )
+    elif found is not None and not _from_shell(value, value):
+        driver, name, text = found
+        command.globals[value.offsets[0]] = option.words[0]
+        if (driver, name.replace("_", "-")) == _PIT:
+            command.timers["pit"] = Timer(value, text)
+        elif (driver, name.replace("_", "-")) == _RTC:
+            _set_rtc(command, value, policy=_LOST_TICKS.get(text, text))
+        elif (driver, name) == _SECURE:
+            command.firmware = Firmware("uefi", boolean(text))
+        command.assigned.append((driver, Assignment(name, text, value)))
 
 
 def _rtc(command: CommandLine, value: Word) -> None:
     command.options["rtc"] = value
-    for one in parameters(value):
-        if _from_shell(value, one.value):
-            continue
-        if one.key == "base":
-            command.offset, command.offset_where = one.value, value
-        elif one.key == "driftfix":
-            command.timers["rtc"] = Timer(value, "catchup" if one.value == "slew" else one.value)
+    named = _parts(value)
+    if "base" in named:
+        command.offset, command.places["offset"] = named["base"], value
+    if "driftfix" in named:
+        _set_rtc(command, value, policy=_POLICIES.get(named["driftfix"], named["driftfix"]))
+    if "clock" in named:
+        _set_rtc(command, value, track=_TRACKS.get(named["clock"], named["clock"]))
 
 
-def _cpu(command: CommandLine, globals_: Sequence[tuple[str, str, str, Word]]) -> None:
-    model, *parts = [part for part in command.cpu.split_at(",") if part] if command.cpu else [Word("", [0])]
-    models = HOST_MODELS if model == HOST_MODELS[0] else (str(model),)
-    drivers = {"cpu", "x86_64-cpu", *(f"{one}{_SUFFIX}" for one in models)}
-    for driver, name, value, word in globals_:
-        if driver in drivers:
-            _property(command, name, value, word)
-        elif (driver, name.replace("_", "-")) == _PIT:
-            command.timers["pit"] = Timer(word, value)
-    signs = []
-    for part in parts:
-        if command.cpu and _from_shell(command.cpu, part):
-            continue
-        if part[:1] in ("+", "-"):
-            signs.append(part)
-            continue
-        name, equals, value = part.partition("=")
-        _property(command, name.replace("_", "-"), value if equals else "on", part)
-    for sign in ("+", "-"):
-        for part in signs:
-            if part[0] == sign:
-                _property(command, part[1:], "on" if sign == "+" else "off", part)
+def _set_rtc(command: CommandLine, where: Word, **said: Any) -> None:
+    command.timers["rtc"] = command.timers.get("rtc", Timer(where))._replace(where=where, **said)
 
 
-def _property(command: CommandLine, name: str, value: str, word: Word) -> None:
-    if name in FREQUENCIES:
-        command.frequency = True
-        return
-    if not name.replace("_", "-").startswith(PREFIXES):
-        command.switches[name] = Switch(name, boolean(value) is not False, word)
-        return
-    if wrong := underscored(name, word):
-        command.mistakes.append(wrong)
-        return
-    found = settings({name: Written(value)}, command.machine or "")
-    for problem in found.problems:
-        command.mistakes.append(Mistake("value", problem.message, word, "write what QEMU takes"))
-    for unknown in found.unknown:
-        command.mistakes.append(Mistake("unknown", "", word, "", name=unknown))
-    for one in found.settings:
-        entry = Entry(roles.PROPERTIES[name], one.on, one.value, word, value, argument=True)
-        if not one.on:
-            command.removals.append(entry)
-        command.written[one.id] = entry
+def _smp(command: CommandLine, value: Word) -> None:
+    """Several -smp are one (qemu:softmmu/vl.c, machine_merge_property()). What is 0 counts as not written."""
+    numbers = command.sizes
+    for name, text in _parts(value, "cpus").items():
+        number = whole_number(text)
+        if number is None or not 0 <= number < _MOST_VCPUS:
+            command.wrong(f"-smp {name}={text} is no number of vCPUs", value, "write a whole number")
+        elif number:
+            numbers[name] = number
+    command.places["vcpus"] = value
+    shape = Topology(*(numbers.get(name) for name in Topology._fields))
+    if shape != Topology():
+        command.topology, command.places["topology"] = shape, value
+    known = prod(numbers.get(name, 1) for name in (*Topology._fields, *_OTHER_SIZES))
+    whole = numbers.get("maxcpus") or numbers.get("cpus") or known
+    command.vcpus = numbers.get("cpus", whole)
+    command.most_vcpus = whole if whole != command.vcpus else None
+    if others := [f"{name}={numbers[name]}" for name in _OTHER_SIZES if numbers.get(name, 1) > 1]:
+        command.topology = None
+        command.doubt(f"a topology with {' and '.join(others)} was not read", "topology")
+
+
+def _device(command: CommandLine, value: Word) -> None:
+    named = _parts(value, "driver")
+    if named.get("driver", "").startswith("vfio-pci"):
+        kind = "mdev" if "sysfsdev" in named else "pci"
+        command.devices.append(Device(kind, named.get("host") or named.get("sysfsdev") or "", value))
+
+
+def _firmware(command: CommandLine, option: str, value: Word) -> None:
+    """A flash chip is UEFI's; a file given as -bios may be either, and its name is a guess."""
+    named = _parts(value)
+    flash = option == "pflash" or named.get("if") == "pflash"
+    if flash or (option == "bios" and _UEFI.search(value)):
+        secure = command.firmware.secure if command.firmware else None
+        command.firmware, command.places["firmware"] = Firmware("uefi", secure), value
+    elif option == "bios":
+        command.unknown["firmware"] = f"the kind of {value} is not known"
+
+
+def _cpu(command: CommandLine, model: str | None) -> None:
+    """The CPU's model, what `-global` sets of it, then what follows the model."""
+    word = command.cpu_word
+    command.cpu = model
+    if word is None and (reason := command.unknown.get("options")):
+        command.cpu, command.unknown["cpu"] = None, reason
+    elif word is not None:
+        model = word.partition(",")[0]
+        if _from_shell(word, model):
+            command.cpu, command.unknown["cpu"] = None, f"what a shell puts for {model} is not known"
+        else:
+            command.cpu, command.places["cpu"] = str(model), word
+        if not model:
+            command.wrong(f"-cpu {word}: there is no CPU model", word, "name a CPU model")
+    reached = drivers(command.cpu, command.arch)
+    # The class of another model does not reach this CPU, and QEMU does not report that.
+    of_globals = [one for driver, one in command.assigned if driver in reached]
+    own = () if word is None else assignments(_features(word))
+    set_properties(command, (*of_globals, *own))

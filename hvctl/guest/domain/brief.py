@@ -4,8 +4,6 @@ They are a small part of the text, and domains of one template have them in comm
 need not be read again of the next.
 """
 
-from __future__ import annotations
-
 import re
 
 # libvirt indents by two spaces, and a `<` in a text or an attribute is always an entity: so a word at such a place
@@ -18,7 +16,7 @@ _PARTS = (
 )
 _TYPE = "\n    <type "
 _PANIC = re.compile(r"\n    <panic\b(?:[^>]*/>|.*?</panic>)", re.DOTALL)
-# The elements of <metadata> that formats.domain_identity reads, by the names that their namespaces' owners give them.
+# The elements of <metadata> that identity reads, by the names that their namespaces' owners give them.
 _IDENTITY = re.compile(r"\n    <((?:[\w.-]+:)?(?:libosinfo|guest))(?=[\s>]).*?</\1>", re.DOTALL)
 _NAMESPACES = re.compile(r"http://libosinfo\.org/|urn:hvctl:")
 # The number of a running domain: each has its own.

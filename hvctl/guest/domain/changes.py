@@ -1,36 +1,31 @@
 """Changes to a domain's text, by the editor that writes as the file is written."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from hvctl.catalog import ORDER, roles
-from hvctl.catalog.types import Kind as RowKind
-from hvctl.guest.domain.commandline import VALUE, arguments_of, property_of
-from hvctl.guest.domain.order import child_of, last_before
-from hvctl.guest.guest import Changes
+from hvctl.catalog.placement import ClockTimer, HypervElement
+from hvctl.catalog.roles import enclosing
+from hvctl.catalog.types import Kind, Row
+from hvctl.guest.domain.commandline import VALUE, arguments_of
+from hvctl.guest.domain.domain import Domain
 from hvctl.model.finding import Edit
+from hvctl.model.guest import Changes, Place, Setting
+from hvctl.xml.document import Element
 from hvctl.xml.edit import Editor, Node
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.catalog.types import Row
-    from hvctl.guest.domain.reader import Domain
-    from hvctl.guest.guest import Entry, Place
-    from hvctl.xml.source import Element
-
 _GLOBAL = ("-global", "--global")
+_ATTRIBUTES = {"policy": "tickpolicy"}
 
-
-class _Splices(Editor):
-    """An editor that tells what it would change."""
-
-    def splices(self) -> list[tuple[int, int, str]]:
-        for parent, entries in self._inside.items():
-            self._insert_all(parent, entries)
-        self._inside.clear()
-        return sorted(self._splices, key=lambda splice: splice[:2])
+# libvirt:src/conf/domain_conf.c, virDomainDefFormatInternalSetRootName()
+_DOMAIN = (
+    *("name", "uuid", "hwuuid", "genid", "title", "description", "metadata", "maxMemory", "memory", "currentMemory"),
+    *("blkiotune", "memtune", "memoryBacking", "vcpu", "vcpus", "iothreads", "iothreadids", "defaultiothread"),
+    *("cputune", "numatune", "resource", "sysinfo", "bootloader", "bootloader_args", "os", "idmap", "features", "cpu"),
+    *("clock", "on_poweroff", "on_reboot", "on_crash", "on_lockfailure", "pm", "perf", "devices", "seclabel"),
+)
+# libvirt:src/conf/domain_conf.c, virDomainFeature
+_FEATURES = ("acpi", "apic", "pae", "hap", "viridian", "privnet", "hyperv", "kvm", "xen", "pvspinlock")
+_ORDERS = {"domain": _DOMAIN, "features": _FEATURES}
 
 
 class DomainChanges(Changes):
@@ -38,7 +33,7 @@ class DomainChanges(Changes):
 
     def __init__(self, domain: Domain) -> None:
         self.domain = domain
-        self.xml = _Splices(domain.root.document)
+        self.xml = Editor(domain.root.document)
 
     def edits(self) -> tuple[Edit, ...]:
         document = self.domain.root.document
@@ -46,32 +41,35 @@ class DomainChanges(Changes):
         return tuple(Edit(start, end, text, document.span(start, end)) for start, end, text in splices)
 
     def turn_on(self, rows: Sequence[Row]) -> None:
-        new = []
+        timers, elements = [], []
         for row in rows:
-            entry = self.domain.written.get(row.id)
-            if entry is None or entry.argument:
-                new.append(row)
-            elif row.libvirt and row.libvirt.path.startswith("timer:"):
-                self.xml.set(entry.where, "present", "yes")
-            else:
-                self.xml.set(entry.where, "state", "on")
-                self._value(entry)
-        self._add_timers([row for row in new if row.libvirt and row.libvirt.path.startswith("timer:")])
-        self._add_elements([row for row in new if row.libvirt and ":" not in row.libvirt.path])
+            setting = self.domain.settings.get(row.id)
+            present = setting is not None and not setting.argument
+            match row.libvirt:
+                case ClockTimer() if setting is not None and present:
+                    self.xml.set(setting.where, "present", "yes")
+                case ClockTimer(name):
+                    timers.append(Node("timer", (("name", name), ("present", "yes"))))
+                case HypervElement() if setting is not None and present:
+                    self.xml.set(setting.where, "state", "on")
+                    self._value(setting)
+                case HypervElement():
+                    elements.append(row)
+                case _:
+                    raise AssertionError(f"Domain.can_turn_on() refuses {row.id}")
+        self._add_timers(timers)
+        self._add_elements(elements)
 
-    def drop(self, entry: Entry) -> None:
-        if entry.where is self.domain.replaced:
-            self.drop_part(entry)
-        elif entry.argument:
-            self.drop_argument(entry.where)
+    def drop(self, setting: Setting) -> None:
+        if setting.where is self.domain.cpu_argument:
+            self.drop_part(setting)
+        elif setting.argument:
+            self.drop_argument(setting.where)
         else:
-            self.xml.remove(entry.where)
+            self.xml.remove(setting.where)
 
     def set(self, where: Place, name: str, value: str) -> None:
         self.xml.set(where, name, value)
-
-    def set_machine(self, name: str) -> None:
-        self.xml.set(self.domain.machine_where, "machine", name)
 
     def remove(self, where: Place) -> None:
         self.xml.remove(where)
@@ -79,31 +77,37 @@ class DomainChanges(Changes):
     def rename(self, where: Place, name: str) -> None:
         self.xml.replace(where, Node(name, tuple(where.values.items())))
 
-    def set_timer(self, timer: str, name: str, value: str) -> None:
+    def set_fact(self, fact: str, value: str) -> None:
+        timer, _, attribute = fact.partition(".")
         found = self.domain.timers.get(timer)
-        if found is not None:
-            self.xml.set(found.where, name, value)
+        attribute = _ATTRIBUTES.get(attribute, attribute)
+        if not attribute and fact == "machine":
+            self.xml.set(self.domain.places["machine"], "machine", value)
+        elif not attribute:
+            self._set_offset(value)
+        elif found is not None:
+            self.xml.set(found.where, attribute, value)
         else:
-            self._add_timer_nodes([Node("timer", (("name", timer), (name, value)))])
+            self._add_timers([Node("timer", (("name", timer), (attribute, value)))])
 
-    def set_offset(self, value: str) -> None:
-        clock = self.domain.offset_where
+    def _set_offset(self, value: str) -> None:
+        clock = self.domain.places.get("offset")
         if clock is not None:
             self.xml.set(clock, "offset", value)
         else:
             node = Node("clock", (("offset", value),))
             self.xml.insert(self.domain.root, node, last_before(self.domain.root, "clock"))
 
-    def drop_part(self, entry: Entry) -> None:
-        """Take what a `-cpu` in `<qemu:commandline>` says of a row away."""
-        model, *parts = entry.where.get(VALUE).split(",")
-        kept = [part for part in parts if not part or roles.PROPERTIES.get(property_of(part)[0]) is not entry.row]
-        self.xml.set(entry.where, VALUE, ",".join([model, *kept]))
+    def drop_part(self, setting: Setting) -> None:
+        """Remove a row from a `-cpu` in `<qemu:commandline>`."""
+        model, *parts = (setting.where.get(VALUE) or "").split(",")
+        kept = [part for part in parts if not part or roles.PROPERTIES.get(_property(part)) is not setting.row]
+        self.xml.set(setting.where, VALUE, ",".join([model, *kept]))
 
     def drop_argument(self, argument: Element) -> None:
-        """Take an `<arg>` of `<qemu:commandline>` and its option away, or all of it where no more is left."""
+        """Remove an `<arg>` of `<qemu:commandline>` and its option, or all of it where no more is left."""
         parent = argument.parent
-        assert parent is not None, "an <arg> stands in <commandline>"
+        assert parent is not None, "an <arg> is in <commandline>"
         arguments = arguments_of(parent)
         place = arguments.index(argument)
         option = arguments[place - 1]
@@ -115,17 +119,13 @@ class DomainChanges(Changes):
         for element in (option, argument):
             self.xml.remove(element)
 
-    def _value(self, entry: Entry) -> None:
+    def _value(self, setting: Setting) -> None:
         """A number where an element that is turned on has none: older libvirts demand it."""
-        place = entry.row.libvirt
-        if place and entry.row.kind is RowKind.NUMBER and entry.where.get(place.attribute) is None:
-            self.xml.set(entry.where, place.attribute, str(roles.ADVISED_NUMBER))
+        place = setting.row.libvirt
+        if isinstance(place, HypervElement) and setting.row.kind is Kind.NUMBER and setting.text is None:
+            self.xml.set(setting.where, place.attribute, str(roles.ADVISED_NUMBER))
 
-    def _add_timers(self, rows: Sequence[Row]) -> None:
-        places = [row.libvirt.path.partition(":")[2] for row in rows if row.libvirt]
-        self._add_timer_nodes([Node("timer", (("name", name), ("present", "yes"))) for name in places])
-
-    def _add_timer_nodes(self, nodes: Sequence[Node]) -> None:
+    def _add_timers(self, nodes: Sequence[Node]) -> None:
         clock = self.domain.clock
         if clock is None and nodes:
             # Without an offset libvirt takes utc.
@@ -137,44 +137,66 @@ class DomainChanges(Changes):
             self.xml.insert(clock, node, clock.children[-1] if clock.children else None)
 
     def _add_elements(self, rows: Sequence[Row]) -> None:
-        if not rows:
-            return
-        if not self.domain.hyperv:
-            node = Node("hyperv", (), tuple(_node(row) for row in rows if row.libvirt and "/" not in row.libvirt.path))
-            child_of(self.xml, self.domain.root, self.domain.features, "features", node)
+        if rows and not self.domain.hyperv:
+            node = Node("hyperv", (), tuple(_node(row) for row in rows if enclosing(row) is None))
+            child_of(self.xml, self.domain.root, self.domain.features_element, "features", node)
             return
         for row in rows:
-            self._add_element(row)
-
-    def _add_element(self, row: Row) -> None:
-        assert row.libvirt is not None, "what has no element is not added"
-        parent, _, _ = row.libvirt.path.rpartition("/")
-        around = self.domain.hyperv[-1]
-        if parent:
-            above = next((one for one in self.domain.written.values() if _path(one.row) == parent), None)
-            if above is None or above.argument:
-                return
-            around = above.where
-        self.xml.insert(around, _node(row), _before(around, row, f"{parent}/" if parent else ""))
+            outer = enclosing(row)
+            around = self.domain.hyperv[-1]
+            if outer is not None:
+                setting = self.domain.settings.get(outer.id)
+                if setting is None or setting.argument:
+                    continue
+                around = setting.where
+            self.xml.insert(around, _node(row), _before(around, row, outer))
 
 
-def _path(row: Row) -> str:
-    return row.libvirt.path if row.libvirt else ""
+def _property(part: str) -> str:
+    """The property that a part of a `-cpu` sets."""
+    return part[1:] if part[0] in "+-" else part.partition("=")[0].replace("_", "-")
 
 
 def _node(row: Row) -> Node:
-    assert row.libvirt is not None, "what has no element is not written"
+    assert isinstance(row.libvirt, HypervElement), "what has no element is not written"
     attributes = [("state", "on")]
-    if row.kind is RowKind.NUMBER:
+    if row.kind is Kind.NUMBER:
         attributes.append((row.libvirt.attribute, str(roles.ADVISED_NUMBER)))
-    return Node(row.libvirt.path.rpartition("/")[2], tuple(attributes))
+    return Node(row.libvirt.name, tuple(attributes))
 
 
-def _before(around: Element, row: Row, prefix: str) -> Element | None:
+def _before(around: Element, row: Row, outer: Row | None) -> Element | None:
     """The last child that libvirt would write before a row's element."""
+    prefix = f"{outer.libvirt.path}/" if outer and outer.libvirt else ""
     found = None
     for child in around.children:
-        other = roles.PLACES.get(f"{prefix}{child.local}")
+        other = roles.ELEMENTS.get(f"{prefix}{child.local}")
         if other is not None and ORDER[other.id] < ORDER[row.id]:
             found = child
     return found
+
+
+def only(parent: Element | None, name: str) -> Element | None:
+    """The first child of a name; None where there is none."""
+    if parent is not None:
+        for child in parent.below:
+            if child.tag == name and child.namespace is None:
+                return child
+    return None
+
+
+def last_before(parent: Element, name: str) -> Element | None:
+    """The child behind which libvirt would write an element of a name; None where it would be the first."""
+    order = _ORDERS.get(parent.local, ())
+    if name not in order:
+        return parent.children[-1] if parent.children else None
+    before = order[: order.index(name)]
+    return next((child for child in reversed(parent.children) if child.tag in before), None)
+
+
+def child_of(editor: Editor, domain: Element, parent: Element | None, name: str, node: Node) -> None:
+    """Add a node to a child of the domain, which is made where it is missing."""
+    if parent is None:
+        editor.insert(domain, Node(name, (), (node,)), last_before(domain, name))
+    else:
+        editor.insert(parent, node, last_before(parent, node.tag))

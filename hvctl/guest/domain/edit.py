@@ -3,43 +3,27 @@
 Where the file already says what the plan says, nothing changes, so that a second run changes nothing either.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from hvctl.catalog import BY_ID, ROWS
-from hvctl.errors import InputError
+from hvctl.catalog import BY_ID, roles
+from hvctl.errors import InputError, Problem
+from hvctl.guest.domain.changes import child_of, last_before, only
+from hvctl.guest.domain.commandline import NAMESPACE as QEMU_NAMESPACE
 from hvctl.guest.domain.edit_cpu import edit_cpu, edit_hidden
-from hvctl.guest.domain.edit_hyperv import edit_hyperv
-from hvctl.guest.domain.edit_options import Edit, Options
+from hvctl.guest.domain.edit_hyperv import Edit, edit_hyperv
 from hvctl.guest.domain.identity import NAMESPACE
-from hvctl.guest.domain.order import child_of, last_before, only
-from hvctl.guest.domain.strict import find_domain
+from hvctl.guest.domain.reader import find_domain
 from hvctl.guest.domain.writer import metadata_node, qemu_arguments
-from hvctl.model.span import Problem
+from hvctl.model.guest import Guest
+from hvctl.model.plan import Decision, EditOptions, Plan
+from hvctl.model.profile import Profile
+from hvctl.xml.document import Document, Element
 from hvctl.xml.edit import Node
 
-if TYPE_CHECKING:
-    from hvctl.catalog.types import Row
-    from hvctl.model.plan import Decision, Plan
-    from hvctl.xml.source import Document, Element
-
-QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
 _ONCE = frozenset(("features", "cpu", "clock", "devices", "metadata", "hyperv", "kvm"))
 # What stands beside another offset and means nothing beside the plan's (libvirt:docs/formatdomain.rst, "Time keeping").
 _OTHER_OFFSETS = ("adjustment", "basis", "timezone", "start")
 
 
-def _placed(kind: str) -> tuple[tuple[Row, str], ...]:
-    """The rows that are such elements, with their names or models."""
-    paths = [(row, row.libvirt.path) for row in ROWS if row.libvirt]
-    return tuple((row, path.removeprefix(kind)) for row, path in paths if path.startswith(kind))
-
-
-_TIMERS, _PANICS = _placed("timer:"), _placed("panic:")
-
-
-def edit_domain(document: Document, plan: Plan, options: Options = Options()) -> bytes:  # noqa: B008 - immutable
+def edit_domain(document: Document, plan: Plan, options: EditOptions = EditOptions()) -> bytes:  # noqa: B008 - immutable
     """The file with a plan put in.
 
     Args:
@@ -131,7 +115,7 @@ class _Edit(Edit):
             "pit": (("tickpolicy", clock.pit),),
             "hpet": (("present", "yes" if clock.hpet else "no"),),
         }
-        for row, name in _TIMERS:
+        for name, row in roles.CLOCK_TIMERS.items():
             if row.id in self.enabled:
                 found[name] = (("present", "yes"),)
             elif self.goes(row.id):
@@ -142,7 +126,7 @@ class _Edit(Edit):
 
     def panic(self) -> None:
         devices = only(self.domain, "devices")
-        for row, model in _PANICS:
+        for model, row in roles.PANIC_DEVICES.items():
             found = [one for one in devices.named("panic") if one.get("model") == model] if devices else []
             if row.id in self.enabled and not found:
                 node = Node("panic", (("model", model),))
@@ -207,3 +191,28 @@ def _same(element: Element, node: Node) -> bool:
 def decisions_without_element(plan: Plan) -> list[Decision]:
     """What a plan has on and libvirt no element for."""
     return [decision for decision in plan.enabled() if BY_ID[decision.id].libvirt is None]
+
+
+def keeps_model(profile: Profile, guest: Guest) -> bool:
+    """Whether the domain's CPU model stays though it is not known: libvirt chooses it when the guest starts."""
+    return guest.cpu is None and all(path != "cpu.model" for path, _ in profile.spans)
+
+
+def for_domain(profile: Profile, guest: Guest) -> Profile:
+    """The profile with the domain's machine type, and with its CPU as far as the profile does not say one.
+
+    Args:
+        profile: its `spans` tell what is written in it and what is a default.
+        guest: the domain as it is. Where its CPU model is not known (host-model), the plan is made for the profile's;
+            see `keeps_model`.
+    """
+    written = {path for path, _ in profile.spans}
+    cpu = profile.cpu
+    if "cpu.model" not in written and guest.cpu is not None:
+        cpu = cpu._replace(model=guest.cpu)
+    if "cpu.hidden" not in written:
+        cpu = cpu._replace(hidden=guest.hidden)
+    cpu = cpu._replace(features=tuple({**dict(guest.features), **dict(cpu.features)}.items()))
+    return profile._replace(
+        cpu=cpu, machine=guest.machine or profile.machine, tsc_frequency=profile.tsc_frequency or guest.tsc_frequency
+    )

@@ -1,50 +1,60 @@
-"""The `<hyperv>` of a domain made what a plan says: in libvirt's order, child by child."""
+"""What an edit of a domain is, and `<hyperv>` made what a plan says: in libvirt's order, child by child."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from hvctl.catalog import ROWS
-from hvctl.catalog.types import Kind
-from hvctl.guest.domain.order import child_of, only
-from hvctl.guest.domain.strict_reading import whole_number
-from hvctl.xml.edit import Node
-
-if TYPE_CHECKING:
-    from hvctl.catalog.types import Row
-    from hvctl.guest.domain.edit_options import Edit
-    from hvctl.xml.source import Element
+from hvctl.catalog import roles
+from hvctl.catalog.placement import HypervElement
+from hvctl.catalog.types import Kind, Row
+from hvctl.guest.domain.changes import child_of, only
+from hvctl.model.plan import EditOptions, Outcome, Plan
+from hvctl.text.c_numbers import whole_number
+from hvctl.xml.document import Document, Element
+from hvctl.xml.edit import Editor, Node
 
 _NUMBER = Kind.NUMBER
-_MODES = tuple(row for row in ROWS if row.libvirt and row.libvirt.path == "@mode")
 
 
 def _by_parent() -> dict[str, dict[str, Row]]:
-    """The rows by the path of what they stand in, `` for `<hyperv>` itself, and by their elements' names."""
+    """The rows by the name of the element that they are in, `` for `<hyperv>` itself, and by their elements' names."""
     found: dict[str, dict[str, Row]] = {}
-    for row in ROWS:
-        if row.libvirt and ":" not in row.libvirt.path and row not in _MODES:
-            parent, _, name = row.libvirt.path.rpartition("/")
-            found.setdefault(parent, {})[name] = row
+    for row in roles.ELEMENTS.values():
+        if isinstance(row.libvirt, HypervElement):
+            found.setdefault(row.libvirt.inside, {})[row.libvirt.name] = row
     return found
 
 
-_PLACES = _by_parent()
+_INSIDE = _by_parent()
 # What is but on or off, with nothing inside: most of them, and one node for all files.
 _PLAIN = {
     row.id: Node(name, (("state", "on"),))
-    for rows in _PLACES.values()
+    for rows in _INSIDE.values()
     for name, row in rows.items()
-    if row.libvirt and not row.libvirt.attribute and row.libvirt.path not in _PLACES
+    if isinstance(row.libvirt, HypervElement) and not row.libvirt.attribute and name not in _INSIDE
 }
+
+
+class Edit:
+    """One edit of a domain: the editor, the plan, and which of its rows are on."""
+
+    def __init__(self, document: Document, domain: Element, plan: Plan, options: EditOptions) -> None:
+        self.domain = domain
+        self.plan = plan
+        self.options = options
+        self.editor = Editor(document)
+        on = Outcome.ON  # looked up once: an enumeration takes its time to find it
+        self.enabled = {one.id: one for one in plan.decisions if one.state is on}
+
+    def goes(self, row_id: str) -> bool:
+        """Whether what the file has of a row that is not on is taken away: `off`, and `prefer` that cannot be had."""
+        if row_id in self.enabled:
+            return False
+        return not self.options.keep_others or any(one.id == row_id and one.asked for one in self.plan.decisions)
 
 
 def edit_hyperv(edit: Edit) -> None:
     """Make `<hyperv>` what the plan says."""
     features = only(edit.domain, "features")
     element = only(features, "hyperv")
-    mode = tuple(("mode", row.id) for row in _MODES if row.id in edit.enabled)
-    wanted = any(row.id in edit.enabled for row in _PLACES[""].values())
+    mode = tuple(("mode", name) for name, row in roles.MODES.items() if row.id in edit.enabled)
+    wanted = any(row.id in edit.enabled for row in _INSIDE[""].values())
     if element is None:
         if wanted or mode:
             child_of(edit.editor, edit.domain, features, "features", Node("hyperv", mode, _nodes(edit, "")))
@@ -62,23 +72,23 @@ def edit_hyperv(edit: Edit) -> None:
 
 def _nodes(edit: Edit, parent: str) -> tuple[Node, ...]:
     """New elements of what is on directly below a path, with those inside them."""
-    rows = _PLACES[parent]
+    rows = _INSIDE[parent]
     return tuple([_node(edit, name, row) for name, row in rows.items() if row.id in edit.enabled])
 
 
 def _node(edit: Edit, name: str, row: Row) -> Node:
     if plain := _PLAIN.get(row.id):
         return plain
-    assert row.libvirt, "only what has a place is in _PLACES"
+    assert isinstance(row.libvirt, HypervElement), "only elements are in _INSIDE"
     attribute = row.libvirt.attribute
     value = ((attribute, str(edit.enabled[row.id].value)),) if attribute else ()
-    inside = _nodes(edit, row.libvirt.path) if row.libvirt.path in _PLACES else ()
+    inside = _nodes(edit, name) if name in _INSIDE else ()
     return Node(name, (("state", "on"), *value), inside)
 
 
 def _children(edit: Edit, element: Element, parent: str) -> None:
     """Make the children of `<hyperv>`, or of an enlightenment in it, those that are wanted; in libvirt's order."""
-    rows, enabled = _PLACES.get(parent, {}), edit.enabled
+    rows, enabled = _INSIDE.get(parent, {}), edit.enabled
     there: dict[str, Element] = {}
     for child in element.below:
         row = rows.get(child.local)
@@ -110,11 +120,11 @@ def _existing(edit: Edit, element: Element, row: Row) -> None:
     if row.id in _PLAIN and not element.below:
         return
     place = row.libvirt
-    assert place, "only what has a place is in _PLACES"
+    assert isinstance(place, HypervElement), "only elements are in _INSIDE"
     if place.attribute:
         text, value = said.get(place.attribute), edit.enabled[row.id].value
         same = text == value or (row.kind is _NUMBER and text is not None and whole_number(text) == value)
         if not same:
             edit.editor.set(element, place.attribute, str(value))
-    if place.path in _PLACES or element.below:
-        _children(edit, element, place.path)
+    if place.name in _INSIDE or element.below:
+        _children(edit, element, place.name)

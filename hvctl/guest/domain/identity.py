@@ -1,26 +1,22 @@
 """What a domain's `<metadata>` says of the guest: its system, by libosinfo's id, and the plan that hvctl has put in."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, NamedTuple
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from hvctl.catalog import BY_ID
 from hvctl.catalog.types import Kind
-from hvctl.catalog.windows import GUESTS
-from hvctl.guest.domain.strict_reading import whole_number
+from hvctl.catalog.windows import SYSTEMS
+from hvctl.model.plan import Plan
+from hvctl.model.profile import Value
+from hvctl.text.c_numbers import whole_number
 from hvctl.text.json_fields import is_line
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hvctl.model.profile import Value
-    from hvctl.xml.source import Element
+from hvctl.xml.document import Element
 
 # Of what hvctl writes into <metadata>, where libvirt keeps one element of each namespace.
 NAMESPACE = "urn:hvctl:domain:1.0"
 LIBOSINFO = "http://libosinfo.org/xmlns/libvirt/domain/1.0"
-_WINDOWS = "http://microsoft.com/win/"
-_RELEASES = {f"{_WINDOWS}{short}": guest.id for guest in GUESTS for short in guest.libosinfo}
 
 
 class Applied(NamedTuple):
@@ -42,11 +38,29 @@ class Identity(NamedTuple):
 def read_identity(domain: Element) -> Identity:
     """What the metadata say; what cannot be understood counts as not said."""
     metadata = [child for found in domain.named("metadata") for child in found.children]
-    systems = [one.get("id") or "" for child in metadata if child.namespace == LIBOSINFO for one in child.children]
+    systems = (libosinfo_id(found) for found in domain.named("metadata"))
     system = next((one for one in systems if one and is_line(one)), None)
     plans = [plan for child in metadata if child.namespace == NAMESPACE for plan in child.children]
     applied = next((_applied(plan) for plan in plans if plan.local == "plan"), None)
-    return Identity(system, _RELEASES.get(system or ""), applied)
+    return Identity(system, SYSTEMS.get(system or ""), applied)
+
+
+def libosinfo_id(metadata: Element) -> str:
+    """The id of the operating system in libosinfo's metadata; empty where it has none."""
+    return _known(metadata, {})
+
+
+def _known(element: Element, bound: dict[str, str]) -> str:
+    """`bound` are the prefixes that are declared inside the metadata: to ask each element for its namespace costs
+    more."""
+    for child in element.below:
+        inside = {**bound, **own} if (own := child.written.declares) else bound
+        prefix, _, name = child.tag.rpartition(":")
+        if name == "os" and (inside.get(prefix) or child.namespace) == LIBOSINFO:
+            return child.get("id") or ""
+        if child.below and (found := _known(child, inside)):
+            return found
+    return ""
 
 
 def _applied(plan: Element) -> Applied | None:
@@ -62,3 +76,35 @@ def _enlightenments(plan: Element) -> Iterator[tuple[str, Value | None]]:
         if row:
             value = child.get("value")
             yield row.id, whole_number(value) if value and row.kind is Kind.NUMBER else value
+
+
+def content(plan: Plan) -> dict[str, Any]:
+    """What makes a plan the same plan: all that the guest can tell, by names that stay."""
+    return {
+        "profile": plan.profile,
+        "os": plan.os,
+        "uses": list(plan.uses),
+        "migration": str(plan.migration),
+        "machine": {"type": plan.machine.type, "hpet_option": plan.machine.hpet_option},
+        "cpu": {
+            "model": plan.cpu.model,
+            "hidden": plan.cpu.hidden,
+            "features": dict(plan.cpu.features),
+            "tsc_frequency": plan.cpu.tsc_frequency,
+        },
+        "clock": plan.clock._asdict(),
+        "enlightenments": {
+            decision.id: True if decision.value is None else decision.value for decision in plan.enabled()
+        },
+    }
+
+
+def digest(plan: Plan) -> str:
+    """`sha256:` and 64 hexadecimal digits over the plan's content."""
+    return checksum(content(plan))
+
+
+def checksum(value: Any) -> str:
+    """`sha256:` and 64 hexadecimal digits over a JSON value; the order of keys does not count."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"

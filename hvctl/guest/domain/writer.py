@@ -1,30 +1,32 @@
-"""A plan as a libvirt domain, built with lxml."""
+"""A guest as a libvirt domain."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from lxml import etree
 
-from hvctl.catalog import BY_ID
-from hvctl.catalog.cpu_features import libvirt_name
-from hvctl.guest.domain.identity import NAMESPACE
-from hvctl.model.profile import Migration
+from hvctl.catalog.cpu_models import libvirt_name
+from hvctl.catalog.placement import ClockTimer, HypervElement, HypervMode, PanicDevice
+from hvctl.errors import InputError, Problem
+from hvctl.guest.command.writer import flags
+from hvctl.guest.domain.cpu import CPU_MODES
+from hvctl.guest.domain.identity import LIBOSINFO, NAMESPACE, digest
+from hvctl.guest.plan import guest_of
+from hvctl.model.guest import HOST_MODELS, Guest, Setting, Timer
+from hvctl.model.plan import Decision, Plan
 from hvctl.xml.edit import Node
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hvctl.model.plan import Decision, Plan
+MODES = {model: mode for mode, model in CPU_MODES.items()}
+IOAPICS = {"on": "kvm", "split": "qemu"}
+_TYPES = {"tcg": "qemu"}
+_FIRMWARE = {"uefi": "efi"}
+P = TypeVar("P", HypervElement, HypervMode, ClockTimer, PanicDevice)
+# Without an offset libvirt takes this, and so does QEMU.
+_OFFSET = "utc"
 
 
 def domain(
-    plan: Plan,
-    *,
-    name: str | None = None,
-    memory_mib: int = 4096,
-    fragment: bool = False,
-    metadata: bool = False,
+    plan: Plan, *, name: str | None = None, memory_mib: int = 4096, fragment: bool = False, metadata: bool = False
 ) -> str:
     """The plan as domain XML, elements in libvirt's order.
 
@@ -38,121 +40,187 @@ def domain(
     Returns:
         The text, ending in a newline.
     """
-    root = etree.Element("domain", type="kvm")
-    if not fragment:
-        etree.SubElement(root, "name").text = name or plan.profile
-    if metadata:
-        append(etree.SubElement(root, "metadata"), metadata_node(plan))
-    if not fragment:
-        etree.SubElement(root, "memory", unit="MiB").text = str(memory_mib)
-    system = etree.SubElement(root, "os")
-    etree.SubElement(system, "type", arch="x86_64", machine=plan.machine.type).text = "hvm"
-    _features(root, plan, fragment=fragment)
-    _cpu(root, plan)
-    _clock(root, plan)
-    _devices(root, plan)
+    head = () if fragment else (Node("name", text=name or plan.profile),)
+    memory = () if fragment else (Node("memory", (("unit", "MiB"),), text=str(memory_mib)),)
+    known = (Node("metadata", children=(metadata_node(plan),)),) if metadata else ()
+    basic = () if fragment else (Node("acpi"), Node("apic"))
+    return _text((*head, *known, *memory), guest_of(plan, libvirt=True), basic)
+
+
+def fragment(guest: Guest) -> str:
+    """The elements of a domain that hold what a guest has; ends in a newline."""
+    return _text(tuple(_system(guest)), guest)
+
+
+def _text(head: tuple[Node, ...], guest: Guest, features: tuple[Node, ...] = ()) -> str:
+    kind = guest.accelerator or "kvm"
+    root = etree.Element("domain", type=_TYPES.get(kind, kind))
+    nodes = (*head, *_vcpus(guest), *_os(guest), *_features(guest, features), *_cpu(guest), *_clock(guest))
+    try:
+        for node in nodes:
+            append(root, node)
+    except ValueError as error:
+        # What a command line says can hold control characters, and halves of characters.
+        raise InputError([Problem(f"{guest.label}: the guest has a text that XML cannot hold")]) from error
+    panics = [Node("panic", (("model", place.model),)) for place, _ in _at(guest, PanicDevice)]
+    if panics:
+        append(root, Node("devices", (), tuple(panics)))
     etree.indent(root)
     return etree.tostring(root, encoding="unicode") + "\n"
 
 
 def append(parent: etree._Element, node: Node) -> None:
-    """Put a node below an element; `hvctl:` is the one prefix that nodes have here."""
+    """Put a node below an element; prefixes are those that nodes declare."""
     prefix, _, local = node.tag.rpartition(":")
-    name = f"{{{NAMESPACE}}}{local}" if prefix else local
+    space = _SPACES.get(prefix)
     attributes = {key: value for key, value in node.attributes if not key.startswith("xmlns")}
-    element = etree.SubElement(parent, name, attributes, {prefix: NAMESPACE} if prefix else None)
+    element = etree.SubElement(
+        parent, f"{{{space}}}{local}" if space else local, attributes, {prefix: space} if space else None
+    )
     element.text = node.text or None
     for child in node.children:
         append(element, child)
 
 
+_SPACES = {"hvctl": NAMESPACE, "libosinfo": LIBOSINFO}
+
+
 def metadata_node(plan: Plan) -> Node:
     """The plan's identity for `<metadata>`: name, digest, and the enlightenments that are on."""
-    from hvctl.model.digest import digest
-
     entries = tuple(
-        Node(
-            "hvctl:enlightenment",
-            (("id", one.id), *((("value", str(one.value)),) if one.value is not None else ())),
-        )
+        Node("hvctl:enlightenment", (("id", one.id), *((("value", str(one.value)),) if one.value is not None else ())))
         for one in plan.enabled()
     )
     known = Node("hvctl:plan", (("profile", plan.profile), ("digest", digest(plan))), entries)
     return Node("hvctl:guest", (("xmlns:hvctl", NAMESPACE),), (known,))
 
 
+def _system(guest: Guest) -> Iterator[Node]:
+    """The operating system, as libosinfo's element in the metadata."""
+    if guest.system:
+        known = Node("libosinfo:os", (("id", guest.system),))
+        yield Node("metadata", (), (Node("libosinfo:libosinfo", (("xmlns:libosinfo", LIBOSINFO),), (known,)),))
+
+
 def qemu_arguments(decisions: Sequence[Decision]) -> list[str]:
     """The values of QEMU's -global for some enlightenments."""
-    from hvctl.guest.command.writer import flags
-
     found = (flag.partition("=") for decision in decisions for flag in flags(decision))
     # A -global names the property as it is, with dashes.
     return [f"x86_64-cpu.{name.replace('_', '-')}={value}" for name, _, value in found]
 
 
-def _placed(plan: Plan, prefix: str) -> list[tuple[str, Decision]]:
-    """The enabled rows that libvirt writes as `timer:NAME` or `panic:MODEL`, with that name."""
+def _at(guest: Guest, kind: type[P], *, off: bool = False) -> list[tuple[P, Setting]]:
+    """The placements of one kind, with what is on there; also what is off where that is asked for."""
+    return [
+        (setting.row.libvirt, setting)
+        for setting in guest.in_order()
+        if (setting.on or off) and isinstance(setting.row.libvirt, kind)
+    ]
+
+
+def _vcpus(guest: Guest) -> Iterator[Node]:
+    if guest.most_vcpus:
+        yield Node("vcpu", (("current", str(guest.vcpus)),), text=str(guest.most_vcpus))
+    elif guest.vcpus:
+        yield Node("vcpu", text=str(guest.vcpus))
+
+
+def _os(guest: Guest) -> Iterator[Node]:
+    attributes = (("firmware", _FIRMWARE.get(guest.firmware.kind, guest.firmware.kind)),) if guest.firmware else ()
+    secure = guest.firmware.secure if guest.firmware else None
+    chosen: tuple[Node, ...] = ()
+    if secure is not None:
+        switch = Node("feature", (("enabled", "yes" if secure else "no"), ("name", "secure-boot")))
+        chosen = (Node("firmware", (), (switch,)),)
+    if guest.machine or attributes or guest.arch != Guest.arch:
+        machine = (("machine", guest.machine),) if guest.machine else ()
+        kind = Node("type", (("arch", guest.arch), *machine), (), "hvm")
+        yield Node("os", attributes, (kind, *chosen))
+
+
+def _features(guest: Guest, basic: tuple[Node, ...]) -> Iterator[Node]:
+    mode = [("mode", place.name) for place, _ in _at(guest, HypervMode)]
+    children = _elements(guest, "")
+    parts = [*basic]
+    if mode or children:
+        parts.append(Node("hyperv", tuple(mode), children))
+    if guest.hidden:
+        parts.append(Node("kvm", (), (Node("hidden", (("state", "on"),)),)))
+    if guest.irqchip in IOAPICS:
+        parts.append(Node("ioapic", (("driver", IOAPICS[guest.irqchip]),)))
+    if parts:
+        yield Node("features", (), tuple(parts))
+
+
+def _elements(guest: Guest, inside: str) -> tuple[Node, ...]:
+    """The children of `<hyperv>`, or of one of them."""
     found = []
-    for decision in plan.enabled():
-        place = BY_ID[decision.id].libvirt
-        if place and place.path.startswith(prefix):
-            found.append((place.path.removeprefix(prefix), decision))
-    return found
+    for place, setting in _at(guest, HypervElement, off=True):
+        if place.inside == inside:
+            attributes = [("state", "on" if setting.on else "off")]
+            if place.attribute and setting.on and setting.value is not None:
+                attributes.append((place.attribute, str(setting.value)))
+            found.append(Node(place.name, tuple(attributes), _elements(guest, place.name) if setting.on else ()))
+    return tuple(found)
 
 
-def _features(root: etree._Element, plan: Plan, *, fragment: bool) -> None:
-    features = etree.SubElement(root, "features")
-    if not fragment:
-        etree.SubElement(features, "acpi")
-        etree.SubElement(features, "apic")
-    hyperv = etree.SubElement(features, "hyperv")
-    for decision in plan.enabled():
-        place = BY_ID[decision.id].libvirt
-        if place is None or ":" in place.path:
-            continue
-        if place.path == "@mode":
-            hyperv.set("mode", decision.id)
-            continue
-        parent, _, child = place.path.rpartition("/")
-        above = hyperv if not parent else hyperv.find(parent)
-        assert above is not None, "resolve() has turned the surrounding element on"
-        element = etree.SubElement(above, child, state="on")
-        if place.attribute:
-            element.set(place.attribute, str(decision.value))
-    if not len(hyperv) and not hyperv.attrib:
-        features.remove(hyperv)
-    if plan.cpu.hidden:
-        etree.SubElement(etree.SubElement(features, "kvm"), "hidden", state="on")
-    if not len(features):
-        root.remove(features)
+def _cpu(guest: Guest) -> Iterator[Node]:
+    node = new_cpu(guest)
+    shape = guest.topology._asdict() if guest.topology else {}
+    said = tuple((name, str(number)) for name, number in shape.items() if number)
+    if said:
+        # In libvirt's order, after <model>.
+        models = tuple(child for child in node.children if child.tag == "model")
+        node = node._replace(children=(*models, Node("topology", said), *node.children[len(models) :]))
+    yield node
 
 
-def _cpu(root: etree._Element, plan: Plan) -> None:
-    if plan.cpu.model == "host":
-        cpu = etree.SubElement(root, "cpu", mode="host-passthrough", check="none")
-        if plan.migration is Migration.REQUIRED:
-            cpu.set("migratable", "on")
-    else:
-        cpu = etree.SubElement(root, "cpu", mode="custom", match="exact", check="none")
-        etree.SubElement(cpu, "model", fallback="forbid").text = plan.cpu.model
-    for name, on in plan.cpu.features:
-        etree.SubElement(cpu, "feature", policy="require" if on else "disable", name=libvirt_name(name))
+def new_cpu(guest: Guest) -> Node:
+    """A `<cpu>` for a guest."""
+    features = feature_nodes(guest.features)
+    # Libvirt's own way not to start a guest that lacks a CPU feature.
+    check = ("check", "full" if guest.enforce else "none")
+    if guest.cpu is None:
+        return Node("cpu", (("mode", "host-model"), check), features)
+    if guest.cpu not in HOST_MODELS:
+        model = Node("model", (("fallback", "forbid"),), (), guest.cpu)
+        return Node("cpu", (("mode", "custom"), ("match", "exact"), check), (model, *features))
+    written = not guest.migratable or "migratable" in guest.places
+    said = (("migratable", "on" if guest.migratable else "off"),) if written else ()
+    return Node("cpu", (("mode", MODES[guest.cpu]), check, *said), features)
 
 
-def _clock(root: etree._Element, plan: Plan) -> None:
-    clock = etree.SubElement(root, "clock", offset=plan.clock.offset)
-    etree.SubElement(clock, "timer", name="rtc", tickpolicy=plan.clock.rtc)
-    etree.SubElement(clock, "timer", name="pit", tickpolicy=plan.clock.pit)
-    etree.SubElement(clock, "timer", name="hpet", present="yes" if plan.clock.hpet else "no")
-    for name, _ in _placed(plan, "timer:"):
-        etree.SubElement(clock, "timer", name=name, present="yes")
-    if plan.cpu.tsc_frequency is not None:
-        etree.SubElement(clock, "timer", name="tsc", frequency=str(plan.cpu.tsc_frequency))
+def feature_nodes(features: Iterable[tuple[str, bool]]) -> tuple[Node, ...]:
+    """The `<feature>`s of a `<cpu>`."""
+    return tuple(feature_node(name, on=on) for name, on in features)
 
 
-def _devices(root: etree._Element, plan: Plan) -> None:
-    models = _placed(plan, "panic:")
-    if models:
-        devices = etree.SubElement(root, "devices")
-        for model, _ in models:
-            etree.SubElement(devices, "panic", model=model)
+def feature_node(name: str, *, on: bool) -> Node:
+    """One `<feature>`."""
+    return Node("feature", (("policy", policy(on=on)), ("name", libvirt_name(name))))
+
+
+def policy(*, on: bool) -> str:
+    """The policy of a `<feature>`."""
+    return "require" if on else "disable"
+
+
+def _ticks(timer: Timer | None) -> tuple[tuple[str, str], ...]:
+    said = (("tickpolicy", timer.policy), ("track", timer.track)) if timer else ()
+    return tuple((name, text) for name, text in said if text)
+
+
+def _clock(guest: Guest) -> Iterator[Node]:
+    timers: list[tuple[tuple[str, str], ...]] = []
+    for name in ("rtc", "pit"):
+        if said := _ticks(guest.timers.get(name)):
+            timers.append((("name", name), *said))
+    for name in ("hpet", "kvmclock"):
+        if name in guest.timers and (present := guest.timers[name].present) is not None:
+            timers.append((("name", name), ("present", "yes" if present else "no")))
+    for place, setting in _at(guest, ClockTimer, off=True):
+        timers.append((("name", place.name), ("present", "yes" if setting.on else "no")))
+    if guest.tsc_frequency is not None:
+        timers.append((("name", "tsc"), ("frequency", str(guest.tsc_frequency))))
+    if timers or guest.offset:
+        yield Node("clock", (("offset", guest.offset or _OFFSET),), tuple(Node("timer", said) for said in timers))

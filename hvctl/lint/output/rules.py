@@ -1,19 +1,22 @@
 """The rules of lint as pages: for a terminal, as JSON, as a list, as a man page."""
 
-from __future__ import annotations
-
-import json
 from collections.abc import Iterator
 from typing import Any
 
+from hvctl.guest.command.line import CommandLine
+from hvctl.guest.domain.domain import Domain
 from hvctl.lint.rule import Rule, all_rules
-from hvctl.report.wrap import paragraph
+from hvctl.report.console import paragraph
+from hvctl.text.json_document import dump
 
 
-def listing(form: str) -> str:
-    """Every rule in a line, by group; or as JSON."""
-    if form == "json":
-        return json.dumps({"format_version": 1, "rules": [as_json(rule) for rule in all_rules()]}, indent=2) + "\n"
+def listing_json() -> str:
+    """Every rule with its page, as JSON."""
+    return dump({"rules": [as_json(rule) for rule in all_rules()]})
+
+
+def listing() -> str:
+    """Every rule in a line, by group."""
     lines: list[str] = []
     group = None
     width = max(len(rule.id) for rule in all_rules())
@@ -33,7 +36,7 @@ def as_json(rule: Rule) -> dict[str, Any]:
         "severity": rule.severity.value,
         "group": rule.group.name.lower(),
         "needs": [need.value for need in rule.needs],
-        "guests": [kind.value for kind in rule.guests],
+        "guests": [kind.syntax_name for kind in (Domain, CommandLine) if issubclass(kind, rule.guests)],
         "summary": rule.summary,
         "page": rule.page,
     }

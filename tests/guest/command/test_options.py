@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hvctl.guest.command.options import FLAGS, Parameter, parameters, scan
-from hvctl.run.stdio import default_monitor, uses_stdio
+from hvctl.run.terminal import default_monitor, uses_stdio
 from tests.run.running import QEMU
 
 

@@ -1,8 +1,9 @@
-"""render.qemu: the words of the command line."""
+"""The words of the command line."""
 
 from __future__ import annotations
 
 from hvctl.guest.command.writer import arguments, cpu, escape
+from hvctl.guest.plan import guest_of
 from hvctl.model.profile import ClockChoice, CpuChoice, Migration, Profile
 from hvctl.plan.resolve import resolve
 from tests.made_hosts import made_amd_host, made_intel_host, made_qemu
@@ -32,7 +33,7 @@ def test_values_are_written_as_qemu_reads_them() -> None:
         wish("version-id", value="10.0.20348"),
     )
     profile = Profile("test", wishes=wishes, migration=Migration.NONE)
-    assert cpu(resolve(profile, (made_amd_host(),))) == (
+    assert cpu(guest_of(resolve(profile, (made_amd_host(),)))) == (
         "host,hv_spinlocks=0x1fff,hv_vendor_id=a=b;c,hv_no_nonarch_coresharing=auto,"
         "hv_version_id_major=10,hv_version_id_minor=0,hv_version_id_build=20348,"
         "hv_version_id_spack=0,hv_version_id_sbranch=0,hv_version_id_snumber=0"
@@ -42,7 +43,7 @@ def test_values_are_written_as_qemu_reads_them() -> None:
 def test_cpu_choices_come_before_the_enlightenments() -> None:
     choice = CpuChoice("Skylake-Server", hidden=True, features=(("invtsc", True), ("pcid", False)))
     profile = RELAXED._replace(cpu=choice, tsc_frequency=2_600_000_000)
-    assert cpu(resolve(profile, (made_intel_host(),))) == (
+    assert cpu(guest_of(resolve(profile, (made_intel_host(),)))) == (
         "Skylake-Server,kvm=off,invtsc=on,pcid=off,tsc-frequency=2600000000,hv_relaxed=on"
     )
 

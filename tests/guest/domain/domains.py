@@ -5,10 +5,11 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from hvctl.catalog import ROWS
+from hvctl.catalog.placement import HypervElement
 
 COMMENTS = ("<!-- ours -->", "<!-- état: ok -->", "<!-- a\n   b -->")
 STATES = st.sampled_from(["on", "off"])
-PLACES = [row.libvirt for row in ROWS if row.libvirt and ":" not in row.libvirt.path and row.libvirt.path != "@mode"]
+PLACES = [row.libvirt for row in ROWS if isinstance(row.libvirt, HypervElement)]
 TOP = [place for place in PLACES if "/" not in place.path]
 VALUES = {"retries": ["4095", "8191", "0x1fff"], "value": ["Other Vendor", "KVM"]}
 

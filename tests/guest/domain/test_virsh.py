@@ -11,7 +11,7 @@ from hvctl.guest.domain.writer import domain
 from hvctl.host.host_file import read_host
 from hvctl.plan.resolve import resolve
 from hvctl.profile.reader import load_profile
-from hvctl.profile.shipped import names
+from hvctl.profile.source import shipped_names
 from tests.paths import HOSTS
 
 HOST = HOSTS / "debian-12.json"
@@ -20,7 +20,7 @@ HOST = HOSTS / "debian-12.json"
 @pytest.mark.parametrize("fragment", [False, True])
 def test_libvirt_takes_every_shipped_profile(tmp_path: Path, fragment: bool) -> None:
     paths = []
-    for profile in names():
+    for profile in shipped_names():
         plan = resolve(load_profile(profile), (read_host(str(HOST)),), libvirt=True)
         paths.append(tmp_path / f"{profile}.xml")
         text = domain(plan, fragment=fragment)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hvctl.guest.guest import Kind
+from hvctl.guest.syntax import COMMAND_LINE, DOMAIN
 from hvctl.host.host_file import read_host
 from hvctl.lint.engine import Job, Text, choose, lint, lint_all
-from hvctl.lint.fixes import mend
-from hvctl.lint.output.text import text
+from hvctl.lint.fixes import apply_fixes
+from hvctl.lint.output import TextWriter
 from hvctl.lint.rule import Facts, all_rules
 from hvctl.model.finding import Finding, Safety
 from tests.paths import HOSTS
@@ -17,22 +17,22 @@ JOBS = [Job(choose(all_rules()), Facts(hosts), with_edits=True) for hosts in (()
 
 
 def one_input(data: bytes) -> None:
-    """Judge the bytes behind the first as the kind of text that it tells, and mend them."""
+    """Judge the bytes after the first as the kind of text that it names, and fix them."""
     if not data:
         return
-    kind, job = (Kind.DOMAIN, Kind.COMMAND_LINE)[data[0] & 1], JOBS[data[0] >> 1 & 1]
+    kind, job = (DOMAIN, COMMAND_LINE)[data[0] & 1], JOBS[data[0] >> 1 & 1]
     body = data[1:]
     result = lint(body, "x", kind, job)
-    among = [Text(OTHER, "y", Kind.DOMAIN), Text(body, "x", kind), Text(OTHER, "y", Kind.DOMAIN)]
+    among = [Text(OTHER, "y", DOMAIN), Text(body, "x", kind), Text(OTHER, "y", DOMAIN)]
     assert lint_all(among, job, many=True)[1] == result, "among many files something else is found"
     for finding in result.findings:
         _sound(finding, body)
-    assert text(result.findings, color=False).isprintable() or result.findings
+    assert TextWriter(color=False).part(result.findings).isprintable() or result.findings
     for allowed in ((Safety.SAFE,), tuple(Safety)):
-        once = mend(body, "x", kind, job, allowed)
-        assert mend(once.data, "x", kind, job, allowed).data == once.data, "a second time changes something"
+        once = apply_fixes(body, "x", kind, job, allowed)
+        assert apply_fixes(once.data, "x", kind, job, allowed).data == once.data, "a second time changes something"
         left = [one.rule for one in once.result.findings if one.fix and one.fix.edits and one.fix.safety in allowed]
-        assert not left, "something that could be mended is left"
+        assert not left, "something that could be fixed is left"
         if result.unchecked is None and not any(one.rule == "not-well-formed" for one in result.findings):
             assert not any(one.rule == "not-well-formed" for one in once.result.findings), "a fix broke the file"
 

@@ -1,12 +1,12 @@
-"""hv-no-nonarch-coresharing=on is promised, and the vCPUs are not pinned.
+"""hv-no-nonarch-coresharing is on, and the vCPUs are not pinned.
 
 ## What it does
-Finds the promise in domains in which not every vCPU is pinned to a CPU of its own, or whose CPU has no `<topology>`.
-Of a command line alone this cannot be seen.
+Finds it in domains in which not every vCPU is pinned to a CPU of its own, or whose CPU has no `<topology>`. A command
+line alone does not show this.
 
 ## Why it matters
-QEMU checks nothing, and Windows leaves out its protection between threads: a false promise opens the guest to attacks
-from one vCPU on another.
+QEMU checks nothing, and Windows leaves out its protection between threads: without pinning, one vCPU can attack
+another.
 
 ## Example
 ```xml
@@ -44,38 +44,26 @@ Unsafe: dropping it changes what the guest sees.
 - qemu:target/i386/kvm/kvm.c:1604-1609
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-
 from hvctl.catalog import roles
-from hvctl.guest.guest import Kind
-from hvctl.lint.rule import Context
-from hvctl.model.finding import Finding, Severity
+from hvctl.lint.rule import Context, Findings
+from hvctl.model.finding import Severity
 
 SEVERITY = Severity.ERROR
 ROWS = roles.PROMISES
 
 
-def check(context: Context) -> Iterator[Finding]:
-    """The promise without what keeps it."""
+def check(context: Context) -> Findings:
     guest = context.guest
     pinned = guest.pinned or (context.profile is not None and context.profile.pinned)
-    for row in roles.PROMISES:
-        entry = guest.on.get(row.id)
-        if entry is None or entry.value == "auto":
+    for setting in context.on(ROWS):
+        if setting.value == "auto":
             continue
         if guest.pinned is None and not pinned:
-            context.skip("a command line does not tell whether its vCPUs are pinned")
+            context.skip("a command line does not show whether its vCPUs are pinned")
             continue
-        lacks = "the vCPUs are not pinned" if not pinned else "" if guest.threads else "the CPU has no <topology>"
-        if lacks and not (pinned and guest.kind is Kind.COMMAND_LINE):
-            message = f"{entry.row.properties[0].name}=on is a promise, and {lacks}"
-            fix = context.drop(entry)
-            yield context.finding(
-                entry.where,
-                message,
-                "pin each vCPU, with a topology to match, or leave it out",
-                attribute=entry.attribute,
-                fix=fix,
-            )
+        threads = guest.topology is not None and guest.topology.threads
+        lacks = "the vCPUs are not pinned" if not pinned else "" if threads else "the CPU has no <topology>"
+        if lacks and not (pinned and guest.pinned is None):
+            message = f"{setting.row.properties[0].name}=on only holds when vCPUs are pinned: {lacks}"
+            fix = context.drop(setting)
+            yield context.finding(setting, message, "pin each vCPU, with a topology to match, or leave it out", fix=fix)

@@ -35,29 +35,16 @@ Unsafe: something may read the event GUEST_PANICKED.
 - qemu:qapi/run-state.json:500-552
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-
 from hvctl.catalog import roles
-from hvctl.lint.rule import Context
-from hvctl.model.finding import Finding, Severity
+from hvctl.lint.rule import Context, Findings
+from hvctl.model.finding import Severity
 
 SEVERITY = Severity.WARNING
 ROWS = roles.CRASH_REPORT
 
 
-def check(context: Context) -> Iterator[Finding]:
-    """What takes the dump away."""
-    for row in roles.CRASH_REPORT:
-        entry = context.guest.on.get(row.id)
-        if entry is not None:
-            message = f"{row.title} are on: Windows writes no crash dump of its own"
-            fix = context.drop(entry)
-            yield context.finding(
-                entry.where,
-                message,
-                "leave it out unless something reads the event",
-                attribute=entry.attribute,
-                fix=fix,
-            )
+def check(context: Context) -> Findings:
+    for setting in context.on(ROWS):
+        message = f"{setting.row.title} are on: Windows writes no crash dump of its own"
+        fix = context.drop(setting)
+        yield context.finding(setting, message, "leave it out unless something reads the event", fix=fix)

@@ -4,7 +4,7 @@
 Finds hv-enforce-cpuid and hv-syndbg.
 
 ## Why it matters
-hv-enforce-cpuid makes KVM refuse what a guest uses without being told of it; hv-syndbg opens a channel for a
+hv-enforce-cpuid makes KVM refuse what a guest uses that was not offered to it; hv-syndbg opens a channel for a
 debugger, and its state is lost in a migration.
 
 ## Example
@@ -24,23 +24,16 @@ Unsafe: dropping it changes what the guest may do.
 - qemu:docs/system/i386/hyperv.rst:215-226, 279-284, 294-295
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-
 from hvctl.catalog import roles
-from hvctl.lint.rule import Context
-from hvctl.model.finding import Finding, Severity
+from hvctl.lint.rule import Context, Findings
+from hvctl.model.finding import Severity
 
 SEVERITY = Severity.WARNING
 ROWS = roles.FROM_THE_DEBUGGER
 
 
-def check(context: Context) -> Iterator[Finding]:
-    """What is for debugging."""
-    for row in roles.FROM_THE_DEBUGGER:
-        entry = context.guest.on.get(row.id)
-        if entry is not None:
-            message = f"{row.properties[0].name} is on: it is for debugging only"
-            fix = context.drop(entry)
-            yield context.finding(entry.where, message, "leave it out", attribute=entry.attribute, fix=fix)
+def check(context: Context) -> Findings:
+    for setting in context.on(ROWS):
+        message = f"{setting.row.properties[0].name} is on: it is for debugging only"
+        fix = context.drop(setting)
+        yield context.finding(setting, message, "leave it out", fix=fix)

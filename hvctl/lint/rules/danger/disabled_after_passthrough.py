@@ -24,35 +24,27 @@ Safe: it does nothing.
 - qemus/qemu ships such a line
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-
 from hvctl.catalog import roles
-from hvctl.lint.rule import Context
-from hvctl.model.finding import Finding, Severity
+from hvctl.lint.rule import Context, Findings
+from hvctl.model.finding import Severity
 
 SEVERITY = Severity.WARNING
 ROWS = roles.EVERYTHING
 
 
-def check(context: Context) -> Iterator[Finding]:
-    """What is off and comes on all the same."""
+def check(context: Context) -> Findings:
     guest = context.guest
-    everything = next((guest.on[row.id] for row in roles.EVERYTHING if row.id in guest.on), None)
-    if everything is None:
-        return
-    for entry in guest.removals:
-        if not entry.row.in_passthrough:
+    everything = next(context.on(ROWS))
+    for setting in guest.removals:
+        if not setting.row.in_passthrough:
             continue
-        name, all_of_it = entry.row.properties[0].name, everything.row.properties[0].name
+        name, all_of_it = setting.row.properties[0].name, everything.row.properties[0].name
         message = f"{name} is turned off here, and {all_of_it} turns it on"
-        fix = context.drop(entry, safe=True)
+        fix = context.drop(setting, safe=True)
         yield context.finding(
-            entry.where,
+            setting,
             message,
             f"name what the guest should get, without {all_of_it}",
-            attribute=entry.attribute,
             fix=fix,
             related=((f"{all_of_it} is here", everything.where),),
         )

@@ -1,4 +1,4 @@
-"""An element stands inside of one that is off.
+"""An element is nested in one that is off.
 
 ## What it does
 Finds what is on inside `<stimer state='off'>` or `<tlbflush state='off'>`.
@@ -35,29 +35,22 @@ There is no fix: one of the two states is not what was meant.
 - libvirt:src/conf/domain_conf.c:16959-17006
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-
-from hvctl.guest.domain.reader import Domain
-from hvctl.guest.guest import Kind
-from hvctl.lint.rule import Context
-from hvctl.model.finding import Finding, Severity
+from hvctl.guest.domain.domain import Domain
+from hvctl.lint.rule import Context, Findings
+from hvctl.model.finding import Severity
 
 SEVERITY = Severity.INFO
-GUESTS = (Kind.DOMAIN,)
+GUESTS = (Domain,)
 
 
-def check(context: Context) -> Iterator[Finding]:
-    """What is on where nothing is read."""
-    guest = context.guest
-    assert isinstance(guest, Domain), "the rule is for domains"
+def check(context: Context) -> Findings:
+    guest = context.domain
     for outer, element in guest.unread:
         if element.get("state") == "on":
             message = f"<{element.tag}> does not count: <{outer.where.tag}> around it is off"
             yield context.finding(
                 element,
                 message,
-                f"turn <{outer.where.tag}> on, or take <{element.tag}> away",
+                f"turn <{outer.where.tag}> on, or remove <{element.tag}>",
                 related=((f"<{outer.where.tag}> is off here", outer.where),),
             )

@@ -32,24 +32,16 @@ Unsafe: the guest sees another machine.
 - qemu:docs/system/i386/hyperv.rst:132-135, 296
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-
 from hvctl.catalog import roles
-from hvctl.lint.rule import Context
-from hvctl.model.finding import Finding, Severity
+from hvctl.lint.rule import Context, Findings
+from hvctl.model.finding import Severity
 
 SEVERITY = Severity.INFO
 ROWS = roles.POINTLESS
 
 
-def check(context: Context) -> Iterator[Finding]:
-    """What is on and of no use."""
+def check(context: Context) -> Findings:
     # Beside what turns on all that the host has, it is on with or without.
-    for row in () if context.guest.has(roles.EVERYTHING) else roles.POINTLESS:
-        entry = context.guest.on.get(row.id)
-        if entry is not None:
-            message = f"{context.guest.name_of(row)} is on, and no guest gains from it"
-            fix = context.drop(entry)
-            yield context.finding(entry.where, message, "leave it out", fix=fix)
+    for setting in () if context.guest.has(roles.EVERYTHING) else context.on(ROWS):
+        message = f"{context.guest.name_of(setting.row)} is on, and no guest gains from it"
+        yield context.finding(setting.where, message, "leave it out", fix=context.drop(setting))

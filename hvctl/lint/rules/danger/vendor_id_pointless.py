@@ -34,29 +34,21 @@ Safe where the text is QEMU's default, else unsafe: the guest can read it.
 - kubevirt issue 3285
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-
 from hvctl.catalog import roles
-from hvctl.lint.rule import Context
-from hvctl.model.finding import Finding, Severity
+from hvctl.lint.rule import Context, Findings
+from hvctl.model.finding import Severity
 from hvctl.text.problems import quoted
 
 SEVERITY = Severity.INFO
 ROWS = roles.NAMES
 
 
-def check(context: Context) -> Iterator[Finding]:
-    """A text that is set."""
-    for row in roles.NAMES:
-        entry = context.guest.on.get(row.id)
-        if entry is None or entry.text is None or context.guest.has(roles.EVERYTHING):
+def check(context: Context) -> Findings:
+    for setting in context.on(ROWS):
+        if setting.text is None or context.guest.has(roles.EVERYTHING):
             continue
-        default = row.properties[0].default
-        same = entry.text == default
-        message = f"the vendor id is set to {quoted(entry.text)}" + (", which is the default" if same else "")
-        fix = context.drop(entry, safe=same)
-        yield context.finding(
-            entry.where, message, f"leave it out: the default is {default}", attribute=entry.attribute, fix=fix
-        )
+        default = setting.row.properties[0].default
+        same = setting.text == default
+        message = f"the vendor id is set to {quoted(setting.text)}" + (", which is the default" if same else "")
+        fix = context.drop(setting, safe=same)
+        yield context.finding(setting, message, f"leave it out: the default is {default}", fix=fix)

@@ -1,7 +1,7 @@
-"""The file is not XML, or not such that hvctl reads it.
+"""The file is not well-formed, or hvctl does not read such XML.
 
 ## What it does
-Tells where the parser stopped: at a tag that is not closed, a character that may not stand there, a document type
+Shows where the parser stopped: at a tag that is not closed, a character that is not allowed there, a document type
 declaration, or more than 200 elements inside each other. A quotation without an end in a shell script counts too.
 
 ## Why it matters
@@ -35,16 +35,6 @@ There is no fix.
 - POSIX, "Shell Command Language" 2.2
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-
-from hvctl.lint.rule import Context
-from hvctl.model.finding import Finding, Severity
+from hvctl.model.finding import Severity
 
 SEVERITY = Severity.ERROR
-
-
-def check(context: Context) -> Iterator[Finding]:  # noqa: ARG001 - what is read is well-formed
-    """Nothing: the engine makes the finding, where reading fails."""
-    yield from ()

@@ -33,16 +33,6 @@ There is no fix.
 - hvctl's own
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-
-from hvctl.lint.rule import Context
-from hvctl.model.finding import Finding, Severity
+from hvctl.model.finding import Severity
 
 SEVERITY = Severity.WARNING
-
-
-def check(context: Context) -> Iterator[Finding]:  # noqa: ARG001 - suppressions are not a guest's
-    """Nothing: the engine makes the findings, when all rules have been asked."""
-    yield from ()

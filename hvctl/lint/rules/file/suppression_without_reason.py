@@ -1,10 +1,10 @@
-"""A finding is suppressed, and nothing says why.
+"""A finding is suppressed without a reason.
 
 ## What it does
 Looks at `<!-- hvctl: ignore[RULE] reason -->` and at `<hvctl:ignore rule='RULE' reason='...'/>` in `<metadata>`.
 
 ## Why it matters
-Who reads the file next cannot tell whether the finding is meant so or was in the way.
+The next reader does not know whether the suppression is intended.
 
 ## Example
 ```xml
@@ -35,16 +35,6 @@ There is no fix: the reason is yours.
 - hvctl's own
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-
-from hvctl.lint.rule import Context
-from hvctl.model.finding import Finding, Severity
+from hvctl.model.finding import Severity
 
 SEVERITY = Severity.WARNING
-
-
-def check(context: Context) -> Iterator[Finding]:  # noqa: ARG001 - suppressions are not a guest's
-    """Nothing: the engine makes the findings, when all rules have been asked."""
-    yield from ()

@@ -34,30 +34,25 @@ Unsafe: dropping it changes what the guest sees, though it cannot start there wi
 - nova bug 2009280, kubevirt issue 8840, dockur/windows issues 297 and 369
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-
 from hvctl.catalog.cpu_models import VENDOR_NAMES
 from hvctl.catalog.types import Row
-from hvctl.lint.rule import Context, Fact
-from hvctl.model.finding import Finding, Severity
+from hvctl.lint.rule import Context, Fact, Findings
+from hvctl.model.finding import Severity
 from hvctl.model.host import Host
 
 SEVERITY = Severity.ERROR
 NEEDS = (Fact.HOSTS,)
 
 
-def check(context: Context) -> Iterator[Finding]:
-    """What only some processors have, and a host that is not one."""
-    for entry in context.guest.on.values():
-        reason = next((why for host in context.hosts if (why := unfit(entry.row, host))), None)
+def check(context: Context) -> Findings:
+    for setting in context.guest.on.values():
+        reason = next((why for host in context.hosts if (why := unfit(setting.row, host))), None)
         if reason:
             yield context.finding(
-                entry.where,
-                f"{context.guest.name_of(entry.row)} is on, and {reason}",
+                setting.where,
+                f"{context.guest.name_of(setting.row)} is on, and {reason}",
                 "leave it out for guests that can get there",
-                fix=context.drop(entry),
+                fix=context.drop(setting),
             )
 
 

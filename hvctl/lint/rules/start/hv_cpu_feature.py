@@ -25,59 +25,49 @@ libvirt lets it be defined, and refuses to start the guest: "unknown CPU feature
 
 ## Fix safety
 Safe: as it is, the guest does not start. One that is required moves to `<hyperv>`, where it is not there already;
-there is no fix where `<hyperv>` says otherwise.
+there is no fix where `<hyperv>` contradicts it.
 
 ## Sources
 - libvirt:src/cpu/cpu_x86.c:3441
 - observed with libvirt 9.0
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-
 from hvctl.catalog import find
+from hvctl.catalog.roles import PREFIXES
 from hvctl.catalog.types import Row
-from hvctl.guest.command.cpu_properties import PREFIXES
-from hvctl.guest.domain.reader import Domain
-from hvctl.guest.guest import Changes, Kind, Switch
-from hvctl.lint.rule import Context
-from hvctl.lint.rules.speed.recommended_missing import everywhere
-from hvctl.model.finding import Finding, Fix, Severity
+from hvctl.guest.domain.domain import Domain
+from hvctl.lint.rule import Context, Findings
+from hvctl.model.finding import Fix, Severity
+from hvctl.model.guest import Changes, Switch
 from hvctl.text.problems import quoted
 
 SEVERITY = Severity.ERROR
-GUESTS = (Kind.DOMAIN,)
+GUESTS = (Domain,)
 
 
-def check(context: Context) -> Iterator[Finding]:
-    """Every feature of the CPU that is an enlightenment."""
-    guest = context.guest
-    assert isinstance(guest, Domain), "the rule is for domains"
+def check(context: Context) -> Findings:
+    guest = context.domain
     for switch in guest.cpu_features:
         right = switch.name.replace("_", "-")
         if not right.startswith(PREFIXES):
             continue
         row = find(right)
-        instead = f"write {context.guest.syntax(row)}" if row else "leave it out"
-        message = f"libvirt knows no CPU feature {quoted(switch.name)}"
+        instead = context.write(row) if row else "leave it out"
+        message = f"libvirt has no CPU feature {quoted(switch.name)}"
         yield context.finding(switch.where, message, instead, attribute="name", fix=_fix(context, switch, row))
 
 
 def _fix(context: Context, switch: Switch, row: Row | None) -> Fix | None:
-    if context.guest.kvm is False:
+    if context.guest.kvm is False or row is None:
         return None
-    if row is None:
-        return None
-    element = context.guest.written.get(row.id)
+    element = context.guest.settings.get(row.id)
     if element is not None and element.on is not switch.on:
         return None  # one of the two is not what was meant
     wanted = switch.on and element is None
-    if wanted and not context.guest.can_turn_on(row):
+    guest = context.guest
+    if wanted and not (guest.can_turn_on(row) and guest.can_have(row) and context.supported(row)):
         return None
-    if wanted and not (context.guest.can_have(row) and everywhere(context, row)):
-        return None
-    title = f"write {context.guest.syntax(row)}" if wanted else "drop it"
+    title = context.write(row) if wanted else "drop it"
     return context.safe(title, lambda changes: _move(changes, switch, (row,) if wanted else ()))
 
 

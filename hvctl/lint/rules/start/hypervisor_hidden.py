@@ -1,10 +1,10 @@
-"""The CPU does not tell the guest that it runs on a hypervisor, and enlightenments are on.
+"""The CPU hides the hypervisor from the guest, and enlightenments are on.
 
 ## What it does
 Finds the CPU feature hypervisor that is turned off, in a guest with enlightenments.
 
 ## Why it matters
-A guest looks for Hyper-V only where CPUID leaf 1 tells of a hypervisor: without that bit it uses none of them.
+A guest looks for Hyper-V only where CPUID leaf 1 shows a hypervisor: without that bit it uses none of them.
 
 ## Example
 ```xml
@@ -38,31 +38,23 @@ Unsafe: the guest sees another machine, and programs that refuse virtual machine
 - quickemu and guides to anti-cheat programs write such a CPU
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-
-from hvctl.guest.guest import Kind
-from hvctl.lint.rule import Context
-from hvctl.model.finding import Finding, Severity
+from hvctl.guest.domain.domain import Domain
+from hvctl.lint.rule import Context, Findings
+from hvctl.model.finding import Severity
 
 SEVERITY = Severity.WARNING
 
 _BIT = "hypervisor"
 
 
-def check(context: Context) -> Iterator[Finding]:
-    """The bit that is off."""
+def check(context: Context) -> Findings:
     guest = context.guest
     switch = guest.switches.get(_BIT)
-    if switch is None or switch.on or not guest.alive:
-        return
-    element = guest.kind is Kind.DOMAIN and switch.where
-    if element and element.get("policy") == "optional":
+    if switch is None or switch.on is not False or not guest.alive:
         return
     message = f"the CPU has no {_BIT} bit: the guest does not look for its enlightenments"
     # An argument in a domain is one of two elements.
-    plain = not element or element.tag == "feature"
+    plain = not isinstance(guest, Domain) or switch.where.tag == "feature"
     fix = context.unsafe("drop it", lambda changes: changes.remove(switch.where)) if plain else None
     instead = "leave it on, or leave the enlightenments out"
     yield context.finding(switch.where, message, instead, attribute="name", fix=fix)

@@ -1,11 +1,10 @@
-"""A value in `<hyperv>`, of a timer, or of an hv- property that is none.
+"""A value in `<hyperv>`, of a timer or of an hv- property is invalid.
 
 ## What it does
 Checks states, numbers, texts and modes that are written against what libvirt and QEMU take.
 
 ## Why it matters
-libvirt refuses to define the domain, QEMU to start. libvirt's states are `on` and `off`: `yes`, `true` and `1` are
-not.
+libvirt refuses to define the domain, QEMU to start. libvirt's states are `on` and `off`: `yes`, `true` and `1` are not.
 
 ## Example
 ```xml
@@ -33,19 +32,14 @@ Safe where the word can mean one thing only; anything else is left to you.
 - qemu:qapi/qapi-util.c, qapi_bool_parse()
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-
-from hvctl.guest.guest import Mistake
-from hvctl.lint.rule import Context
-from hvctl.model.finding import Finding, Fix, Severity
+from hvctl.lint.rule import Context, Findings
+from hvctl.model.finding import Fix, Severity
+from hvctl.model.guest import Mistake
 
 SEVERITY = Severity.ERROR
 
 
-def check(context: Context) -> Iterator[Finding]:
-    """Every value that cannot be read."""
+def check(context: Context) -> Findings:
     for mistake in context.guest.mistakes:
         if mistake.kind == "value":
             yield context.finding(
@@ -57,5 +51,4 @@ def _fix(context: Context, mistake: Mistake) -> Fix | None:
     if mistake.change is None:
         return None
     name, value = mistake.change
-
-    return context.safe(f"write {name}='{value}'", lambda changes: changes.set(mistake.where, name, value))
+    return context.set(mistake.where, name, value, title=f"write {name}='{value}'", safe=True)

@@ -45,23 +45,17 @@ There is no fix: which accelerator is there is for you to say.
 - observed with QEMU 7.2 and `-accel tcg`
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-
-from hvctl.lint.rule import Context
-from hvctl.model.finding import Finding, Severity
-from hvctl.text.problems import quoted
+from hvctl.lint.rule import Context, Findings
+from hvctl.model.finding import Severity
 
 SEVERITY = Severity.ERROR
 
 
-def check(context: Context) -> Iterator[Finding]:
-    """A guest whose enlightenments do nothing."""
+def check(context: Context) -> Findings:
     guest = context.guest
     if guest.kvm is not False or not guest.alive or guest.foreign:
         return
-    kind = quoted(guest.accelerator) if guest.accelerator else "no type"
-    message = f"the guest is of {kind}, not of kvm: its enlightenments do nothing there"
-    where = guest.accelerator_where if guest.accelerator_where is not None else guest.root
-    yield context.finding(where, message, "let it run by KVM, or leave the enlightenments out", attribute="type")
+    kind = f" ({guest.accelerator})" if guest.accelerator else ""
+    message = f"the guest does not use KVM{kind}: its enlightenments do nothing"
+    instead = "use KVM, or leave the enlightenments out"
+    yield context.finding(context.place("accelerator"), message, instead, attribute="type")

@@ -37,21 +37,16 @@ Unsafe: dropping it changes what the guest sees.
 - linux:arch/x86/kvm/hyperv.c, kvm_get_hv_cpuid()
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-
-from hvctl.guest.guest import Entry
-from hvctl.lint.rule import Context, Fact
+from hvctl.lint.rule import Context, Fact, Findings
 from hvctl.lint.rules.start.evmcs_without_nested_intel import unfit
-from hvctl.model.finding import Finding, Severity
+from hvctl.model.finding import Severity
+from hvctl.model.guest import Setting
 
 SEVERITY = Severity.ERROR
 NEEDS = (Fact.HOSTS,)
 
 
-def check(context: Context) -> Iterator[Finding]:
-    """What a host lacks, with the first such host."""
+def check(context: Context) -> Findings:
     from hvctl.plan.support import NO_HYPERV
 
     guest = context.guest
@@ -63,25 +58,25 @@ def check(context: Context) -> Iterator[Finding]:
             message = f"{NO_HYPERV.reason.replace('its KVM', f'the KVM of {host.label}')}: nothing of this works there"
             yield context.finding(where, message, NO_HYPERV.remedy)
             return
-    for entry in guest.on.values():
-        yield from _lacking(context, entry)
+    for setting in guest.on.values():
+        yield from _lacking(context, setting)
 
 
-def _lacking(context: Context, entry: Entry) -> Iterator[Finding]:
+def _lacking(context: Context, setting: Setting) -> Findings:
     from hvctl.plan.support import State, support
 
     unknown = None
     for host in context.hosts:
-        if unfit(entry.row, host):
+        if unfit(setting.row, host):
             return
-        answers = support(host, entry.row, host.qemu[0] if host.qemu else None)
+        answers = support(host, setting.row, host.qemu[0] if host.qemu else None)
         for answer in (answers[0], answers[2]):
             if answer.state is State.NO:
-                message = f"{context.guest.name_of(entry.row)} is on, and {host.label} cannot give it: {answer.reason}"
-                fix = context.drop(entry)
-                yield context.finding(entry.where, message, answer.remedy, fix=fix)
+                name = context.guest.name_of(setting.row)
+                message = f"{name} is on, and {host.label} cannot give it: {answer.reason}"
+                yield context.finding(setting.where, message, answer.remedy, fix=context.drop(setting))
                 return
             if answer.state is State.UNKNOWN and unknown is None:
-                unknown = f"{host.label}: {entry.row.id}: {answer.reason}"
+                unknown = f"{host.label}: {setting.row.id}: {answer.reason}"
     if unknown:
         context.skip(unknown)

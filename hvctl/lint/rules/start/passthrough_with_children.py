@@ -1,11 +1,12 @@
-"""`<hyperv mode='passthrough'>` has enlightenments inside.
+"""Enlightenments are written beside hv-passthrough.
 
 ## What it does
-Finds elements inside a `<hyperv>` whose mode turns on all that the host has.
+Finds elements inside a `<hyperv>` whose mode turns on all that the host has, and values beside hv-passthrough.
 
 ## Why it matters
 libvirt 11.3 drops them when it reads the domain, 9.0 passes them to QEMU, which turns on everything all the same:
-what is off in there is on in the guest.
+what is off in there is on in the guest. The vendor id, the version and the spinlock retries are KVM's own, whatever
+is written.
 
 ## Example
 ```xml
@@ -31,32 +32,32 @@ Safe where all of them are on: they do nothing. Where one is off there is no fix
 - qemu:target/i386/kvm/kvm.c:1438-1494
 """
 
-from __future__ import annotations
-
 import functools
-from collections.abc import Iterator
 
 from hvctl.catalog import roles
-from hvctl.guest.domain.reader import Domain
-from hvctl.guest.guest import Changes, Kind
-from hvctl.lint.rule import Context
-from hvctl.model.finding import Finding, Severity
-from hvctl.xml.source import Element
+from hvctl.guest.domain.domain import Domain
+from hvctl.lint.rule import Context, Findings
+from hvctl.model.finding import Severity
+from hvctl.model.guest import Changes
+from hvctl.xml.document import Element
 
 SEVERITY = Severity.ERROR
-GUESTS = (Kind.DOMAIN,)
 
 
-def check(context: Context) -> Iterator[Finding]:
-    """Elements that do not count."""
+def check(context: Context) -> Findings:
     guest = context.guest
-    assert isinstance(guest, Domain), "the rule is for domains"
-    for element in guest.hyperv:
+    for setting in guest.on.values() if guest.takes_all else ():
+        if setting.argument and setting.row.overwritten:
+            name = setting.row.properties[0].name
+            message = f"{name} has no effect beside hv-passthrough: KVM's own value replaces it"
+            fix = context.drop(setting, safe=True)
+            yield context.finding(setting, message, "leave it out", severity=Severity.WARNING, fix=fix)
+    for element in guest.hyperv if isinstance(guest, Domain) else ():
         if element.get("mode") not in roles.MODES or not element.children:
             continue
         off = any(child.get("state") == "off" for child in element.walk() if child is not element)
-        message = f"<hyperv mode='{element.get('mode')}'> turns on all that the host has, whatever stands inside"
-        instead = "name what the guest should get, without the mode" if off else "take them away, or the mode"
+        message = f"<hyperv mode='{element.get('mode')}'> turns on all that the host has, whatever is inside"
+        instead = "name what the guest should get, without the mode" if off else "remove them, or the mode"
         fix = None if off else context.safe("drop them", functools.partial(_drop, element=element))
         yield context.finding(element, message, instead, attribute="mode", fix=fix)
 

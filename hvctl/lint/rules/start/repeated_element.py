@@ -29,8 +29,8 @@ libvirt takes the last one without a word, so that the guest may get what is not
 ```
 
 ## Fix safety
-Safe: the one that does not count is dropped. There is none where elements stand inside of it: libvirt reads those of
-every `<stimer>`.
+Safe: the one that does not count is dropped. There is none where it has elements inside: libvirt reads those of every
+`<stimer>`.
 
 ## Sources
 - libvirt:src/conf/domain_conf.c:16907-17055, virDomainFeaturesHyperVDefParse()
@@ -38,35 +38,29 @@ every `<stimer>`.
 - observed with libvirt 9.0
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-
-from hvctl.guest.domain.elements import named
-from hvctl.guest.domain.reader import Domain
-from hvctl.guest.guest import Entry, Kind
-from hvctl.lint.rule import Context
-from hvctl.model.finding import Finding, Fix, Severity
+from hvctl.guest.domain.domain import Domain
+from hvctl.lint.rule import Context, Findings
+from hvctl.model.finding import Fix, Severity
+from hvctl.model.guest import Setting
+from hvctl.xml.document import named
 
 SEVERITY = Severity.WARNING
-GUESTS = (Kind.DOMAIN,)
+GUESTS = (Domain,)
 
 
-def check(context: Context) -> Iterator[Finding]:
-    """Each element that a later one takes the place of."""
-    guest = context.guest
-    assert isinstance(guest, Domain), "the rule is for domains"
+def check(context: Context) -> Findings:
+    guest = context.domain
     for first, second in guest.repeated:
         tag = named(first.where.tag)
         fix = None if first.where.children else _fix(context, first)
         yield context.finding(
             first.where,
-            f"{tag} is written once more, and this one does not count",
+            f"{tag} is written again, and this one does not count",
             "write it once",
             fix=fix,
             related=((f"this {tag} counts", second.where),),
         )
 
 
-def _fix(context: Context, first: Entry) -> Fix:
+def _fix(context: Context, first: Setting) -> Fix:
     return context.safe("drop this one", lambda changes: changes.drop(first))

@@ -35,37 +35,32 @@ requires itself, is written as off, since the author may have meant that one.
 - libvirt 12.8 checks a part of it, 11.3 nothing
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-
 from hvctl.catalog import BY_ID
 from hvctl.catalog.types import Row
-from hvctl.guest.guest import Entry
-from hvctl.lint.rule import Context
+from hvctl.lint.rule import Context, Findings
 from hvctl.model.finding import Finding, Severity
+from hvctl.model.guest import Setting
 
 SEVERITY = Severity.ERROR
 
 
-def check(context: Context) -> Iterator[Finding]:
-    """What is missing of each that is on; the clock has a rule of its own."""
-    if context.guest.open or context.guest.foreign:
+def check(context: Context) -> Findings:
+    if context.is_open() or context.guest.foreign:
         return
-    for entry, needed in context.guest.lacking:
+    for setting, needed in context.guest.lacking:
         if not BY_ID[needed].reference_clock:
-            yield missing(context, entry, BY_ID[needed])
+            yield missing(context, setting, BY_ID[needed])
 
 
-def missing(context: Context, entry: Entry, needed: Row) -> Finding:
+def missing(context: Context, setting: Setting, needed: Row) -> Finding:
     """The finding about an enlightenment and what it lacks."""
     guest = context.guest
-    off = guest.written.get(needed.id)
+    off = guest.settings.get(needed.id)
     name = guest.name_of(needed)
     return context.finding(
-        entry.where,
-        f"{guest.name_of(entry.row)} is on and needs {name}, which is {'off' if off else 'not there'}",
-        f"write {guest.syntax(needed)}",
+        setting.where,
+        f"{guest.name_of(setting.row)} is on and needs {name}, which is {'off' if off else 'not there'}",
+        context.write(needed),
         fix=context.turn_on((needed,), safe=off is None and guest.can_have(needed)),
         related=((f"{name} is off here", off.where),) if off else (),
     )

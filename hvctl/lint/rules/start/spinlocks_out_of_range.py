@@ -34,14 +34,10 @@ Unsafe: the guest reads the number.
 - qemu:docs/system/i386/hyperv.rst:50-53
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-
 from hvctl.catalog import roles
-from hvctl.guest.guest import Entry
-from hvctl.lint.rule import Context
-from hvctl.model.finding import Finding, Fix, Severity
+from hvctl.catalog.placement import HypervElement
+from hvctl.lint.rule import Context, Findings
+from hvctl.model.finding import Severity
 
 SEVERITY = Severity.ERROR
 ROWS = roles.NUMBERS
@@ -50,24 +46,18 @@ ROWS = roles.NUMBERS
 _LARGEST = (1 << 32) - 1
 
 
-def check(context: Context) -> Iterator[Finding]:
-    """Numbers that libvirt refuses, or cannot write back."""
-    for row in roles.NUMBERS:
-        entry = context.guest.on.get(row.id)
-        if entry is None or entry.argument or row.libvirt is None or not isinstance(entry.value, int):
+def check(context: Context) -> Findings:
+    for setting in context.on(ROWS):
+        value, place = setting.value, setting.row.libvirt
+        if setting.argument or not isinstance(place, HypervElement) or not isinstance(value, int):
             continue
-        least, most = row.libvirt.minimum or 0, row.maximum or _LARGEST
+        least, most = place.minimum or 0, setting.row.maximum or _LARGEST
+        attribute = setting.attribute
         instead = f"write a number from {least} to {most}"
-        if not least <= entry.value <= _LARGEST:
-            message = f"{entry.attribute} of <{entry.where.tag}> is {entry.text}, and libvirt takes {least} or more"
-            number = str(least if entry.value < least else most)
-            yield context.finding(
-                entry.where, message, instead, attribute=entry.attribute, fix=_fix(context, entry, number)
-            )
-        elif entry.value > most:
-            message = f"libvirt writes {entry.text} back as a negative number, and does not read that again"
-            yield context.finding(entry.where, message, instead, attribute=entry.attribute, severity=Severity.WARNING)
-
-
-def _fix(context: Context, entry: Entry, number: str) -> Fix:
-    return context.unsafe(f"write {number}", lambda changes: changes.set(entry.where, entry.attribute, number))
+        if not least <= value <= _LARGEST:
+            message = f"{attribute} of <{setting.where.tag}> is {setting.text}, and libvirt takes {least} or more"
+            fix = context.set(setting.where, attribute, str(least if value < least else most))
+            yield context.finding(setting.where, message, instead, attribute=attribute, fix=fix)
+        elif value > most:
+            message = f"libvirt writes {setting.text} back as a negative number, and does not read that again"
+            yield context.finding(setting.where, message, instead, attribute=attribute, severity=Severity.WARNING)

@@ -35,30 +35,21 @@ Unsafe: a newer libvirt gives the guest another number than now.
 - observed with libvirt 9.0: "Missing required attribute 'retries' in element 'spinlocks'"
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-
 from hvctl.catalog import roles
-from hvctl.guest.guest import Entry, Kind
-from hvctl.lint.rule import Context
-from hvctl.model.finding import Finding, Fix, Severity
+from hvctl.guest.domain.domain import Domain
+from hvctl.lint.rule import Context, Findings
+from hvctl.model.finding import Severity
 
 SEVERITY = Severity.WARNING
-GUESTS = (Kind.DOMAIN,)
+GUESTS = (Domain,)
 ROWS = roles.NUMBERS
 
 
-def check(context: Context) -> Iterator[Finding]:
-    """What is on and lacks its number."""
-    for row in roles.NUMBERS:
-        entry = context.guest.on.get(row.id)
-        if entry is not None and not entry.argument and entry.text is None:
-            message = f"{context.guest.name_of(row)} is on, and has no {entry.attribute}"
-            instead = f"write {entry.attribute}='{roles.ADVISED_NUMBER}', or leave it out"
-            yield context.finding(entry.where, message, instead, fix=_fix(context, entry))
-
-
-def _fix(context: Context, entry: Entry) -> Fix:
+def check(context: Context) -> Findings:
     number = str(roles.ADVISED_NUMBER)
-    return context.unsafe(f"write {number}", lambda changes: changes.set(entry.where, entry.attribute, number))
+    for setting in context.on(ROWS):
+        if not setting.argument and setting.text is None:
+            message = f"{context.guest.name_of(setting.row)} is on, and has no {setting.attribute}"
+            instead = f"write {setting.attribute}='{number}', or leave it out"
+            fix = context.set(setting.where, setting.attribute, number)
+            yield context.finding(setting.where, message, instead, fix=fix)

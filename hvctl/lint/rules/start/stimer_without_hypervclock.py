@@ -4,7 +4,7 @@
 Checks that what is built on the reference clock (hv-time, libvirt's timer hypervclock) has it.
 
 ## Why it matters
-QEMU refuses to start the guest, and the element that is missing stands far from `<hyperv>`, in `<clock>`.
+QEMU refuses to start the guest, and the missing element is far from `<hyperv>`, in `<clock>`.
 
 ## Example
 ```xml
@@ -40,22 +40,17 @@ Safe where the clock is not mentioned, unsafe where it is written as absent.
 - ruzickap/packer-templates issues 149 and 154, OpenNebula/one issue 6298
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-
 from hvctl.catalog import BY_ID
-from hvctl.lint.rule import Context
+from hvctl.lint.rule import Context, Findings
 from hvctl.lint.rules.start.requirement_missing import missing
-from hvctl.model.finding import Finding, Severity
+from hvctl.model.finding import Severity
 
 SEVERITY = Severity.ERROR
 
 
-def check(context: Context) -> Iterator[Finding]:
-    """What is on and lacks the clock."""
-    if context.guest.open or context.guest.foreign:
+def check(context: Context) -> Findings:
+    if context.is_open() or context.guest.foreign:
         return
-    for entry, needed in context.guest.lacking:
+    for setting, needed in context.guest.lacking:
         if BY_ID[needed].reference_clock:
-            yield missing(context, entry, BY_ID[needed])
+            yield missing(context, setting, BY_ID[needed])

@@ -22,7 +22,7 @@ libvirt lets it be defined, and refuses to start the guest: "unknown CPU feature
 ```
 
 ## Fix safety
-Safe: as it is, the guest does not start. There is none for a switch, nor where the feature stands there twice.
+Safe: as it is, the guest does not start. There is none for a switch, nor where the feature is there twice.
 
 ## Sources
 - libvirt:src/cpu/cpu_x86.c:3441
@@ -30,25 +30,18 @@ Safe: as it is, the guest does not start. There is none for a switch, nor where 
 - observed with libvirt 9.0 and 11.3
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-
-from hvctl.catalog.cpu_features import called_otherwise, libvirt_name, unknown_to_libvirt
-from hvctl.guest.domain.reader import Domain
-from hvctl.guest.guest import Kind, Switch
-from hvctl.lint.rule import Context
-from hvctl.model.finding import Finding, Fix, Severity
+from hvctl.catalog.cpu_models import called_otherwise, libvirt_name, unknown_to_libvirt
+from hvctl.guest.domain.domain import Domain
+from hvctl.lint.rule import Context, Findings
+from hvctl.model.finding import Severity
 from hvctl.text.problems import quoted
 
 SEVERITY = Severity.ERROR
-GUESTS = (Kind.DOMAIN,)
+GUESTS = (Domain,)
 
 
-def check(context: Context) -> Iterator[Finding]:
-    """Every feature of the CPU that libvirt does not know by its name."""
-    guest = context.guest
-    assert isinstance(guest, Domain), "the rule is for domains"
+def check(context: Context) -> Findings:
+    guest = context.domain
     if not guest.cpu_features or guest.foreign:
         return
     names = [libvirt_name(one.name) for one in guest.cpu_features]
@@ -62,9 +55,7 @@ def check(context: Context) -> Iterator[Finding]:
         else:
             continue
         message = f"libvirt knows no CPU feature {quoted(switch.name)}"
-        fix = _fix(context, switch, right) if right and names.count(right) == 1 else None
+        fix = None
+        if right and names.count(right) == 1:
+            fix = context.set(switch.where, "name", right, title=f"call it {right}", safe=True)
         yield context.finding(switch.where, message, instead, attribute="name", fix=fix)
-
-
-def _fix(context: Context, switch: Switch, right: str) -> Fix:
-    return context.safe(f"call it {right}", lambda changes: changes.set(switch.where, "name", right))

@@ -34,47 +34,41 @@ Unsafe: dropping it changes what the guest sees.
 - observed with libvirt 9.0 and 11.3: "Invalid value for attribute 'mode' in element 'hyperv': 'host-model'"
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-
-from hvctl.guest.domain.hyperv import HOST_MODEL
-from hvctl.guest.guest import Kind
-from hvctl.lint.rule import Context, Fact
-from hvctl.model.finding import Finding, Severity
+from hvctl.guest.domain.domain import HOST_MODEL, Domain
+from hvctl.lint.rule import Context, Fact, Findings
+from hvctl.model.finding import Severity
 
 SEVERITY = Severity.ERROR
 NEEDS = (Fact.HOSTS,)
-GUESTS = (Kind.DOMAIN,)
+GUESTS = (Domain,)
 
 _HOST_MODEL_SINCE = (11, 9)
 
 
-def check(context: Context) -> Iterator[Finding]:
-    """What is written and a libvirt does not know, with the first such host."""
+def check(context: Context) -> Findings:
     from hvctl.plan.support import State, support
 
-    for entry in context.guest.written.values():
-        if entry.argument or entry.row.libvirt is None:
+    for setting in context.guest.settings.values():
+        if setting.argument or setting.row.libvirt is None:
             continue
         for host in context.hosts:
-            answer = support(host, entry.row, None)[3]
+            answer = support(host, setting.row, None)[3]
             if host.libvirt is not None and answer.state is State.NO:
-                message = f"the libvirt of {host.label} does not know {entry.row.libvirt.path}"
-                fix = context.drop(entry)
-                yield context.finding(entry.where, message, answer.remedy, fix=None if entry.row.takes_all else fix)
+                message = f"the libvirt of {host.label} does not know {setting.row.libvirt.path}"
+                fix = None if setting.row.takes_all else context.drop(setting)
+                yield context.finding(setting.where, message, answer.remedy, fix=fix)
                 break
-    if context.guest.mode == HOST_MODEL:
+    if isinstance(context.guest, Domain) and context.guest.mode == HOST_MODEL:
         yield from _mode(context)
 
 
-def _mode(context: Context) -> Iterator[Finding]:
+def _mode(context: Context) -> Findings:
     """The mode that libvirt chooses by, on the first host where it does not know it."""
     host = next((host for host in context.hosts if host.libvirt and _before_host_model(host.libvirt.version)), None)
     if host is not None:
         message = f"the libvirt of {host.label} does not know mode='{HOST_MODEL}'"
         remedy = f"name what the guest should get: it came with libvirt {'.'.join(map(str, _HOST_MODEL_SINCE))}"
-        yield context.finding(context.guest.mode_where, message, remedy, attribute="mode")
+        yield context.finding(context.guest.hyperv_place, message, remedy, attribute="mode")
 
 
 def _before_host_model(version: str | None) -> bool:

@@ -33,30 +33,25 @@ There is no fix: leave the element out, QEMU's default is what Windows expects.
 - qemu:target/i386/cpu.c:8041-8056
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-
 from hvctl.catalog import roles
-from hvctl.lint.rule import Context
-from hvctl.model.finding import Finding, Severity
+from hvctl.lint.rule import Context, Findings
+from hvctl.model.finding import Severity
 from hvctl.text.problems import quoted
 
 SEVERITY = Severity.ERROR
 ROWS = roles.NAMES
 
 
-def check(context: Context) -> Iterator[Finding]:
-    """Texts that do not fit."""
-    for row in roles.NAMES:
-        entry = context.guest.on.get(row.id)
-        if entry is None or entry.text is None or row.maximum is None:
+def check(context: Context) -> Findings:
+    for setting in context.on(ROWS):
+        most = setting.row.maximum
+        if setting.text is None or most is None:
             continue
-        long = len(entry.text.encode("utf-8", "surrogateescape")) > row.maximum
-        if not long and ("," not in entry.text or entry.argument):
+        long = len(setting.text.encode("utf-8", "surrogateescape")) > most
+        if not long and ("," not in setting.text or setting.argument):
             continue
-        fault = f"is longer than {row.maximum} bytes" if long else "has a comma"
-        message = f"the text {quoted(entry.text)} {fault}"
-        instead = f"write at most {row.maximum} bytes without a comma, or leave it out"
-        less = Severity.WARNING if entry.argument else None
-        yield context.finding(entry.where, message, instead, attribute=entry.attribute, severity=less)
+        fault = f"is longer than {most} bytes" if long else "has a comma"
+        message = f"the text {quoted(setting.text)} {fault}"
+        instead = f"write at most {most} bytes without a comma, or leave it out"
+        less = Severity.WARNING if setting.argument else None
+        yield context.finding(setting, message, instead, severity=less)

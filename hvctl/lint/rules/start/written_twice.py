@@ -4,7 +4,7 @@
 Compares the elements with the `-global` and `-cpu` arguments that the domain passes to QEMU.
 
 ## Why it matters
-What libvirt writes behind `-cpu` wins over a `-global`, so that this one does nothing, while a second `-cpu` throws
+What libvirt writes in `-cpu` wins over a `-global`, so that this one does nothing, while a second `-cpu` throws
 all of libvirt's away; neither is in libvirt's check before a migration.
 
 ## Example
@@ -43,39 +43,22 @@ Safe for a `-global`, which does nothing beside the element. There is none for a
 - libvirt:docs/drvqemu.rst
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-
-from hvctl.guest.domain.reader import Domain
-from hvctl.guest.guest import Kind
-from hvctl.lint.rule import Context
-from hvctl.model.finding import Finding, Severity
+from hvctl.guest.domain.domain import Domain
+from hvctl.lint.rule import Context, Findings
+from hvctl.model.finding import Severity
 
 SEVERITY = Severity.ERROR
-GUESTS = (Kind.DOMAIN,)
+GUESTS = (Domain,)
 
 
-def check(context: Context) -> Iterator[Finding]:
-    """What stands in both places."""
-    guest = context.guest
-    assert isinstance(guest, Domain), "the rule is for domains"
-    if guest.replaced is not None:
-        if any(entry.on and not entry.argument for entry in guest.written.values()):
-            message = "this -cpu throws away the CPU and the enlightenments that libvirt writes"
-            yield context.finding(guest.replaced, message, "write them as elements", attribute="value")
-        return
-    for row_id, entry in guest.arguments.items():
-        element = guest.written[row_id]
-        if element.argument or not element.on:
+def check(context: Context) -> Findings:
+    guest = context.domain
+    for row_id, setting in guest.arguments.items():
+        element = guest.settings.get(row_id)
+        if element is None or element.argument or not element.on:
             continue
-        fix = context.drop(entry, safe=True)
-        message = f"{guest.name_of(entry.row)} is written here and as an element, which wins"
+        fix = context.drop(setting, safe=True)
+        message = f"{guest.name_of(setting.row)} is written here and as an element, which wins"
         yield context.finding(
-            entry.where,
-            message,
-            "take it away",
-            attribute=entry.attribute,
-            fix=fix,
-            related=(("the element is here", element.where),),
+            setting, message, "take it away", fix=fix, related=(("the element is here", element.where),)
         )

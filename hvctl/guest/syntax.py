@@ -1,0 +1,159 @@
+"""The syntaxes that describe guests: how each is read and changed. A new platform is one more `Syntax`."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from hvctl.errors import InputError, Span
+from hvctl.guest.domain.identity import NAMESPACE
+from hvctl.guest.domain.reader import domains_in, guest_of
+from hvctl.model.guest import Changes, Guest
+from hvctl.text.shell_words import Word, place
+from hvctl.xml.document import Document, Element, named
+from hvctl.xml.reader import MARK, MOST_ELEMENTS, parse_all
+
+Lines = tuple[tuple[int, int], tuple[int, int]]
+"""The line and column where lines begin that belong together, and those after their end."""
+
+# Much that is XML and no domain begins with the one, and is passed over. In UTF-16 it counts as broken.
+_DOCTYPE, _DOMAIN = b"<!DOCTYPE", b"<domain"
+_COMMENT = re.compile(r"(?:^|[ \t;])(#[ \t]*hvctl:[^\n]*)", re.MULTILINE)
+
+
+class Remark(NamedTuple):
+    """What a text says to hvctl itself, and the lines that it is about."""
+
+    text: str
+    span: Span
+    about: Lines
+
+
+class Reading(NamedTuple):
+    """What a text holds: guests, remarks, the encoding of its edits; a note where it has no guest."""
+
+    guests: Sequence[Guest] = ()
+    remarks: Sequence[Remark] = ()
+    codec: str = "utf-8"
+    errors: str = "surrogateescape"
+    note: str = ""
+    document: Document | None = None
+
+
+Files = Iterable[tuple[bytes, str]]
+"""Whole files, each with its name for spans."""
+
+
+class Syntax(NamedTuple):
+    """One syntax. `read_all(files, many=...)` reads files, with an InputError for each that is broken; `many` says that
+    there are so many that costly imports pay. `change` makes a collection of changes to a guest of this syntax."""
+
+    name: str
+    read_all: Callable[..., Sequence[Reading | InputError]]
+    change: Callable[[Guest], Changes] | None = None
+
+
+def _read_domains(files: Files, *, many: bool = False) -> list[Reading | InputError]:
+    files = list(files)
+    documents = parse_all(files, many=many, shallow=True, most=MOST_ELEMENTS, mark=MARK)
+    return [
+        _broken(found, data) if isinstance(found, InputError) else _domains(found)
+        for found, (data, _) in zip(documents, files, strict=True)
+    ]
+
+
+def _broken(error: InputError, data: bytes) -> Reading | InputError:
+    if error.problems[0].span is not None and _DOCTYPE in data and _DOMAIN not in data:
+        return Reading(note="it has a document type declaration, and no <domain>")
+    return error
+
+
+def _domains(document: Document) -> Reading:
+    domains = domains_in(document)
+    if not domains:
+        return Reading(note=f"its root is {named(document.root.tag)}, not a domain")
+    guests = [guest_of(one) for one in domains]
+    return Reading(guests, _xml_remarks(document, domains), document.codec, "xmlcharrefreplace", document=document)
+
+
+def _xml_remarks(document: Document, domains: Sequence[Element]) -> Sequence[Remark]:
+    """Comments are about the element after them; libvirt drops them, and keeps what is in `<metadata>`."""
+    ours = NAMESPACE.encode(document.codec) in document.data
+    if not document.comments and not ours:
+        return ()
+    found = [
+        Remark(comment.text, _comment_span(document, comment.start), _lines(document, comment.element))
+        for comment in document.comments
+    ]
+    for domain in domains if ours else ():
+        found += _metadata_remarks(domain)
+    return found
+
+
+def _comment_span(document: Document, start: int) -> Span:
+    end = document.find(">", start)
+    mark = "-->"
+    while document.text(end - document.width("--"), end + document.width(">")) != mark:
+        end = document.find(">", end + document.width(">"))
+    return document.span(start, end + document.width(">"))
+
+
+def _lines(document: Document, element: Element | None) -> Lines:
+    if element is None:
+        return (0, 0), (0, 0)
+    span = document.span(element.start, element.end)
+    return (span.line, span.column), (span.end_line, span.end_column)
+
+
+def _metadata_remarks(domain: Element) -> Iterator[Remark]:
+    about = _lines(domain.document, domain)
+    for metadata in domain.named("metadata"):
+        for guest in metadata.children:
+            if guest.local != "guest" or guest.namespace != NAMESPACE:  # the second takes much longer to find out
+                continue
+            for element in guest.children:
+                if element.local == "ignore":
+                    rules, reason = element.get("rule") or "", element.get("reason") or ""
+                    yield Remark(f"{MARK} ignore[{rules}] {reason}", element.span, about)
+
+
+def _change_domain(guest: Guest) -> Changes:
+    from hvctl.guest.domain.changes import DomainChanges
+    from hvctl.guest.domain.domain import Domain
+
+    assert isinstance(guest, Domain), "each syntax changes its own guests"
+    return DomainChanges(guest)
+
+
+def _read_commands(files: Files, *, many: bool = False) -> list[Reading | InputError]:  # noqa: ARG001 - see Syntax
+    found: list[Reading | InputError] = []
+    for data, path in files:
+        try:
+            found.append(_commands(data.decode("utf-8", "surrogateescape"), path))
+        except InputError as error:
+            found.append(error)
+    return found
+
+
+def _commands(text: str, path: str) -> Reading:
+    from hvctl.guest.command.reader import read_command_lines
+
+    guests = read_command_lines(text, path)
+    if not guests:
+        return Reading(note="it holds no QEMU command line")
+    whole = ((1, 0), (text.count("\n") + 2, 0))
+    remarks = []
+    for match in _COMMENT.finditer(text):
+        span = place(text, path, Word(match[1], range(match.start(1), match.end(1) + 1)))
+        remarks.append(Remark(match[1].removeprefix("#").strip(), span, whole))
+    return Reading(guests, remarks)
+
+
+def _change_command(guest: Guest) -> Changes:
+    from hvctl.guest.command.line import CommandChanges, CommandLine
+
+    assert isinstance(guest, CommandLine), "each syntax changes its own guests"
+    return CommandChanges(guest)
+
+
+DOMAIN = Syntax("domain", _read_domains, _change_domain)
+COMMAND_LINE = Syntax("command line", _read_commands, _change_command)

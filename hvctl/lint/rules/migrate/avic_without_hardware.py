@@ -1,0 +1,53 @@
+"""avic is on, and a host has no APICv or AVIC.
+
+## What it does
+Looks at the KVM modules of the hosts: kvm_intel enable_apicv, kvm_amd avic.
+
+## Why it matters
+KVM reports the bit on all hardware; without APICv or AVIC it only takes the cheaper AutoEOI away from the guest.
+
+## Example
+```xml
+<features>
+  <hyperv>
+    <vapic state='on'/>
+    <avic state='on'/>
+  </hyperv>
+</features>
+```
+
+## Use instead
+```xml
+<features>
+  <hyperv>
+    <vapic state='on'/>
+  </hyperv>
+</features>
+```
+
+## Fix safety
+Unsafe: dropping it changes what the guest sees.
+
+## Sources
+- qemu:docs/system/i386/hyperv.rst:180-185
+- linux:arch/x86/kvm/hyperv.c:2887
+"""
+
+from hvctl.catalog import roles
+from hvctl.lint.rule import Context, Fact, Findings
+from hvctl.model.finding import Severity
+
+SEVERITY = Severity.WARNING
+ROWS = roles.HARDWARE_APIC
+NEEDS = (Fact.HOSTS,)
+
+
+def check(context: Context) -> Findings:
+    lacking = next((host for host in context.hosts if host.hardware.apicv is False), None)
+    if lacking is None:
+        return
+    for setting in context.on(ROWS):
+        name = context.guest.name_of(setting.row)
+        message = f"{name} is on, and {lacking.label} has no APICv or AVIC that is active"
+        fix = context.drop(setting)
+        yield context.finding(setting.where, message, "leave it out for guests that can get there", fix=fix)

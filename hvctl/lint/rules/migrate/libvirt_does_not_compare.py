@@ -1,0 +1,72 @@
+"""An enlightenment that libvirt does not compare before a migration, in a pool that differs in it.
+
+## What it does
+Finds what libvirt's check of the ABI leaves out (direct and extended of `<tlbflush>`), where some of the hosts can
+give it and others cannot.
+
+## Why it matters
+The migration is not stopped by libvirt, and the guest arrives with another CPUID, or does not arrive.
+
+## Example
+```xml
+<features>
+  <hyperv>
+    <vapic state='on'/>
+    <vpindex state='on'/>
+    <tlbflush state='on'>
+      <direct state='on'/>
+    </tlbflush>
+  </hyperv>
+</features>
+```
+
+## Use instead
+```xml
+<features>
+  <hyperv>
+    <vapic state='on'/>
+    <vpindex state='on'/>
+    <tlbflush state='on'/>
+  </hyperv>
+</features>
+```
+
+## Fix safety
+Unsafe: dropping it changes what the guest sees.
+
+## Sources
+- libvirt:src/conf/domain_conf.c:21319-21542, virDomainDefFeaturesCheckABIStability()
+"""
+
+from hvctl.catalog import roles
+from hvctl.catalog.types import Row
+from hvctl.guest.domain.domain import Domain
+from hvctl.lint.rule import Context, Fact, Findings
+from hvctl.model.finding import Severity
+
+SEVERITY = Severity.WARNING
+ROWS = roles.NOT_COMPARED
+NEEDS = (Fact.HOSTS,)
+GUESTS = (Domain,)
+
+
+def check(context: Context) -> Findings:
+    for setting in context.on(ROWS):
+        if setting.argument:
+            continue
+        can, cannot = _divided(context, setting.row)
+        if can and cannot:
+            message = f"{setting.row.id} is on: {can} has it, {cannot} does not, and libvirt does not compare it"
+            fix = context.drop(setting)
+            yield context.finding(setting.where, message, "leave it out where guests migrate", fix=fix)
+
+
+def _divided(context: Context, row: Row) -> tuple[str, str]:
+    """The first host that can give a row, and the first that cannot; empty where there is none."""
+    from hvctl.plan.support import State, support, verdict
+
+    found = {State.YES: "", State.NO: "", State.UNKNOWN: ""}
+    for host in context.hosts:
+        state = verdict(support(host, row, host.qemu[0] if host.qemu else None)).state
+        found[state] = found[state] or host.label
+    return found[State.YES], found[State.NO]

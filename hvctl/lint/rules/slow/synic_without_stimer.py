@@ -1,0 +1,68 @@
+"""The synthetic interrupt controller is on, and the synthetic timers are not.
+
+## What it does
+Finds the SynIC without what is built on it.
+
+## Why it matters
+The SynIC alone gains nothing, and without the timers Windows programs the RTC or HPET at a high rate even when idle:
+30 to 50 percent of a CPU.
+
+## Example
+```xml
+<features>
+  <hyperv>
+    <vapic state='on'/>
+    <vpindex state='on'/>
+    <synic state='on'/>
+  </hyperv>
+</features>
+<clock offset='localtime'>
+  <timer name='rtc' tickpolicy='catchup'/>
+  <timer name='pit' tickpolicy='delay'/>
+  <timer name='hpet' present='no'/>
+  <timer name='hypervclock' present='yes'/>
+</clock>
+```
+
+## Use instead
+```xml
+<features>
+  <hyperv>
+    <vapic state='on'/>
+    <vpindex state='on'/>
+    <synic state='on'/>
+    <stimer state='on'/>
+  </hyperv>
+</features>
+<clock offset='localtime'>
+  <timer name='rtc' tickpolicy='catchup'/>
+  <timer name='pit' tickpolicy='delay'/>
+  <timer name='hpet' present='no'/>
+  <timer name='hypervclock' present='yes'/>
+</clock>
+```
+
+## Fix safety
+Unsafe: the guest gets other timers.
+
+## Sources
+- qemu:docs/system/i386/hyperv.rst:96-105
+- nova writes it so
+"""
+
+from hvctl.catalog import roles
+from hvctl.lint.rule import Context, Findings
+from hvctl.model.finding import Severity
+
+SEVERITY = Severity.WARNING
+
+
+def check(context: Context) -> Findings:
+    guest = context.guest
+    if context.is_open() or guest.kvm is False or guest.has(roles.TIMERS):
+        return
+    wanted = roles.TIMERS[0]
+    for setting in context.on(roles.CONTROLLER):
+        message = f"{guest.name_of(setting.row)} is on, and {guest.name_of(wanted)} is not: alone it gains nothing"
+        fix = context.turn_on([row for row in (*roles.CLOCK, *roles.TIMERS) if row.id not in guest.on])
+        yield context.finding(setting.where, message, context.write(wanted), fix=fix)

@@ -1,0 +1,48 @@
+"""A Windows guest sees nothing of Hyper-V.
+
+## What it does
+Tells Windows by libosinfo's metadata; where there is none by `--profile`, by a name such as win11, or by a firmware
+with Microsoft's keys beside a clock in local time. Looks whether any enlightenment is on.
+
+## Why it matters
+Windows then reads clocks and the APIC by exits, spins on locks, and uses a third of a CPU when idle.
+
+## Example
+```xml
+<name>win11</name>
+<features>
+  <acpi/>
+</features>
+```
+
+## Use instead
+```xml
+<features>
+  <hyperv>
+    <relaxed state='on'/>
+    <vapic state='on'/>
+    <vpindex state='on'/>
+  </hyperv>
+</features>
+```
+
+## Fix safety
+There is no fix: `hvctl gen PROFILE --domain FILE` writes what your hosts can give.
+
+## Sources
+- qemu:docs/system/i386/hyperv.rst:286-315
+- truenas/middleware PR 9247, kubevirt issue 10126
+"""
+
+from hvctl.lint.rule import Context, Findings
+from hvctl.model.finding import Severity
+
+SEVERITY = Severity.WARNING
+
+
+def check(context: Context) -> Findings:
+    guest = context.guest
+    if guest.windows and not (guest.alive or guest.open) and guest.kvm is not False:
+        message = "this Windows guest has no enlightenment"
+        instead = "let `hvctl gen PROFILE` write those that your hosts can give"
+        yield context.finding(guest.root, message, instead)
