@@ -20,7 +20,7 @@ from hvctl.host.host_file import read_host
 from hvctl.model.plan import Plan
 from hvctl.plan.resolve import resolve
 from hvctl.profile.reader import load_profile
-from hvctl.xml.source import parse
+from hvctl.xml.reader import parse
 
 RUNS = 300
 LIMIT = 2.0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from hvctl.cli import hosts, run
+from hvctl import api
+from hvctl.cli import run
 from hvctl.host.host_file import read_host
 from hvctl.host.probe import probe_host
 from hvctl.model.host import Host
@@ -18,5 +19,5 @@ def stand_in(*_arguments: object, **_options: object) -> Host:
 
 
 if __name__ == "__main__":
-    hosts.this_host = stand_in
+    api.this_host = stand_in
     sys.exit(run(["launch", "windows-11", "--exec", "-q"]))

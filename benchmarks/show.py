@@ -18,6 +18,7 @@ import uuid
 from pathlib import Path
 
 from hvctl.catalog import ROWS
+from hvctl.catalog.placement import HypervElement
 from hvctl.catalog.windows import GUESTS
 from hvctl.host.libvirt_schema import read_libvirt
 
@@ -63,9 +64,8 @@ DOMAIN = """\
 
 def kind(dice: random.Random, known: tuple[str, ...]) -> dict[str, object]:
     """What the domains of one kind have in common."""
-    places = [row.libvirt for row in ROWS if row.libvirt and row.libvirt.path in known]
-    places = [place for place in places if not set(place.path) & set("/:@")]
-    chosen = [place for place in places if not place.attribute and dice.random() < 0.8]
+    places = [place for row in ROWS if isinstance(place := row.libvirt, HypervElement) and place.path in known]
+    chosen = [place for place in places if not (place.inside or place.attribute) and dice.random() < 0.8]
     return {
         "system": dice.choice([short for guest in GUESTS for short in guest.libosinfo]),
         "memory": dice.choice((4, 8, 16, 64)),

@@ -2,7 +2,7 @@
 
 Both run in turn. Where this machine's KVM has no Hyper-V emulation, QEMU's emulator runs the guest, which then sees
 none and has little to do: nearly all of that is QEMU's own start, and the ratio is not the one that is limited. That
-is measured in the testbed: `python -m tests.testbed run -- .venv/bin/python -m benchmarks.verify`.
+is measured in the testbed: `python -m tests.testbed run -- python3 -m benchmarks.verify`.
 """
 
 from __future__ import annotations

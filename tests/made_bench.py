@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hvctl.bench.tables import GROUPS, TABLES
-from hvctl.model.bench import Bench, HostState, Series
+from hvctl.bench.compare import GROUPS, TABLES
+from hvctl.bench.file import Bench, HostState, Series
 
 HOST = HostState(8, "Made EPYC", "6.12.0", "10.0.13", "tsc", "performance", 0.1, 0.0, False)
 # TSC cycles at 2.5 GHz.

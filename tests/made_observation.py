@@ -6,8 +6,8 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 
 from hvctl.catalog import ROWS
-from hvctl.model.cpuid import CpuidLeaf
-from hvctl.model.observation import (
+from hvctl.model.host import CpuidLeaf
+from hvctl.model.verification import (
     Apic,
     Call,
     Counter,

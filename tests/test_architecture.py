@@ -6,11 +6,13 @@ import ast
 import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 from hvctl.catalog import ROWS
+from hvctl.lint.rule import all_rules
 from tests.paths import ROOT
 
 PACKAGE = ROOT / "hvctl"
@@ -20,7 +22,7 @@ MAY_IMPORT = {
     "catalog": set(),
     "model": {"catalog"},
     "text": {"model", "catalog"},
-    "xml": {"model", "text"},
+    "xml": {"text"},
     "profile": {"model", "catalog", "text"},
     "plan": {"model", "catalog"},
     "host": {"model", "catalog", "text", "xml"},
@@ -28,11 +30,11 @@ MAY_IMPORT = {
     "migration": {"model", "catalog", "plan", "guest"},
     "plan_file": {"model", "catalog", "text", "xml", "plan", "host", "guest", "migration"},
     "lint": {"model", "catalog", "text", "xml", "plan", "guest", "report"},
-    "run": {"model", "catalog", "host", "guest"},
-    "libvirt": {"run"},
-    "verify": {"model", "catalog", "xml", "host", "guest", "run", "libvirt", "probe_guest"},
+    "run": {"model", "catalog", "text", "host", "guest"},
+    "libvirt": {"text", "run"},
+    "verify": {"model", "catalog", "text", "xml", "plan", "host", "guest", "run", "libvirt", "probe_guest"},
     "bench": {"model", "catalog", "text", "host", "verify", "probe_guest"},
-    "report": {"model", "catalog", "text", "profile", "plan", "guest", "verify", "bench", "lint"},
+    "report": {"model", "catalog", "text", "plan", "guest", "migration", "verify", "bench"},
 }
 PURE = ("catalog", "model", "text", "xml", "profile", "plan", "guest", "migration", "plan_file", "lint", "report")
 IMPURE_MODULES = {"os", "subprocess", "socket", "time", "asyncio", "click", "signal", "fcntl", "tempfile", "random"}
@@ -89,11 +91,37 @@ def test_import_direction(path: Path) -> None:
     assert rooms(path) <= {room(path), "errors", *allowed}
 
 
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def test_nothing_imports_the_edges() -> None:
+    """The interface and the commands are the edge: nothing else imports them."""
+    for path in MODULES:
+        if room(path) not in ("api", "cli", "__main__"):
+            assert not rooms(path) & {"api", "cli"}, path
+    assert "cli" not in rooms(PACKAGE / "api.py")
+
+
+def test_no_imports_go_round_in_a_circle() -> None:
+    """Of modules, wherever an import is: at the top, in a function, or for type checking."""
+    names = {module_name(path): path for path in MODULES}
+    graph = {
+        name: {
+            imported if imported in names else imported.rpartition(".")[0]
+            for imported in imports(path)
+            if imported.startswith("hvctl.")
+        }
+        for name, path in names.items()
+    }
+    assert len(graph) > 100
+    TopologicalSorter({name: found & names.keys() for name, found in graph.items()}).prepare()
+
+
 @pytest.mark.parametrize("path", [path for path in MODULES if room(path) in PURE], ids=lambda path: path.stem)
 def test_the_core_touches_neither_machine_nor_terminal(path: Path) -> None:
-    type_only = {"click"} if path.name == "man.py" else set()
     files = IMPURE_MODULES if path == PACKAGE / "text/files.py" else set()
-    assert not {name.split(".")[0] for name in imports(path)} & IMPURE_MODULES - type_only - files
+    assert not {name.split(".")[0] for name in imports(path)} & IMPURE_MODULES - files
 
 
 @in_every_module
@@ -116,7 +144,7 @@ THE_KERNELS_WORDS = {"host/hostfs.py": {"avic", "vendor-id"}}
 
 
 def test_man_pages_are_up_to_date(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, str(ROOT / "scripts/manpages.py"), str(tmp_path)], check=True, timeout=120)
+    subprocess.run([sys.executable, "-m", "scripts.manpages", str(tmp_path)], check=True, timeout=120, cwd=ROOT)
     for made in sorted(tmp_path.iterdir()):
         assert (ROOT / "man" / made.name).read_text() == made.read_text(), f"run `make generated`: {made.name}"
 
@@ -128,3 +156,44 @@ def test_man_pages_are_up_to_date(tmp_path: Path) -> None:
 def test_man_pages_render_without_a_warning(page: str, command: list[str]) -> None:
     done = subprocess.run([*command, str(ROOT / "man" / page)], capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout + done.stderr, done.returncode) == ("", 0)
+
+
+# Rooms that may import anything, or have no imports to check.
+FREE = {"cli", "probe_guest", "schemas"}
+DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
+    (ROOT / "docs").rglob("*.md")
+)
+each_document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+
+
+def test_the_design_describes_every_room() -> None:
+    described = re.findall(r"^\| `([a-z_]+)/` \|", (ROOT / "docs" / "design.md").read_text(), re.MULTILINE)
+    there = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert sorted(described) == sorted(there) == sorted({*MAY_IMPORT, *FREE})
+
+
+@each_document
+def test_links_lead_to_files(path: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text())
+    assert [link for link in links if "://" not in link and not (path.parent / link).exists()] == []
+
+
+@each_document
+def test_files_that_documents_name_exist(path: Path) -> None:
+    """As from the root or from hvctl/; `<rule_id>` may be anything. A user's directory is `domains/`."""
+    named = re.findall(r"`([a-z_]+/[\w./<>*-]*)`", path.read_text())
+    patterns = [re.sub(r"<[^>]+>", "*", name) for name in named if name != "domains/"]
+    assert [name for name in patterns if not any(any(base.glob(name)) for base in (ROOT, PACKAGE))] == []
+
+
+def test_every_decision_is_listed() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = re.findall(r"^\| \[\d+\]\((.+?)\)", (folder / "README.md").read_text(), re.MULTILINE)
+    assert listed == sorted(path.name for path in folder.glob("[0-9]*.md"))
+
+
+def test_the_numbers_of_rules_and_enlightenments() -> None:
+    for name in ("README.md", "CHANGELOG.md"):
+        text = (ROOT / name).read_text()
+        assert f"{len(all_rules())} rules" in text
+        assert f"all {len(ROWS)}" in text

@@ -15,7 +15,7 @@ from hvctl.guest.domain.writer import domain
 from hvctl.host.host_file import read_host
 from hvctl.plan.resolve import resolve
 from hvctl.profile.reader import load_profile
-from hvctl.profile.shipped import names
+from hvctl.profile.source import shipped_names
 from hvctl.report.plan import explanation
 from tests.paths import HOSTS
 
@@ -39,7 +39,7 @@ def outputs(profile: str, host: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("host", RECORDED)
-@pytest.mark.parametrize("profile", names())
+@pytest.mark.parametrize("profile", shipped_names())
 def test_golden(profile: str, host: str) -> None:
     for name, text in outputs(profile, host).items():
         path = FOLDER / profile / name

@@ -1,6 +1,9 @@
-"""Measurements compared: which way is faster, by how much, and whether the runs can tell at all."""
+"""Measurements compared, among each other and with older ones: which is faster, and whether the runs can tell.
 
-from __future__ import annotations
+There is one table for each question, its first row the ordinary way. The numbers are those of
+hvctl/probe_guest/bench.h. Groups are what `--only` takes; two of them are named after the catalog's rows, whose
+hypercalls they measure.
+"""
 
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
@@ -8,8 +11,98 @@ from math import comb
 from statistics import median, quantiles
 from typing import NamedTuple
 
-from hvctl.bench.tables import TABLES, Entry, Table
-from hvctl.model.bench import Bench, Series
+from hvctl.bench.file import Bench, Series
+from hvctl.catalog import ROWS
+
+
+class Entry(NamedTuple):
+    """A thing that is measured, in a guest with or without enlightenments."""
+
+    id: int
+    enlightened: bool
+    title: str
+
+
+class Table(NamedTuple):
+    """One question. With `many` it is asked for each number of vCPUs."""
+
+    group: str
+    title: str
+    entries: tuple[Entry, ...]
+    many: bool = False
+
+
+def _named_after(hypercall: str) -> str:
+    return next(row.id for row in ROWS if hypercall in row.hypercalls)
+
+
+_SEND = _named_after("HVCALL_SEND_IPI")
+_FLUSH = _named_after("HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE")
+
+# The bits of the parameter that the guest gets.
+GROUPS = {"clock": 1, "apic": 2, _FLUSH: 32, _SEND: 16, "timer": 8, "exit": 4}
+SINGLE = ("clock", "apic", "timer", "exit")
+
+TABLES = (
+    Table(
+        "clock",
+        "reading the clock",
+        (
+            Entry(0x13, False, "ACPI PM timer"),
+            Entry(0x14, False, "HPET"),
+            Entry(0x12, True, "reference counter MSR"),
+            Entry(0x11, True, "reference TSC page"),
+            Entry(0x10, False, "RDTSC alone"),
+        ),
+    ),
+    Table(
+        "apic",
+        "an interrupt to itself and its end",
+        (Entry(0x20, False, "APIC in memory"), Entry(0x21, True, "MSRs"), Entry(0x22, True, "MSR, VP assist page")),
+    ),
+    Table(
+        "apic",
+        "setting the task priority",
+        (Entry(0x23, False, "APIC in memory"), Entry(0x24, True, "MSR"), Entry(0x25, False, "CR8")),
+    ),
+    Table(
+        _FLUSH,
+        "flushing the TLBs of busy vCPUs",
+        (Entry(0x60, False, "interrupts"), Entry(0x61, True, "hypercall")),
+        many=True,
+    ),
+    Table(
+        _SEND,
+        "interrupting busy vCPUs, until all answered",
+        (Entry(0x50, False, "APIC"), Entry(0x51, True, "hypercall")),
+        many=True,
+    ),
+    Table(
+        "timer",
+        "arming a timer",
+        (
+            Entry(0x40, False, "APIC, one-shot"),
+            Entry(0x41, False, "TSC deadline"),
+            Entry(0x42, True, "synthetic timer"),
+        ),
+    ),
+    Table(
+        "exit",
+        "an exit by CPUID",
+        (Entry(0x30, False, "without enlightenments"), Entry(0x30, True, "with enlightenments")),
+    ),
+    Table(
+        "exit",
+        "an exit by reading an MSR",
+        (Entry(0x31, False, "without enlightenments"), Entry(0x31, True, "with enlightenments")),
+    ),
+)
+
+
+def mask(groups: tuple[str, ...]) -> int:
+    """The guest's parameter for these groups."""
+    return sum(GROUPS[group] for group in groups)
+
 
 # With five runs on each side, all of one below all of the other happens by chance in 2 of 252 cases; with four in 2 of
 # 70, which is no proof.
@@ -125,3 +218,63 @@ def _ways(first: int, second: int) -> list[int]:
         for place in range(i, len(ways)):
             ways[place] += ways[place - i]
     return ways
+
+
+class Change(NamedTuple):
+    """One way to do one thing, in both measurements: the median runs, in ns, or in cycles where a frequency is unknown.
+
+    `vcpus` is None where the number of vCPUs has no part in it.
+    """
+
+    title: str
+    way: str
+    enlightened: bool
+    vcpus: int | None
+    old: float
+    new: float
+    gain: Gain
+
+
+def changes(old: Bench, new: Bench) -> tuple[Change, ...]:
+    """All that both have measured, in the tables' order."""
+    scales = _scales(old, new)
+    found = []
+    for table in TABLES:
+        for entry in table.entries:
+            before, after = (_values(bench, table, entry) for bench in (old, new))
+            for vcpus in after:
+                if vcpus in before:
+                    first, second = (
+                        [cycles * scale for cycles in values[vcpus]]
+                        for values, scale in zip((before, after), scales, strict=True)
+                    )
+                    gain = compare(first, second)
+                    title = (table.title, entry.title, entry.enlightened, vcpus)
+                    found.append(Change(*title, median(first), median(second), gain))
+    return tuple(found)
+
+
+def _values(bench: Bench, table: Table, entry: Entry) -> dict[int | None, tuple[float, ...]]:
+    """The runs of one way by the number of vCPUs, where that has a part in it."""
+    found: dict[int | None, tuple[float, ...]] = {}
+    for one in bench.series:
+        if (one.id, one.enlightened) == (entry.id, entry.enlightened) and one.cycles:
+            found.setdefault(one.vcpus if table.many else None, one.cycles)
+    return found
+
+
+def differences(old: Bench, new: Bench) -> tuple[str, ...]:
+    """What else differs between the two, beside what was measured."""
+    names = {"processor": "processor", "kernel": "kernel", "qemu": "QEMU", "clocksource": "clock source"}
+    first, second = old.host._asdict(), new.host._asdict()
+    return tuple(
+        f"{name}: {first[key] or 'unknown'}, now {second[key] or 'unknown'}"
+        for key, name in {**names, "cpus": "CPUs", "governor": "CPU governor"}.items()
+        if first[key] != second[key]
+    )
+
+
+def _scales(old: Bench, new: Bench) -> tuple[float, float]:
+    if old.tsc_hz and new.tsc_hz:
+        return 1e9 / old.tsc_hz, 1e9 / new.tsc_hz
+    return 1.0, 1.0

@@ -1,14 +1,79 @@
-"""Measurements as JSON, to be kept and compared with later ones."""
+"""What the measuring guest took for things that an enlightenment makes cheaper; and as JSON, to be compared later."""
 
-from __future__ import annotations
+from statistics import median
+from typing import Any, NamedTuple
 
-from typing import Any
+from hvctl.text.files import decode
+from hvctl.text.json_document import load, read_bytes
+from hvctl.text.json_fields import FORMAT_VERSION, Fields, Form
+from hvctl.text.recognition import FileKind
 
-from hvctl.model.bench import Bench, HostState, Series
-from hvctl.text.json_document import decode, load, read_bytes
-from hvctl.text.json_fields import Fields, Form
 
-FORM = Form("measurement", 1, "measurements are written by 'hvctl bench --format json -o FILE'", 4 << 20)
+class Took(NamedTuple):
+    """One thing in one boot: its number, the operations of a batch, and the TSC cycles of each batch."""
+
+    id: int
+    operations: int
+    cycles: tuple[int, ...]
+
+    @property
+    def each(self) -> float:
+        """The cycles of one operation: the middle of the batches."""
+        return median(self.cycles) / self.operations
+
+
+class Boot(NamedTuple):
+    """One boot. `missing` is what this guest has not; `lost` answers of other vCPUs did not come in time."""
+
+    wanted: int
+    vcpus: int
+    took: tuple[Took, ...]
+    missing: tuple[int, ...] = ()
+    lost: int = 0
+
+
+class Series(NamedTuple):
+    """One thing in one kind of guest, with so many vCPUs: the cycles of an operation, one value for each run."""
+
+    id: int
+    enlightened: bool
+    vcpus: int
+    cycles: tuple[float, ...]
+
+
+class HostState(NamedTuple):
+    """What the measurements depend on beside KVM. None is unknown.
+
+    `load` is the average of the last minute at the start, `steal` the percentage of time that this host's own host
+    took from it meanwhile. `virtual` is whether this host is a virtual machine itself.
+    """
+
+    cpus: int
+    processor: str | None = None
+    kernel: str | None = None
+    qemu: str | None = None
+    clocksource: str | None = None
+    governor: str | None = None
+    load: float | None = None
+    steal: float | None = None
+    virtual: bool | None = None
+
+
+class Bench(NamedTuple):
+    """All of it. `tsc_hz` turns cycles into time, None where it is not known. `groups` are those asked for."""
+
+    guest: str
+    groups: tuple[str, ...]
+    runs: int
+    tsc_hz: int | None
+    host: HostState
+    series: tuple[Series, ...]
+    missing: tuple[int, ...] = ()
+
+
+FORM = Form(
+    "measurement", "measurements are written by 'hvctl bench --format json -o FILE'", 4 << 20, FileKind.MEASUREMENT
+)
 _KINDS = 1000
 
 
@@ -16,7 +81,7 @@ def content(bench: Bench) -> dict[str, Any]:
     """The document without what can be computed from it. Cycles are counted in thousandths, as whole numbers."""
     host = bench.host
     return {
-        "format_version": FORM.version,
+        "format_version": FORMAT_VERSION,
         "kind": FORM.name,
         "guest": bench.guest,
         "groups": list(bench.groups),
@@ -54,7 +119,7 @@ def read_bench(path: str) -> Bench:
     Raises:
         InputError: it cannot be read, or is no measurement.
     """
-    return load_bench(decode(read_bytes(path, FORM), path, FORM), path)
+    return load_bench(decode(read_bytes(path, FORM), path), path)
 
 
 def load_bench(text: str, path: str) -> Bench:

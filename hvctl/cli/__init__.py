@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import errno
 import gc
 import importlib
 import io
@@ -16,33 +15,29 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from hvctl import __version__
+from hvctl.cli.output import NO_ROOM, use_color
 
 if TYPE_CHECKING:
     # Neither `--help` nor `--version` needs it.
     from hvctl.errors import HvctlError
 
-# What `hvctl --help` says of each. The module of NAME is hvctl.cli.NAME (`-` as `_`), its `command` the click command.
+# The lines of `hvctl --help`. The module of NAME is hvctl.cli.NAME (`-` as `_`), its `command` the click command.
 COMMANDS = {
-    "check-host": "Say which enlightenments this host's kernel, hardware, QEMU and libvirt give.",
-    "pool": "Say what the hosts of a pool have in common, and which host takes away what.",
+    "check-host": "Show which enlightenments this host supports, and what prevents the others.",
+    "pool": "Show what all hosts of a pool support, and which host prevents the rest.",
     "gen": "Write the QEMU arguments or the libvirt XML for a profile.",
-    "check-migration": "Say whether a guest can move to other hosts, before it is tried.",
-    "apply": "Put a profile into a domain of a running libvirt, and take it back.",
-    "show": "Say which enlightenments the domains of a libvirt have, and which they should.",
+    "check-migration": "Check whether a guest can move to other hosts, before it is tried.",
+    "apply": "Put a profile into a domain of a running libvirt, or undo that.",
+    "show": "Show which enlightenments libvirt's domains have, and which they should have.",
     "launch": "Start a guest with QEMU and the arguments that gen writes.",
     "verify": "Boot a tiny guest, and compare what it sees with what was asked for.",
     "bench": "Measure on this host what a guest gains from its enlightenments.",
     "convert": "Translate a guest's enlightenments between QEMU, libvirt and profiles.",
     "lint": "Check domain XML and QEMU command lines beyond their schema.",
-    "explain": "Say what an enlightenment does, needs and costs.",
+    "explain": "Explain an enlightenment or a rule of lint.",
     "profile": "List, show and check profiles.",
     "schema": "Print the JSON Schema of a file format.",
 }
-
-
-# How a write fails for want of room. Errors of files that hvctl opens itself are told where they are written; one that
-# comes to `run`, and names no file, is stdout's.
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class ClosedPipeError(Exception):
@@ -78,11 +73,10 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Add a suggestion to click's message for an unknown command."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            import difflib
+            from hvctl.text.problems import did_you_mean, quoted
 
-            close = difflib.get_close_matches(args[0], COMMANDS, 1)
-            hint = f" Did you mean '{close[0]}'?" if close else ""
-            ctx.fail(f"No such command '{args[0]}'.{hint}")
+            hint = did_you_mean(args[0], COMMANDS)
+            ctx.fail(f"unknown command {quoted(args[0])}{hint and f': {hint}'}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
@@ -141,7 +135,7 @@ def run(arguments: list[str]) -> int:
         error.show()
         return error.exit_code
     except HvctlError as error:
-        return _report(error)
+        return _report(error, arguments[0])
     except (KeyboardInterrupt, click.exceptions.Abort):
         click.echo("interrupted", err=True)
         return 130
@@ -169,31 +163,11 @@ def _bug() -> int:
     return 70
 
 
-def _report(error: HvctlError) -> int:
+def _report(error: HvctlError, command: str = "") -> int:
     from hvctl.report.problems import render_error
+    from hvctl.text.recognition import MisplacedError
 
+    if isinstance(error, MisplacedError):
+        error = error.within(command)
     click.echo(render_error(error, color=use_color(sys.stderr)), err=True, nl=False, color=True)
     return error.exit_code
-
-
-def use_color(stream: object) -> bool:
-    """Whether to colour what goes to `stream`: --color decides, then NO_COLOR, FORCE_COLOR, then the terminal."""
-    context = click.get_current_context(silent=True)
-    asked = context.meta.get("hvctl.color") if context else _asked_color()
-    if asked in ("always", "never"):
-        return asked == "always"
-    if os.environ.get("NO_COLOR"):
-        return False
-    if os.environ.get("FORCE_COLOR"):
-        return True
-    return bool(getattr(stream, "isatty", bool)())
-
-
-def _asked_color() -> str | None:
-    # After an error there is no context any more; the option's value stands on the command line.
-    for word, following in zip(sys.argv, [*sys.argv[1:], ""], strict=True):
-        if word == "--":
-            break
-        if word.startswith("--color"):
-            return word.partition("=")[2] or following
-    return None

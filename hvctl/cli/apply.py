@@ -1,20 +1,20 @@
 """`hvctl apply`: put a profile into a domain of a running libvirt, and take it back."""
 
-from __future__ import annotations
-
 import sys
 from typing import NamedTuple
 
 import click
 
-from hvctl.cli.definition import definition, replace, say_when, show
-from hvctl.cli.gen_domain import Edited
-from hvctl.cli.libvirt_options import connect
-from hvctl.cli.options import common, say, say_sentence
+from hvctl import api
+from hvctl.api import Edited
+from hvctl.cli.inputs.domains import definition, edit, pool_beside, replace, say_when, show_difference
+from hvctl.cli.options import check_stdin, common, connect, host_files
+from hvctl.cli.output import say, say_sentence
 from hvctl.errors import HostError, RefusedError, UsageError
-from hvctl.guest.domain.edit_options import Options
+from hvctl.libvirt import applied as apply_state
 from hvctl.libvirt.applied import Kept
-from hvctl.libvirt.connection import DEFAULT_URI, Connection, Domain
+from hvctl.libvirt.connection import DEFAULT_URI, SECONDS, Connection, Domain, connected
+from hvctl.model.plan import EditOptions
 from hvctl.model.profile import Profile
 
 
@@ -28,13 +28,7 @@ class How(NamedTuple):
 @click.command()
 @click.argument("words", nargs=-1, metavar="[PROFILE] DOMAIN")
 @connect("The libvirt that has the domain (default: LIBVIRT_DEFAULT_URI, or qemu:///system).", default=DEFAULT_URI)
-@click.option(
-    "--host",
-    "hosts",
-    multiple=True,
-    metavar="FILE",
-    help="A host file, or a folder of them, that the guest must run on; may be repeated.",
-)
+@host_files("A host file, or a directory of them, that the guest must run on; may be repeated.")
 @click.option("--dry-run", is_flag=True, help="Print what would change; exit code 1 if anything would.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--undo", is_flag=True, help="Put back the definition that the last apply replaced.")
@@ -58,8 +52,8 @@ def command(
 ) -> int:
     """Put PROFILE into the definition of DOMAIN.
 
-    Without --host, the profile is resolved for this machine where URI means it, else for what that libvirt tells of its
-    host, which is not everything: record a remote host on itself, and give the file.
+    Without --host, the profile is resolved for this machine where URI means it, else for what that libvirt reports of
+    its host, which is incomplete: record a remote host on itself, and pass the file.
 
     The difference is shown before anything is asked or changed; passwords in it are masked. libvirt checks the new
     definition. A running domain has it when it is next started. The old definition is kept under XDG_STATE_HOME
@@ -77,17 +71,15 @@ def command(
       hvctl apply --undo win11
       hvctl apply windows-11 win11 --connect qemu+ssh://n2/system --host n2.json
     """
-    from hvctl.guest.domain.edit_options import Options
-    from hvctl.libvirt.connection import SECONDS, connected
-
-    options = Options(keep_others, qemu_commandline, metadata, force)
+    options = EditOptions(keep_others, qemu_commandline, metadata, force)
     how = How(yes, dry_run)
     profile, name = _words(words, undo=undo)
-    if undo and (hosts or options != Options()):
+    if undo and (hosts or options != EditOptions()):
         raise UsageError("--undo puts a definition back as it was: it goes with --connect, --yes and --dry-run only")
     if not (undo or yes or dry_run or sys.stdin.isatty()):
-        raise UsageError("stdin is no terminal, so nobody can be asked", "add --yes, or --dry-run to look only")
-    loaded = None if undo else _load(profile, hosts)
+        raise UsageError("cannot ask for confirmation: stdin is not a terminal", "add --yes, or --dry-run to only look")
+    check_stdin(*(() if undo else (profile, *hosts)))
+    loaded = None if undo else api.load_profile(profile)
     with connected(uri, write=True, seconds=timeout or SECONDS) as connection:
         if loaded is None:
             return _undo(connection, name, how)
@@ -102,34 +94,24 @@ def _words(words: tuple[str, ...], *, undo: bool) -> tuple[str, str]:
     raise UsageError(f"write {form}", "list the domains: hvctl show; and the profiles: hvctl profile list")
 
 
-def _load(profile: str, hosts: tuple[str, ...]) -> Profile:
-    from hvctl.cli.hosts import check_stdin
-    from hvctl.profile.reader import load_profile
-
-    check_stdin(profile, *hosts)
-    return load_profile(profile)
-
-
 def _apply(
-    connection: Connection, name: str, profile: Profile, hosts: tuple[str, ...], options: Options, how: How
+    connection: Connection, name: str, profile: Profile, hosts: tuple[str, ...], options: EditOptions, how: How
 ) -> int:
-    from hvctl.cli.gen_domain import edit
-    from hvctl.cli.libvirt_options import pool_of
-    from hvctl.cli.talk import say_plan
-    from hvctl.xml.source import parse
+    from hvctl.cli.inputs.plans import say_plan
+    from hvctl.xml.reader import parse
 
     domain = connection.domain(name)
     before = definition(connection, domain)
-    pool = pool_of(hosts, connection)
+    pool = pool_beside(hosts, connection)
     edited = edit(profile, pool, parse(before, f"{connection.uri}#{name}"), options)
     say_plan(edited.plan, explain=bool(click.get_current_context().meta.get("hvctl.verbose")))
     if edited.before == edited.after:
-        say(f"{name} is what profile {profile.name} makes of it: nothing to do")
+        say(f"{name} already matches profile {profile.name}")
         return 0
-    show(before, edited.after, name)
+    show_difference(before, edited.after, name)
     if how.dry_run:
         return 1
-    if not how.yes and not click.confirm(f"Define {name} so?", err=True):
+    if not how.yes and not click.confirm(f"Apply this change to {name}?", err=True):
         say("nothing was changed")
         return 1
     return _define(connection, domain, edited)
@@ -137,8 +119,6 @@ def _apply(
 
 def _define(connection: Connection, domain: Domain, edited: Edited) -> int:
     import shlex
-
-    from hvctl.libvirt import applied as apply_state
 
     kept = apply_state.keep(connection.uri, domain.uuid, edited.before)
     try:
@@ -150,7 +130,7 @@ def _define(connection: Connection, domain: Domain, edited: Edited) -> int:
         raise HostError(error.message, f"{kept.before} has the definition of {domain.name} as it was") from error
     _remember(connection, domain, kept)
     place = () if connection.uri == DEFAULT_URI else ("--connect", connection.uri)
-    say_sentence(f"{domain.name} is defined anew; {kept.before} has the old definition")
+    say_sentence(f"redefined {domain.name}; the previous definition is in {kept.before}")
     say(f"to go back: {shlex.join(('hvctl', 'apply', '--undo', domain.name, *place))}")
     say_when(connection, domain)
     return 0
@@ -158,8 +138,6 @@ def _define(connection: Connection, domain: Domain, edited: Edited) -> int:
 
 def _remember(connection: Connection, domain: Domain, kept: Kept) -> None:
     """Keep what libvirt has made of the new definition; without it --undo asks for --yes."""
-    from hvctl.libvirt import applied as apply_state
-
     try:
         apply_state.write(kept.after, definition(connection, connection.domain(domain.name)))
     except HostError as error:
@@ -167,8 +145,6 @@ def _remember(connection: Connection, domain: Domain, kept: Kept) -> None:
 
 
 def _undo(connection: Connection, name: str, how: How) -> int:
-    from hvctl.libvirt import applied as apply_state
-
     domain = connection.domain(name)
     kept = apply_state.newest(connection.uri, domain.uuid)
     if kept is None:
@@ -185,7 +161,7 @@ def _undo(connection: Connection, name: str, how: How) -> int:
             f"{name} was changed by someone else since hvctl did, and that would be lost",
             "see the difference with --dry-run; --yes puts the old definition back all the same",
         )
-    show(now, before, name)
+    show_difference(now, before, name)
     if how.dry_run:
         return 1
     if not ours:

@@ -1,15 +1,16 @@
 """`hvctl bench`: what enlightenments gain on this host."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 
 import click
 
-from hvctl.bench.boots import Measured, Setup
-from hvctl.cli.options import common, output_format, width
-from hvctl.model.bench import Bench
+from hvctl import api
+from hvctl.bench.file import Bench, read_bench
+from hvctl.bench.measuring import Measured, Setup, cpus, measure, state, steal, ticks
+from hvctl.cli.options import PageFormat, check_stdin, common, no_such, output_format
+from hvctl.cli.output import is_quiet, use_color, width, write_result
+from hvctl.errors import UsageError
 from hvctl.model.host import Host
 from hvctl.model.plan import Plan
 
@@ -31,9 +32,9 @@ MOST_VCPUS = 64
     help="Boots of each kind of guest.",
 )
 @click.option("--qemu", metavar="BIN", help="The QEMU binary to start (default: the first one found).")
-@click.option("--compare", "old", metavar="OLD.json", help="Say what has changed since this measurement.")
+@click.option("--compare", "old", metavar="OLD.json", help="Compare with this earlier measurement.")
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE instead of stdout.")
-@output_format("text", "json", "html")
+@output_format(PageFormat)
 @common
 def command(
     profile: str,
@@ -43,7 +44,7 @@ def command(
     qemu: str | None,
     old: str | None,
     output: str | None,
-    output_format: str,
+    output_format: PageFormat,
 ) -> int:
     """Measure on this host what a guest gains from its enlightenments.
 
@@ -66,15 +67,10 @@ def command(
       hvctl bench --format json -o today.json --compare yesterday.json
       hvctl bench --format html -o bench.html
     """
-    from hvctl.cli.files import write_result
-    from hvctl.cli.hosts import check_stdin
-
     groups = _groups(only)
     check_stdin(profile, *([old] if old else []))
     before = None
     if old:
-        from hvctl.bench.file import read_bench
-
         before = read_bench(old)
     _check_output(output)
     bench = _bench(profile, groups, vcpus, runs, qemu)
@@ -86,21 +82,17 @@ def _check_output(path: str | None) -> None:
     """Raise UsageError for a file that could not be written after minutes of measuring."""
     import os
 
-    from hvctl.errors import UsageError
-
     if path in (None, "-") or os.path.exists(path or ""):
         return
-    folder = os.path.dirname(os.path.realpath(path or ""))
-    if not os.path.isdir(folder):
-        raise UsageError(f"{path} cannot be written: there is no folder {folder}")
-    if not os.access(folder, os.W_OK):
-        raise UsageError(f"{path} cannot be written: nothing may be written in {folder}")
+    directory = os.path.dirname(os.path.realpath(path or ""))
+    if not os.path.isdir(directory):
+        raise UsageError(f"{path} cannot be written: there is no directory {directory}")
+    if not os.access(directory, os.W_OK):
+        raise UsageError(f"{path} cannot be written: no write permission in {directory}")
 
 
 def _groups(only: str | None) -> tuple[str, ...]:
-    from hvctl.bench.tables import GROUPS
-    from hvctl.cli.options import no_such
-    from hvctl.errors import UsageError
+    from hvctl.bench.compare import GROUPS
 
     if only is None:
         return tuple(GROUPS)
@@ -116,17 +108,11 @@ def _groups(only: str | None) -> tuple[str, ...]:
 
 
 def _bench(profile: str, groups: tuple[str, ...], vcpus: int | None, runs: int, qemu: str | None) -> Bench:
-    from hvctl.bench.host_state import cpus, state, steal, ticks
-    from hvctl.cli.hosts import this_host
-    from hvctl.cli.talk import refuse, say_plan
-    from hvctl.model.bench import Bench
-    from hvctl.plan.resolve import resolve
-    from hvctl.profile.reader import load_profile
+    from hvctl.cli.inputs.plans import say_plan
 
-    wanted = load_profile(profile)
-    here = this_host([qemu] if qemu else None, libvirt=False)
-    plan = resolve(wanted, (here,))
-    refuse(plan)
+    wanted = api.load_profile(profile)
+    here = api.this_host([qemu] if qemu else None, libvirt=False)
+    plan = api.check(api.resolve(wanted, (here,)))
     say_plan(plan, explain=False)
     setups = _setups(plan, here, groups, vcpus or min(cpus(), MOST_VCPUS), cpus())
     before, begin = state(here), ticks()
@@ -137,13 +123,11 @@ def _bench(profile: str, groups: tuple[str, ...], vcpus: int | None, runs: int, 
 
 def _setups(plan: Plan, here: Host, groups: tuple[str, ...], vcpus: int, cpus: int) -> list[Setup]:
     """Both kinds of guests with the vCPUs that are asked for, and for what vCPUs do to each other with more of them."""
-    from hvctl.bench.boots import Setup
-    from hvctl.bench.tables import SINGLE, mask
-    from hvctl.guest.command.writer import arguments
+    from hvctl.bench.compare import SINGLE, mask
     from hvctl.run.merge import merge, target
-    from hvctl.verify.probe_arguments import plain, with_vcpus
+    from hvctl.verify.probe_subject import plain, with_vcpus
 
-    words = merge(arguments(plan), (), target(plan, here.qemu[0], supervised=True))
+    words = merge(api.arguments(plan), (), target(plan, here.qemu[0], supervised=True))
     many = tuple(group for group in groups if group not in SINGLE)
     numbers = {vcpus: groups}
     for factor in (2, 4) if many else ():
@@ -156,26 +140,24 @@ def _setups(plan: Plan, here: Host, groups: tuple[str, ...], vcpus: int, cpus: i
 
 
 def _measure(setups: list[Setup], runs: int) -> Measured:
-    from hvctl.bench.boots import measure
-
-    quiet = bool(click.get_current_context().meta.get("hvctl.quiet"))
-    if quiet or not sys.stderr.isatty():
+    if is_quiet() or not sys.stderr.isatty():
         return measure(setups, runs, lambda: None)
     with click.progressbar(length=runs * len(setups), label="measuring", file=sys.stderr) as bar:
         step: Callable[[], None] = lambda: bar.update(1)  # noqa: E731 - a bound argument
         return measure(setups, runs, step)
 
 
-def _text(bench: Bench, before: Bench | None, form: str, *, color: bool) -> str:
-    if form == "json":
-        from hvctl.report.bench_json import bench_json
+def _text(bench: Bench, before: Bench | None, form: PageFormat, *, color: bool) -> str:
+    match form:
+        case PageFormat.TEXT:
+            from hvctl.report.bench import bench_text
 
-        return bench_json(bench, before)
-    if form == "html":
-        from hvctl.report.bench_html import bench_html
+            return bench_text(bench, before, width=width(), color=color and use_color(sys.stdout))
+        case PageFormat.JSON:
+            from hvctl.report.bench import bench_json
 
-        return bench_html(bench, before)
-    from hvctl.cli import use_color
-    from hvctl.report.bench import bench_text
+            return bench_json(bench, before)
+        case PageFormat.HTML:
+            from hvctl.report.bench import bench_html
 
-    return bench_text(bench, before, width=width(), color=color and use_color(sys.stdout))
+            return bench_html(bench, before)

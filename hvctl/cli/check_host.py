@@ -1,16 +1,15 @@
 """`hvctl check-host`: what this host's kernel, hardware, QEMU and libvirt give."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from hvctl.cli.libvirt_options import connect, only_with_connect
-from hvctl.cli.options import common, output_format, width
-from hvctl.errors import HostError
+from hvctl import api
+from hvctl.cli.options import Format, common, connect, only_with_connect, output_format
+from hvctl.cli.output import spinner, use_color, width, write_result
+from hvctl.errors import HostError, InputError, UsageError
 from hvctl.model.host import Host
 from hvctl.model.plan import Plan
 from hvctl.model.profile import Profile
@@ -21,10 +20,10 @@ from hvctl.model.profile import Profile
 @click.option("--qemu", "binaries", multiple=True, metavar="BIN", help="A QEMU binary to ask; may be repeated.")
 @click.option("--no-qemu", is_flag=True, help="Do not ask any QEMU.")
 @click.option("--record", metavar="FILE", help="Write the facts to a host file, for 'hvctl gen --host FILE'.")
-@click.option("--name", metavar="NAME", help="How the host is called in messages and in the host file.")
+@click.option("--name", metavar="NAME", help="Name of the host in messages and in the host file.")
 @click.option("--root", metavar="DIR", help="Take /dev, /proc, /sys and libvirt's schema from below DIR.")
 @connect("Ask the libvirt at URI about its host instead of this machine.")
-@output_format("text", "json")
+@output_format(Format)
 @common
 def command(
     profiles: tuple[str, ...],
@@ -35,15 +34,15 @@ def command(
     root: str | None,
     uri: str | None,
     timeout: float | None,
-    output_format: str,
+    output_format: Format,
 ) -> int:
-    """Say which enlightenments this host gives, layer by layer.
+    """Show which enlightenments this host supports, layer by layer.
 
-    With PROFILEs (shipped names or files), also say whether each of them can be had here. Needs no root, but access
-    to /dev/kvm.
+    With PROFILEs (shipped names or files), also check whether this host supports each of them. Needs access to
+    /dev/kvm, not root.
 
-    With --connect a libvirt is asked instead, also of another host (qemu+ssh://, qemu+tls://, ...). Its domain
-    capabilities do not tell everything: what they leave out is unknown, and never guessed.
+    With --connect a libvirt is asked instead, also one on another host (qemu+ssh://, qemu+tls://, ...). Its domain
+    capabilities are incomplete: what they leave out is reported as unknown, never guessed.
 
     \b
     Examples:
@@ -52,8 +51,6 @@ def command(
       hvctl check-host --record node1.json --name node1
       hvctl check-host --connect qemu+ssh://root@node2/system
     """
-    from hvctl.errors import HostError, UsageError
-
     if binaries and no_qemu:
         raise UsageError("--qemu and --no-qemu do not go together")
     if profiles and no_qemu:
@@ -68,7 +65,7 @@ def command(
     host = _ask(uri, timeout, name) if uri else _probe(root, binaries, name, with_qemu=not no_qemu)
     if record:
         _record(host, record)
-    plans = _resolve(wanted, host) if host.kvm.hyperv and host.qemu else []
+    plans = [api.resolve(profile, (host,)) for profile in wanted] if host.kvm.hyperv and host.qemu else []
     if record != "-":
         click.echo(_report(host, plans, output_format), nl=False, color=True)
     if not host.kvm.hyperv:
@@ -80,16 +77,11 @@ def command(
 
 def _load(names: Sequence[str]) -> list[Profile]:
     """All profiles, or every mistake in all of them."""
-    if not names:
-        return []
-    from hvctl.errors import InputError
-    from hvctl.profile.reader import load_profile
-
     loaded = []
     errors = []
     for name in names:
         try:
-            loaded.append(load_profile(name))
+            loaded.append(api.load_profile(name))
         except InputError as error:
             errors.append(error)
     if errors:
@@ -98,29 +90,21 @@ def _load(names: Sequence[str]) -> list[Profile]:
 
 
 def _probe(root: str | None, binaries: Sequence[str], name: str | None, *, with_qemu: bool) -> Host:
-    from hvctl.cli.spinner import spinner
     from hvctl.host.probe import probe_host
 
-    quiet = not with_qemu or bool(click.get_current_context().meta.get("hvctl.quiet"))
-    with spinner("asking QEMU", sys.stderr, quiet=quiet):
+    with spinner("asking QEMU", sys.stderr, quiet=not with_qemu):
         return probe_host(root, list(binaries) or None, with_qemu=with_qemu, name=name)
 
 
 def _ask(uri: str, timeout: float | None, name: str | None) -> Host:
-    from hvctl.cli.libvirt_options import libvirt_host
-    from hvctl.cli.spinner import spinner
+    from hvctl.cli.inputs.domains import libvirt_host
     from hvctl.libvirt.connection import SECONDS, connected
 
-    quiet = bool(click.get_current_context().meta.get("hvctl.quiet"))
-    with (
-        spinner("asking libvirt", sys.stderr, quiet=quiet),
-        connected(uri, write=True, seconds=timeout or SECONDS) as connection,
-    ):
+    with spinner("asking libvirt", sys.stderr), connected(uri, write=True, seconds=timeout or SECONDS) as connection:
         return libvirt_host(connection, name)
 
 
 def _no_hyperv(host: Host) -> HostError:
-    from hvctl.errors import HostError
     from hvctl.host.kvm import NO_HYPERV
 
     if host.kvm.hyperv is False:
@@ -132,32 +116,24 @@ def _no_hyperv(host: Host) -> HostError:
 
 
 def _record(host: Host, path: str) -> None:
-    from hvctl.cli.files import write_result
     from hvctl.host.host_file import dump_host
 
     write_result(dump_host(host), path)
 
 
-def _resolve(profiles: Sequence[Profile], host: Host) -> list[Plan]:
-    if not profiles:
-        return []
-    from hvctl.plan.resolve import resolve
-
-    return [resolve(profile, (host,)) for profile in profiles]
-
-
-def _report(host: Host, plans: Sequence[Plan], form: str) -> str:
+def _report(host: Host, plans: Sequence[Plan], form: Format) -> str:
     from hvctl.report import host as report
 
-    if form == "json":
-        from hvctl.host.host_file import host_json
+    match form:
+        case Format.TEXT:
+            columns = width()
+            text = report.host_text(host, width=columns, color=use_color(sys.stdout))
+            return text + "".join(_plan_text(plan, columns) for plan in plans)
+        case Format.JSON:
+            from hvctl.host.host_file import host_json
+            from hvctl.text.json_document import dump
 
-        return report.dump(report.host_json(host, host_json(host), [_plan_json(plan) for plan in plans]))
-    from hvctl.cli import use_color
-
-    columns = width()
-    text = report.host_text(host, width=columns, color=use_color(sys.stdout))
-    return text + "".join(_plan_text(plan, columns) for plan in plans)
+            return dump(report.host_json(host, host_json(host), [_plan_json(plan) for plan in plans]))
 
 
 def _plan_json(plan: Plan) -> dict[str, Any]:

@@ -1,18 +1,19 @@
 """`hvctl check-migration`: may this guest move to these hosts?"""
 
-from __future__ import annotations
-
 import sys
 
 import click
 
-from hvctl.cli.guests import Named
-from hvctl.cli.hosts import check_stdin, read_hosts, this_host
-from hvctl.cli.options import common, output_format, width
+from hvctl import api
+from hvctl.api import Described
+from hvctl.cli.inputs.hosts import read_hosts
+from hvctl.cli.options import Format, check_stdin, common, output_format
+from hvctl.cli.output import use_color, width
 from hvctl.errors import UsageError
+from hvctl.guest.plan import guest_of
+from hvctl.migration.differences import Answer, Move
 from hvctl.model.guest import Guest
 from hvctl.model.host import Host
-from hvctl.model.migration import Move
 
 
 @click.command()
@@ -24,11 +25,11 @@ from hvctl.model.migration import Move
     multiple=True,
     required=True,
     metavar="HOST",
-    help="A host file to move to, or a folder of them; may be repeated.",
+    help="A host file to move to, or a directory of them; may be repeated.",
 )
-@click.option("--incoming", metavar="GUEST", help="What waits on the targets, if it is configured otherwise.")
+@click.option("--incoming", metavar="GUEST", help="The guest that waits on the targets, if configured differently.")
 @click.option("--all-names", is_flag=True, help="Name every target, not only the first 20 with the same verdict.")
-@output_format("text", "json")
+@output_format(Format)
 @common
 def command(
     guest: str,
@@ -36,18 +37,18 @@ def command(
     targets: tuple[str, ...],
     incoming: str | None,
     all_names: bool,
-    output_format: str,
+    output_format: Format,
 ) -> int:
-    """Say whether a guest can move to other hosts, before the migration is tried.
+    """Check whether a guest can move to other hosts, before the migration is tried.
 
-    GUEST is a profile (as gen resolves it for the source), a locked plan, a libvirt domain's XML, a QEMU command line,
+    GUEST is a profile (as gen resolves it for the source), a plan file, a libvirt domain's XML, a QEMU command line,
     `-` for one of these on stdin, the QMP socket or the process id of a running QEMU, or URI#DOMAIN of a libvirt.
 
     QEMU itself compares nothing: a migration can fail with the source going on, lose the guest, or succeed and change
-    the CPUID that the running guest relies on. Each reason says which of these it leads to.
+    the CPUID that the running guest relies on. Each reason names its effect.
 
     \b
-    Exit codes: 0 every target works; 1 one does not, or it cannot be told;
+    Exit codes: 0 every target works; 1 one does not, or it is not known;
     2 a wrong GUEST or host file; 3 the guest cannot be asked.
 
     \b
@@ -57,23 +58,23 @@ def command(
       hvctl check-migration 4711 --to b.json
       hvctl check-migration qemu:///system#win11 --to b.json
     """
-    from hvctl.cli.guests import find_guest
-    from hvctl.migration.verdict import judge_pool
-    from hvctl.model.migration import Answer, Journey
+    from hvctl.cli.inputs.guests import find_guest
 
     check_stdin(guest, *(word for word in (source, incoming) if word), *targets)
     named = find_guest(guest)
     waiting = find_guest(incoming) if incoming else None
     pool = read_hosts(targets)
     here = _source(named, source)
-    journey = Journey(_configured(named, here), here, _configured(waiting, here) if waiting else None)
-    moves = judge_pool(journey, pool)
-    _print(journey.guest, here, moves, output_format, all_names=all_names)
+    configured = _configured(named, here)
+    moves = api.judge_migration(configured, here, pool, _configured(waiting, here) if waiting else None)
+    color = use_color(sys.stdout)
+    text = _text(configured, here, moves, output_format, color=color, all_names=all_names)
+    click.echo(text, nl=False, color=color or None)
     return 0 if all(move.answer is Answer.YES for move in moves) else 1
 
 
-def _source(named: Named, path: str | None) -> Host:
-    """Where the guest runs: the named host; that of a locked plan; this machine."""
+def _source(named: Described, path: str | None) -> Host:
+    """Where the guest runs: the named host; that of a plan file; this machine."""
     if path is not None:
         hosts = tuple(read_hosts([path]).hosts())
         if len(hosts) > 1:
@@ -83,33 +84,24 @@ def _source(named: Named, path: str | None) -> Host:
         from hvctl.plan_file.locking import LABEL
 
         return named.lock.pool[0]._replace(name=LABEL)
-    return this_host(option="--from")
+    return api.this_host(option="--from")
 
 
-def _configured(named: Named, here: Host) -> Guest:
+def _configured(named: Described, here: Host) -> Guest:
     """The guest; of a profile the one that gen makes of it on the source."""
     if named.guest:
         return named.guest
-    from hvctl.cli.talk import refuse
-    from hvctl.guest.plan import guest_of
-    from hvctl.plan.resolve import resolve
-
     assert named.profile is not None
-    plan = resolve(named.profile, (here,))
-    refuse(plan)
-    return guest_of(plan)
+    return guest_of(api.check(api.resolve(named.profile, (here,))))
 
 
-def _print(guest: Guest, here: Host, moves: tuple[Move, ...], form: str, *, all_names: bool) -> None:
+def _text(guest: Guest, here: Host, moves: tuple[Move, ...], form: Format, *, color: bool, all_names: bool) -> str:
     from hvctl.report import migration as report
 
-    if form == "json":
-        from hvctl.report.plan import dump
+    match form:
+        case Format.TEXT:
+            return report.moves_text(guest.label, here.label, moves, width=width(), color=color, all_names=all_names)
+        case Format.JSON:
+            from hvctl.text.json_document import dump
 
-        click.echo(dump(report.moves_json(guest.label, here.label, moves)), nl=False)
-        return
-    from hvctl.cli import use_color
-
-    color = use_color(sys.stdout)
-    text = report.moves_text(guest.label, here.label, moves, width=width(), color=color, all_names=all_names)
-    click.echo(text, nl=False, color=color or None)
+            return dump(report.moves_json(guest.label, here.label, moves))

@@ -1,18 +1,29 @@
 """`hvctl gen`: the QEMU arguments or the libvirt XML for a profile."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import click
 
-from hvctl.cli.gen_domain import Target
-from hvctl.cli.gen_plan import MEMORY_MIB, NO_PROFILE, Wanted, check_lock, pool_of, resolved, unlocked, write_lock
-from hvctl.cli.hosts import check_stdin
-from hvctl.cli.options import check_name, common, output_format
+from hvctl import api
+from hvctl.cli.inputs.hosts import pool_of
+from hvctl.cli.inputs.plans import NO_PROFILE, Wanted, check_lock, resolved, say_plan, unlocked, write_lock
+from hvctl.cli.options import Format, check_name, check_stdin, common, output_format
+from hvctl.cli.output import write_result
 from hvctl.errors import UsageError
+from hvctl.model.plan import EditOptions
 
 MOST_MEMORY_MIB = 16 << 20  # 16 TiB
+
+
+class Target(NamedTuple):
+    """A domain file and where the edited one goes."""
+
+    path: str
+    output: str | None
+    in_place: bool
+    diff: bool
+    options: EditOptions
 
 
 @click.command()
@@ -25,7 +36,7 @@ MOST_MEMORY_MIB = 16 << 20  # 16 TiB
     "hosts",
     multiple=True,
     metavar="FILE",
-    help="A host file, or a folder of them, instead of this machine; may be repeated.",
+    help="A host file, or a directory of them, instead of this machine; may be repeated.",
 )
 @click.option("--qemu-binary", metavar="BIN", help="The QEMU binary to ask (default: the first one found).")
 @click.option("--machine", metavar="TYPE", help="A machine type instead of the profile's.")
@@ -34,12 +45,12 @@ MOST_MEMORY_MIB = 16 << 20  # 16 TiB
     "--memory",
     type=click.IntRange(1, MOST_MEMORY_MIB),
     metavar="MIB",
-    help=f"The domain's memory (default: {MEMORY_MIB}).",
+    help=f"The domain's memory (default: {api.MEMORY_MIB}).",
 )
 @click.option("--metadata", is_flag=True, help="Put the plan's name, digest and list into the domain's <metadata>.")
 @click.option("--lock", metavar="FILE", help="Write the resolved plan to FILE too.")
-@click.option("--locked", metavar="FILE", help="Write again what a plan of --lock has, instead of a PROFILE's.")
-@click.option("--domain", metavar="FILE", help="Put the plan into this domain XML; nothing else in it changes.")
+@click.option("--locked", metavar="FILE", help="Use a saved plan instead of PROFILE.")
+@click.option("--domain", metavar="FILE", help="Edit this domain XML; everything else stays byte for byte.")
 @click.option("--in-place", is_flag=True, help="With --domain: replace FILE.")
 @click.option("--diff", is_flag=True, help="With --domain: print what would change; exit code 1 if anything would.")
 @click.option(
@@ -48,10 +59,10 @@ MOST_MEMORY_MIB = 16 << 20  # 16 TiB
 @click.option("--qemu-commandline", is_flag=True, help="With --domain: pass to QEMU what libvirt has no element for.")
 @click.option("--force", is_flag=True, help="With --domain: edit a domain that is not of type kvm, too.")
 @click.option("--fragment", is_flag=True, help="Print only the XML elements that the profile decides.")
-@click.option("--explain", is_flag=True, help="Say on stderr why each enlightenment is on or off.")
+@click.option("--explain", is_flag=True, help="Print on stderr why each enlightenment is on or off.")
 @click.option("-0", "null", is_flag=True, help="End each QEMU argument with a NUL, for xargs -0.")
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE instead of stdout.")
-@output_format("text", "json")
+@output_format(Format)
 @common
 def command(
     profile: str | None,
@@ -76,20 +87,19 @@ def command(
     explain: bool,
     null: bool,
     output: str | None,
-    output_format: str,
+    output_format: Format,
 ) -> int:
     """Write the QEMU arguments or the libvirt XML for PROFILE.
 
     PROFILE is the name of a shipped profile (see `hvctl profile list`) or a file. Without --host, this machine is
     asked what it can give.
 
-    With --domain the plan goes into a domain that is there: its hyperv block becomes the plan's, the clock's offset and
-    timers, the panic device, and of its CPU what the profile says. Enlightenments that the plan does not have are taken
-    out; with --keep-others only those that the profile says `off` of, or prefers and cannot have, and the hyperv mode.
-    Every other byte stays.
+    With --domain an existing domain gets the plan's hyperv block, clock offset, timers and panic device, and what the
+    profile sets of the CPU. Enlightenments that the plan does not have are removed; with --keep-others only the hyperv
+    mode and those that the profile turns `off`, or prefers and cannot have. Every other byte stays.
 
     A guest that was given a plan should keep it: --lock writes the plan to a file, and --locked writes the same bytes
-    again, on any later day and host, or says what the host lacks.
+    again, on any later day and host, or reports what the host lacks.
 
     \b
     Examples:
@@ -99,8 +109,6 @@ def command(
       hvctl gen windows-11 --domain win11.xml --diff
       eval "qemu-system-x86_64 -accel kvm $(hvctl gen windows-11) ..."
     """
-    from hvctl.cli.files import write_result
-    from hvctl.cli.talk import refuse, say_plan
     from hvctl.report import plan as report
 
     named = _target(qemu=qemu, libvirt=libvirt, both=both)
@@ -113,12 +121,9 @@ def command(
         "force": force,
     }
     if domain is not None:
-        from hvctl.cli.gen_domain import Target
-        from hvctl.guest.domain.edit_options import Options
-
         forbidden = {"qemu": qemu, "both": both, "locked": locked, "lock": lock, "machine": machine, "0": null}
         _check_idle("not with --domain", {**forbidden, "name": name, "memory": memory, "fragment": fragment})
-        target = Target(domain, output, in_place, diff, Options(keep_others, qemu_commandline, metadata, force))
+        target = Target(domain, output, in_place, diff, EditOptions(keep_others, qemu_commandline, metadata, force))
         return _edit(profile, target, hosts, qemu_binary, output_format, explain=explain)
     _check_idle("only with --domain", of_edit)
     if locked is not None:
@@ -137,13 +142,13 @@ def command(
     say_plan(given.plan, explain=explain)
     if lock is not None and not given.plan.refusals:
         write_lock(given, lock)
-    if output_format == "json":
-        from hvctl.plan.cpuid import predict
+    if output_format is Format.JSON:
+        from hvctl.text.json_document import dump
 
-        leaves = () if given.plan.refusals else predict(given.plan, given.pool[0])
-        write_result(report.dump(report.plan_json(given.plan, argv=given.argv, xml=given.xml, leaves=leaves)), output)
+        leaves = () if given.plan.refusals else api.predict_leaves(given.plan, given.pool[0])
+        write_result(dump(report.plan_json(given.plan, argv=given.argv, xml=given.xml, leaves=leaves)), output)
         return 1 if given.plan.refusals else 0
-    refuse(given.plan)
+    api.check(given.plan)
     write_result(_text(given.argv, given.xml, null=null), output)
     return 0
 
@@ -160,27 +165,25 @@ def _edit(
     target: Target,
     hosts: tuple[str, ...],
     qemu_binary: str | None,
-    output_format: str,
+    output_format: Format,
     *,
     explain: bool,
 ) -> int:
-    from hvctl.cli.gen_domain import check_target, deliver, edit, open_domain
-    from hvctl.cli.talk import say_plan
-    from hvctl.profile.reader import load_profile
+    from hvctl.cli.inputs.domains import edit, open_domain
 
     if profile is None:
         raise UsageError(*NO_PROFILE)
-    if output_format != "text":
+    if output_format is not Format.TEXT:
         raise UsageError(f"--format {output_format}: not with --domain")
     check_target(target)
     check_stdin(profile, target.path, *hosts)
     _check_input(hosts, qemu_binary, None)
-    loaded = load_profile(profile)
+    loaded = api.load_profile(profile)
     name = "<stdin>" if target.path == "-" else target.path
-    document = open_domain(target.path, name, loaded)
+    document = open_domain(target.path, loaded)
     edited = edit(loaded, pool_of(hosts, qemu_binary, libvirt=True), document, target.options)
     say_plan(edited.plan, explain=explain)
-    return deliver(edited, target, name)
+    return deliver(edited.before, edited.after, target, name)
 
 
 def _target(**named: bool) -> str | None:
@@ -192,17 +195,17 @@ def _target(**named: bool) -> str | None:
 
 
 def _check_locked(profile: str | None, others: Mapping[str, object]) -> None:
-    """Raise UsageError for what a locked plan has decided."""
+    """Raise UsageError for what a plan file has decided."""
     if profile is not None:
-        raise UsageError("a PROFILE and --locked do not go together: the locked plan is used as it is")
+        raise UsageError("a PROFILE and --locked do not go together: the plan file is used as it is")
     idle = [f"--{option}" for option, value in others.items() if value not in (None, False)]
     if idle:
         raise UsageError(f"{' and '.join(idle)}: not with --locked, which writes the same bytes again")
 
 
-def _check_output(target: str, output_format: str, *, null: bool, of_domain: Mapping[str, object]) -> None:
+def _check_output(target: str, output_format: Format, *, null: bool, of_domain: Mapping[str, object]) -> None:
     """Raise UsageError for an option that would do nothing to what is written."""
-    if null and (target != "qemu" or output_format != "text"):
+    if null and (target != "qemu" or output_format is not Format.TEXT):
         raise UsageError("-0 goes with --qemu and --format text only")
     idle = [f"--{option}" for option, value in of_domain.items() if value not in (None, False)]
     if idle and target == "qemu":
@@ -212,7 +215,7 @@ def _check_output(target: str, output_format: str, *, null: bool, of_domain: Map
 def _check_input(hosts: Sequence[str], qemu_binary: str | None, machine: str | None) -> None:
     """Raise UsageError for sources that exclude each other, and for what cannot be a machine type."""
     if hosts and qemu_binary is not None:
-        raise UsageError("--host and --qemu-binary do not go together: a host file says what its own QEMU can")
+        raise UsageError("--host and --qemu-binary do not go together: a host file describes its own QEMU")
     if machine is None:
         return
     from hvctl.profile.keys import ROOT, Text, shaped
@@ -228,3 +231,29 @@ def _text(argv: tuple[str, ...] | None, xml: str | None, *, null: bool) -> str:
     import shlex
 
     return (shlex.join(argv) + "\n" if argv else "") + (xml or "")
+
+
+def check_target(target: Target) -> None:
+    """Raise UsageError for destinations that do not go together."""
+    named = [
+        word for word, on in (("-o", target.output), ("--in-place", target.in_place), ("--diff", target.diff)) if on
+    ]
+    if len(named) > 1:
+        raise UsageError(f"{' and '.join(named)} do not go together", "name one of them")
+    if target.path == "-" and target.in_place:
+        raise UsageError("--in-place needs a file: --domain - is stdin")
+
+
+def deliver(before: bytes, after: bytes, target: Target, name: str) -> int:
+    """Write the edited domain, or the difference; the exit code."""
+    if target.diff:
+        from hvctl.text.files import unified
+
+        write_result(unified(before, after, name), None)
+        return int(before != after)
+    if target.in_place:
+        if before != after:
+            write_result(after, target.path)
+        return 0
+    write_result(after, target.output)
+    return 0

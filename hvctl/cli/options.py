@@ -1,10 +1,7 @@
 """Options that mean the same in every command."""
 
-from __future__ import annotations
-
-import os
-import sys
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from typing import Any, TypeVar
 
 import click
@@ -12,14 +9,32 @@ import click
 from hvctl.errors import UsageError
 
 F = TypeVar("F", bound="Callable[..., Any]")
+_MOST_SECONDS = 3600
+
+
+class Format(StrEnum):
+    """The words of --format."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class PageFormat(StrEnum):
+    """The same of commands that can also write a page for a browser."""
+
+    TEXT = "text"
+    JSON = "json"
+    HTML = "html"
 
 
 def common(function: F) -> F:
-    """Add --color, -v and -q. They do not reach the function: `say` and `hvctl.cli.use_color` look at the context."""
+    """Add --color, -v and -q. They do not reach the function: those of `hvctl.cli.output` look at the context."""
     for option in (
-        click.option("-q", "--quiet", is_flag=True, expose_value=False, callback=_remember("quiet"), help="Say less."),
         click.option(
-            "-v", "--verbose", count=True, expose_value=False, callback=_remember("verbose"), help="Say more."
+            "-q", "--quiet", is_flag=True, expose_value=False, callback=_remember("quiet"), help="Print less."
+        ),
+        click.option(
+            "-v", "--verbose", count=True, expose_value=False, callback=_remember("verbose"), help="Print more."
         ),
         click.option(
             "--color",
@@ -42,58 +57,89 @@ def _remember(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]
     return callback
 
 
-def output_format(*choices: str) -> Callable[[F], F]:
+def output_format(formats: type[StrEnum]) -> Callable[[F], F]:
     """The option --format with these choices; the first is the default."""
+    names = [choice.value for choice in formats]
     return click.option(
         "--format",
         "output_format",
-        type=click.Choice(choices),
-        default=choices[0],
+        type=click.Choice(names),
+        default=names[0],
         show_default=True,
-        help="The form of the result on stdout; it never changes the exit code.",
+        # The members themselves are not given to click: from 8.2 on it would show their names.
+        callback=lambda _context, _option, name: formats(name),
+        help="Form of the result on stdout; it never changes the exit code.",
     )
+
+
+def host_files(help_text: str, *, hidden: bool = False) -> Callable[[F], F]:
+    """The option --host, which may be repeated."""
+    return click.option("--host", "hosts", multiple=True, metavar="FILE", hidden=hidden, help=help_text)
+
+
+also_host = click.option(
+    "--also-host",
+    "also",
+    multiple=True,
+    metavar="FILE",
+    help="A host file or a directory of them: machines that the guest may move to; may be repeated.",
+)
+
+
+def connect(help_text: str, *, default: str | None = None) -> Callable[[F], F]:
+    """Add --connect and --timeout; the default is that of virsh, where there is one."""
+
+    def add(function: F) -> F:
+        function = click.option(
+            "--timeout",
+            type=click.FloatRange(0, _MOST_SECONDS, min_open=True),
+            metavar="SECONDS",
+            help="How long libvirt may take for each answer (default: 10).",
+        )(function)
+        return click.option(
+            "--connect",
+            "uri",
+            metavar="URI",
+            default=default,
+            envvar="LIBVIRT_DEFAULT_URI" if default else None,
+            callback=_not_empty,
+            help=help_text,
+        )(function)
+
+    return add
+
+
+def _not_empty(_context: click.Context, _option: click.Parameter, uri: str | None) -> str | None:
+    if uri is not None and not uri.strip():
+        raise UsageError("--connect is empty", "write a URI as virsh takes it, as qemu:///system")
+    return uri
+
+
+def only_with_connect(**options: object) -> None:
+    """Raise UsageError for options that do nothing without --connect."""
+    idle = [f"--{name.replace('_', '-')}" for name, value in options.items() if value not in (None, False)]
+    if idle:
+        raise UsageError(f"{' and '.join(idle)}: only with --connect")
+
+
+def check_stdin(*inputs: str) -> None:
+    """Raise UsageError where more than one input is `-`."""
+    if inputs.count("-") > 1:
+        raise UsageError("stdin can be read once only: a single input may be -")
 
 
 def check_name(name: str | None, *, forbidden: str = "") -> None:
     """Raise UsageError for a guest's name that is empty, or has a character that is not printable or is forbidden."""
     if name is None or (name and name.isprintable() and not set(name) & set(forbidden)):
         return
-    from hvctl.errors import UsageError
-
     without = f" without {forbidden!r}" if forbidden else ""
     raise UsageError(f"--name is one printable line{without}, and not empty")
 
 
 def no_such(what: str, names: Sequence[str], known: Sequence[str]) -> UsageError:
     """The error for names of what does not exist, with what may have been meant."""
-    import difflib
+    from hvctl.text.problems import did_you_mean, printable
 
-    from hvctl.errors import UsageError
-
-    close = {name: difflib.get_close_matches(name, known, 1) for name in names}
-    hints = [f"did you mean {found[0]!r} for {name!r}?" for name, found in close.items() if found]
-    return UsageError(f"no {what} is called {' or '.join(repr(name) for name in names)}", " ".join(hints))
-
-
-def width() -> int:
-    """The columns of tables on stdout: the terminal's, at most 100; 80 where it is none."""
-    # Not shutil.get_terminal_size: shutil imports every compression module there is.
-    try:
-        return min(os.get_terminal_size(sys.stdout.fileno()).columns or 80, 100)
-    except (OSError, ValueError):
-        return 80
-
-
-def say(message: str, *, level: int = 0) -> None:
-    """Talk on stderr. Level 0 is silenced by -q, level 1 needs -v."""
-    meta = click.get_current_context().meta
-    if meta.get("hvctl.quiet") or level > meta.get("hvctl.verbose", 0):
-        return
-    click.echo(message, err=True)
-
-
-def say_sentence(sentence: str) -> None:
-    """Talk on stderr, in lines of 80 columns."""
-    from hvctl.report.wrap import paragraph
-
-    say(paragraph(sentence))
+    shown = {name: f"'{printable(name)}'" for name in names}  # whole: it may be a path
+    hints = [f"{hint[:-1]} for {shown[name]}?" for name in names if (hint := did_you_mean(name, known))]
+    return UsageError(f"unknown {what} {' or '.join(shown.values())}", " ".join(hints))

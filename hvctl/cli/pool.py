@@ -1,30 +1,30 @@
 """`hvctl pool`: what the hosts of a pool have in common."""
 
-from __future__ import annotations
-
 import sys
 
 import click
 
-from hvctl.cli.options import common, output_format, width
-from hvctl.model.pool import Pool
-from hvctl.plan.pool import Survey
-from hvctl.report.pool import Gain
+from hvctl.cli.options import PageFormat, check_stdin, common, no_such, output_format
+from hvctl.cli.output import use_color, width, write_result
+from hvctl.errors import UsageError
+from hvctl.model.host import Pool
+from hvctl.plan.pool import Survey, survey
+from hvctl.report.pool import Gain, pool_text
 
 
 @click.command()
 @click.argument("hosts", nargs=-1, required=True, metavar="HOST...")
-@click.option("--without", multiple=True, metavar="NAME", help="Say what leaving a host out gains; may be repeated.")
+@click.option("--without", multiple=True, metavar="NAME", help="Show what leaving a host out gains; may be repeated.")
 @click.option("--all-names", is_flag=True, help="Name every host, not only the first 20 of a class.")
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE instead of stdout.")
-@output_format("text", "json", "html")
+@output_format(PageFormat)
 @common
 def command(
-    hosts: tuple[str, ...], without: tuple[str, ...], all_names: bool, output: str | None, output_format: str
+    hosts: tuple[str, ...], without: tuple[str, ...], all_names: bool, output: str | None, output_format: PageFormat
 ) -> int:
-    """Say which enlightenments every host of a pool gives, and which host and layer takes away the others.
+    """Show which enlightenments every host of a pool supports, and which host and layer prevents the others.
 
-    HOST is a host file of `hvctl check-host --record`, a folder of them, or - for stdin. Hosts with equal facts are
+    HOST is a host file of `hvctl check-host --record`, a directory of them, or - for stdin. Hosts with equal facts are
     shown as one class; only their names and TSC frequencies may differ.
 
     Exit code 1 if no guest can be planned for the pool: a KVM without Hyper-V, no QEMU, no common machine type.
@@ -35,9 +35,7 @@ def command(
       hvctl pool hosts/ --without old-node
       hvctl pool hosts/ --format html -o pool.html
     """
-    from hvctl.cli.files import write_result
-    from hvctl.cli.hosts import check_stdin, read_hosts
-    from hvctl.plan.pool import survey
+    from hvctl.cli.inputs.hosts import read_hosts
 
     check_stdin(*hosts)
     pool = read_hosts(hosts)
@@ -49,11 +47,6 @@ def command(
 
 def _gain(pool: Pool, surveyed: Survey, without: tuple[str, ...]) -> Gain:
     """What the pool would have without the named hosts; raises UsageError for names that it does not have."""
-    from hvctl.cli.options import no_such
-    from hvctl.errors import UsageError
-    from hvctl.plan.pool import survey
-    from hvctl.report.pool import Gain
-
     known = set(pool.names())
     unknown = [name for name in without if name not in known]
     if unknown:
@@ -64,21 +57,19 @@ def _gain(pool: Pool, surveyed: Survey, without: tuple[str, ...]) -> Gain:
     return Gain(tuple(dict.fromkeys(without)), surveyed, survey(left))
 
 
-def _report(surveyed: Survey, gain: Gain | None, form: str, output: str | None, *, all_names: bool) -> str:
-    from hvctl.report import pool as report
+def _report(surveyed: Survey, gain: Gain | None, form: PageFormat, output: str | None, *, all_names: bool) -> str:
+    match form:
+        case PageFormat.TEXT:
+            color = output in (None, "-") and use_color(sys.stdout)
+            # By itself click takes colours out of what goes to no terminal, also where they are asked for.
+            click.get_current_context().color = color
+            return pool_text(surveyed, gain, width=width(), color=color, all_names=all_names)
+        case PageFormat.JSON:
+            from hvctl.report.pool_json import pool_json
+            from hvctl.text.json_document import dump
 
-    if form == "json":
-        from hvctl.report.plan import dump
-        from hvctl.report.pool_json import pool_json
+            return dump(pool_json(surveyed, gain))
+        case PageFormat.HTML:
+            from hvctl.report.pool_html import pool_html
 
-        return dump(pool_json(surveyed, gain))
-    if form == "html":
-        from hvctl.report.pool_html import pool_html
-
-        return pool_html(surveyed, gain, all_names=all_names)
-    from hvctl.cli import use_color
-
-    color = output in (None, "-") and use_color(sys.stdout)
-    # By itself click takes colours out of what goes to no terminal, also where they are asked for.
-    click.get_current_context().color = color
-    return report.pool_text(surveyed, gain, width=width(), color=color, all_names=all_names)
+            return pool_html(surveyed, gain, all_names=all_names)

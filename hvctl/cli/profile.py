@@ -1,12 +1,13 @@
 """`hvctl profile`: list, show and check profiles."""
 
-from __future__ import annotations
-
 import sys
+from typing import assert_never
 
 import click
 
-from hvctl.cli.options import common, output_format
+from hvctl import api
+from hvctl.cli.options import Format, common, output_format
+from hvctl.cli.output import use_color
 from hvctl.errors import HvctlError
 
 
@@ -20,22 +21,26 @@ def command() -> None:
 
 
 @command.command("list")
-@output_format("text", "json")
+@output_format(Format)
 @common
-def list_profiles(output_format: str) -> None:
+def list_profiles(output_format: Format) -> None:
     """List the profiles that come with hvctl."""
-    from hvctl.profile import shipped
-    from hvctl.profile.reader import load_profile
-    from hvctl.report.wrap import paragraph
+    from hvctl.profile.source import shipped_names
+    from hvctl.report.console import paragraph
 
-    profiles = [(name, load_profile(name)) for name in shipped.names()]
-    if output_format == "json":
-        entries = [{"name": name, "os": known.os, "description": known.description} for name, known in profiles]
-        _print_json({"profiles": entries})
-        return
-    width = max((len(name) for name, _ in profiles), default=0)
-    for name, known in profiles:
-        click.echo(paragraph(f"{name:<{width}}  {known.description}", following=width + 2))
+    profiles = [(name, api.load_profile(name)) for name in shipped_names()]
+    match output_format:
+        case Format.TEXT:
+            width = max((len(name) for name, _ in profiles), default=0)
+            for name, known in profiles:
+                click.echo(paragraph(f"{name:<{width}}  {known.description}", following=width + 2))
+        case Format.JSON:
+            from hvctl.text.json_document import dump
+
+            entries = [{"name": name, "os": known.os, "description": known.description} for name, known in profiles]
+            click.echo(dump({"profiles": entries}), nl=False)
+        case _:
+            assert_never(output_format)
 
 
 @command.command()
@@ -50,51 +55,50 @@ def show(name: str, merged: bool) -> None:
     from hvctl.profile import reader as profile
 
     if merged:
-        from hvctl.profile.writer import to_yaml
+        from hvctl.profile.reader import to_yaml
 
         click.echo(to_yaml(profile.load_profile(name)), nl=False)
     else:
-        click.echo(profile.open_source(name).text, nl=False)
+        from hvctl.text.recognition import FileKind, check_kind
+
+        source = profile.open_source(name)
+        check_kind(source.text, source.path, FileKind.PROFILE)
+        click.echo(source.text, nl=False)
 
 
 @command.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@output_format("text", "json")
+@output_format(Format)
 @common
-def check(files: tuple[str, ...], output_format: str) -> int:
+def check(files: tuple[str, ...], output_format: Format) -> int:
     """Check profiles, and say everything that is wrong with them.
 
     FILE is a file, the name of a shipped profile, or - for stdin. Exit code 2 if any of them is wrong.
     """
-    from hvctl.errors import HvctlError
-    from hvctl.profile.reader import load_profile
 
     results: list[tuple[str, HvctlError | None]] = []
     for file in files:
         try:
-            load_profile(file)
+            api.load_profile(file)
             results.append((file, None))
         except HvctlError as error:
             results.append((file, error))
-    if output_format == "json":
-        from hvctl.report.problems import error_json
+    match output_format:
+        case Format.TEXT:
+            _print_checks(results)
+        case Format.JSON:
+            from hvctl.report.problems import error_json
+            from hvctl.text.json_document import dump
 
-        _print_json({"files": [{"path": file, **error_json(error)} for file, error in results]})
-    else:
-        _print_checks(results)
+            click.echo(dump({"files": [{"path": file, **error_json(error)} for file, error in results]}), nl=False)
+        case _:
+            assert_never(output_format)
     return 2 if any(error for _, error in results) else 0
 
 
 def _print_checks(results: list[tuple[str, HvctlError | None]]) -> None:
-    from hvctl.cli import use_color
     from hvctl.report.problems import render_error, visible
 
     color = use_color(sys.stdout)
     texts = [render_error(error, color) + "\n" if error else f"{visible(file)}: ok\n" for file, error in results]
     click.echo("".join(texts).removesuffix("\n"), color=color)
-
-
-def _print_json(content: dict[str, object]) -> None:
-    import json
-
-    click.echo(json.dumps({"format_version": 1, **content}, indent=2, ensure_ascii=False))

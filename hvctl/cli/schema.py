@@ -1,7 +1,5 @@
 """`hvctl schema`: the JSON Schemas of hvctl's file formats."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click
@@ -9,18 +7,19 @@ import click
 from hvctl.cli.options import common
 
 # Those in hvctl/schemas; that of profiles is made from the table of their keys.
-FILES = ("host", "plan", "pool", "check-migration", "lint", "verify", "bench")
+FILES = ("host", "plan", "pool", "check-migration", "lint", "verify", "verify-dry-run", "bench")
 NAMES = ("profile", *FILES)
 
 
 @click.command()
-@click.argument("name", type=click.Choice(NAMES))
+@click.argument("name", type=click.Choice(NAMES), metavar="NAME")
 @common
 def command(name: str) -> None:
     """Print the JSON Schema (draft-07) of a file format, or of what a command prints with --format json.
 
-    An editor with YAML support uses it by a first line such as
-    `# yaml-language-server: $schema=profile.schema.json`.
+    NAME is profile, host, plan, pool, check-migration, lint, verify, verify-dry-run or bench.
+
+    An editor with YAML support uses it by a first line such as `# yaml-language-server: $schema=profile.schema.json`.
     """
     click.echo(_text(name), nl=False)
 

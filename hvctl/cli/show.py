@@ -1,16 +1,17 @@
 """`hvctl show`: which enlightenments the domains of a libvirt have."""
 
-from __future__ import annotations
-
 import sys
 
 import click
 
-from hvctl.cli.libvirt_options import connect
-from hvctl.cli.options import common, output_format, width
-from hvctl.libvirt.connection import DEFAULT_URI, Connection, Domain
-from hvctl.plan.standing import Enabled
-from hvctl.report.show import Entry, Seen
+from hvctl import api
+from hvctl.cli.options import Format, common, connect, output_format
+from hvctl.cli.output import use_color, width
+from hvctl.errors import InputError
+from hvctl.guest.domain.identity import read_identity
+from hvctl.libvirt.connection import DEFAULT_URI, SECONDS, Connection, Domain, connected
+from hvctl.report import show as report
+from hvctl.report.show import Enabled, Entry, Seen, advised, standing
 
 
 @click.command()
@@ -19,14 +20,14 @@ from hvctl.report.show import Entry, Seen
 @click.option(
     "--inactive", is_flag=True, help="Of running domains show the definition: what the next start gives them."
 )
-@output_format("text", "json")
+@output_format(Format)
 @common
-def command(domains: tuple[str, ...], uri: str, timeout: float | None, inactive: bool, output_format: str) -> int:
-    """Say which enlightenments libvirt's domains have: all of them, or the named ones.
+def command(domains: tuple[str, ...], uri: str, timeout: float | None, inactive: bool, output_format: Format) -> int:
+    """Show which enlightenments libvirt's domains have: all of them, or the named ones.
 
     Each is compared with what `hvctl apply --metadata` or `hvctl gen --metadata` has put into it, or with the shipped
-    profile for its Windows release, which libosinfo's id in the metadata tells (virt-install and virt-manager write
-    it). No host is asked: what is advised and missing may be more than the host can give.
+    profile for its Windows release, identified by libosinfo's id in the metadata (virt-install and virt-manager write
+    it). No host is asked: it may not support all that is listed as missing.
 
     \b
     Examples:
@@ -34,30 +35,23 @@ def command(domains: tuple[str, ...], uri: str, timeout: float | None, inactive:
       hvctl show win11 db1 --format json
       hvctl show --connect qemu+ssh://root@node2/system
     """
-    from hvctl.libvirt.connection import SECONDS, connected
-
     with connected(uri, seconds=timeout or SECONDS, meanwhile=_prepare) as connection:
         found = [connection.domain(name) for name in domains] if domains else connection.domains()
         entries = _entries(connection, found, definition=inactive)
-    _print(uri, entries, output_format)
+    click.echo(_text(uri, entries, output_format), nl=False, color=True)
     return 0
 
 
 def _prepare() -> None:
     """Import what will be needed."""
     from hvctl.guest.domain import brief as domain_brief
-    from hvctl.guest.domain import identity as domain_identity
-    from hvctl.guest.domain import strict as domain
-    from hvctl.plan import standing
+    from hvctl.guest.domain import reader as domain
     from hvctl.profile import reader as profile
-    from hvctl.report import show
 
-    del domain, domain_brief, domain_identity, profile, standing, show
+    del domain, domain_brief, profile
 
 
 def _entries(connection: Connection, domains: list[Domain], *, definition: bool) -> list[Entry]:
-    from hvctl.report.show import Entry
-
     reader = _Reader()
     texts = connection.xmls(domains, definition=definition)
     return [
@@ -84,12 +78,8 @@ class _Reader:
         return self._known[text]
 
     def _read(self, text: str) -> tuple[Seen | None, str]:
-        from hvctl.errors import InputError
-        from hvctl.guest.domain.identity import read_identity
-        from hvctl.guest.domain.strict import find_domain, read_domain
-        from hvctl.plan.standing import standing
-        from hvctl.report.show import Seen
-        from hvctl.xml.source import parse
+        from hvctl.guest.domain.reader import find_domain, read_domain
+        from hvctl.xml.reader import parse
 
         data = text.encode()
         try:
@@ -106,21 +96,15 @@ class _Reader:
     def _advised(self, release: str) -> Enabled:
         """What the shipped profile of a release turns on or prefers."""
         if release not in self._advice:
-            from hvctl.plan.standing import advised
-            from hvctl.profile.reader import load_profile
-
-            self._advice[release] = advised(load_profile(release))
+            self._advice[release] = advised(api.load_profile(release))
         return self._advice[release]
 
 
-def _print(uri: str, entries: list[Entry], form: str) -> None:
-    from hvctl.report import show as report
+def _text(uri: str, entries: list[Entry], form: Format) -> str:
+    match form:
+        case Format.TEXT:
+            return report.show_text(entries, width=width(), color=use_color(sys.stdout))
+        case Format.JSON:
+            from hvctl.text.json_document import dump
 
-    if form == "json":
-        from hvctl.report.plan import dump
-
-        click.echo(dump(report.show_json(uri, entries)), nl=False)
-        return
-    from hvctl.cli import use_color
-
-    click.echo(report.show_text(entries, width=width(), color=use_color(sys.stdout)), nl=False, color=True)
+            return dump(report.show_json(uri, entries))

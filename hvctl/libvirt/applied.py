@@ -4,15 +4,15 @@ A folder for each domain of each libvirt; in it, for each time, the definition b
 one. They can hold passwords, so nobody else may read them.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path
 from typing import NamedTuple
 
 from hvctl.errors import HostError
+from hvctl.text.files import UnreadableError, read
 
+_LARGEST = 16 << 20  # bytes: four times what libvirt passes on
 _NUMBER = re.compile(r"([0-9]{4,9})-(?:before|after|overwritten)\.xml", re.ASCII)
 
 
@@ -80,9 +80,9 @@ def write(path: Path, data: bytes) -> None:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise HostError(f"{path} cannot be read: {error.strerror}") from error
+        return read(str(path), _LARGEST, pipe=False)
+    except UnreadableError as error:
+        raise HostError(error.message) from error
 
 
 def _folder(uri: str, uuid: str) -> Path:

@@ -4,8 +4,6 @@ libvirt's calls wait in C for as long as the other side pleases. Each runs in a 
 when nothing is heard in time: it stays behind in C, without Python's lock, and ends with the process.
 """
 
-from __future__ import annotations
-
 import contextlib
 import re
 import threading
@@ -87,14 +85,7 @@ class Connection:
         self.seconds = seconds
         self._stuck = False
 
-    def ask(
-        self,
-        what: str,
-        work: Callable[[Callable[[], None]], T],
-        *,
-        seconds: float = 0,
-        refusal: str = "",
-    ) -> T:
+    def ask(self, what: str, work: Callable[[Callable[[], None]], T], *, seconds: float = 0, refusal: str = "") -> T:
         """Have something done, in time.
 
         Args:

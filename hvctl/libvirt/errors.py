@@ -1,13 +1,12 @@
 """What goes wrong with a libvirt, each with its own sentence. The errors of libvirt-python come in; none gets out."""
 
-from __future__ import annotations
-
 import errno
 import functools
 import importlib
 from typing import Any
 
 from hvctl.errors import HostError, RefusedError
+from hvctl.text.problems import printable
 
 _DENIED = (errno.EACCES, errno.EPERM)
 _WHO = "is this user allowed to use libvirt there (group libvirt, polkit, SASL, the ssh key)?"
@@ -89,4 +88,4 @@ def lost(uri: str, said: str) -> HostError:
 def text(error: Any) -> str:
     """What libvirt says, in one printable line."""
     line = " ".join(str(error).split())
-    return "".join(character for character in line if character.isprintable()) or "it does not say why"
+    return printable(line) or "it does not say why"

@@ -1,7 +1,5 @@
 """The probe guest and the one that measures: sources, and the images built from them. PROTOCOL.md: what they print."""
 
-from __future__ import annotations
-
 import os
 
 IMAGE, BENCH = "probe.bin", "bench.bin"

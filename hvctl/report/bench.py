@@ -1,16 +1,27 @@
-"""Measurements for people: tables of ways to do a thing, with what the runs can tell."""
+"""Measurements for people, as tables of ways to do a thing with what the runs can tell; for programs; and as a page.
 
-from __future__ import annotations
+`hvctl bench --compare` reads the JSON again. The HTML page needs nothing else: no script, no font, no request. Its
+tables are the data; the bars beside the numbers are drawn in place as SVG, on a logarithmic scale, since what is
+compared differs by factors of ten and more.
+"""
 
-from hvctl.bench.compare import FEWEST_RUNS, Answered, Gain, Line, answers
-from hvctl.bench.since import Change, changes, differences
-from hvctl.model.bench import Bench
-from hvctl.report.paint import BOLD, GREEN, RED, Paint
-from hvctl.report.wrap import wrapped
+from math import ceil, floor, log10
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from hvctl.bench.compare import FEWEST_RUNS, Answered, Change, Gain, Line, answers, changes, differences
+from hvctl.bench.file import Bench, content
+from hvctl.report.console import BOLD, GREEN, RED, Paint, wrapped
+from hvctl.text.json_document import write
+from hvctl.text.problems import counted
 
 BUSY, STOLEN = 0.5, 1.0
 _BAR = 10
+# The width of a bar's drawing in the page, in units of its own; the page stretches it.
+WIDTH = 1000.0
 _COLORS = {Gain.FASTER: GREEN, Gain.SLOWER: RED}
+_STYLES = {Gain.FASTER: "faster", Gain.SLOWER: "slower"}
 LEGEND = "* with enlightenments; the time is that of the median run, and half of the runs lie within +/-"
 NESTED = (
     "not measured: exits of a guest inside the guest with and without the enlightened VMCS, for which this guest would "
@@ -35,13 +46,13 @@ def bench_text(bench: Bench, before: Bench | None = None, *, width: int = 80, co
 
 def headline(bench: Bench) -> str:
     """What was done, in half a sentence."""
-    return f"{bench.runs} {'run' if bench.runs == 1 else 'runs'} with and without its enlightenments in turn"
+    return f"{counted(bench.runs, 'run')} with and without its enlightenments in turn"
 
 
 def host_facts(bench: Bench) -> list[str]:
     """What the measurements were made on."""
     host = bench.host
-    cpus = "1 CPU" if host.cpus == 1 else f"{host.cpus} CPUs"
+    cpus = counted(host.cpus, "CPU")
     tsc = f"TSC {bench.tsc_hz / 1e6:.0f} MHz" if bench.tsc_hz else "TSC frequency unknown: times are TSC cycles"
     named = f"{host.processor or 'unknown processor'}, {cpus}, {tsc}"
     software = (
@@ -88,11 +99,17 @@ def since_lines(before: Bench, bench: Bench, paint: Paint) -> list[str]:
 
 
 def _change(change: Change, bench: Bench, paint: Paint) -> str:
-    vcpus = "" if change.vcpus is None else f" ({change.vcpus} vCPUs)"
-    what = f"{change.title}: {change.way}{' *' if change.enlightened else ''}{vcpus}"
+    what = f"{change.title}: {change.way}{' *' if change.enlightened else ''}{_on(change)}"
     times = f"{_plain(change.old, bench)} > {_plain(change.new, bench)}"
-    ratio = change.old / change.new if change.gain is Gain.FASTER else change.new / change.old
-    return f"  {what}\n{'':<6}{times:<24} {paint(f'{ratio:.2f} x {change.gain}', _COLORS[change.gain])}"
+    return f"  {what}\n{'':<6}{times:<24} {paint(_ratio(change), _COLORS[change.gain])}"
+
+
+def _on(change: Change) -> str:
+    return "" if change.vcpus is None else f" ({change.vcpus} vCPUs)"
+
+
+def _ratio(change: Change) -> str:
+    return f"{max(change.old, change.new) / max(min(change.old, change.new), 1e-9):.2f} x {change.gain}"
 
 
 def _plain(value: float, bench: Bench) -> str:
@@ -104,8 +121,8 @@ def question(answered: Answered, bench: Bench) -> str:
     """The title of a table."""
     if answered.vcpus is None:
         return answered.title
-    cpus = f"{bench.host.cpus} CPU{'' if bench.host.cpus == 1 else 's'}"
-    return f"{answered.title} ({answered.vcpus} vCPU{'' if answered.vcpus == 1 else 's'} on {cpus})"
+    cpus = counted(bench.host.cpus, "CPU")
+    return f"{answered.title} ({counted(answered.vcpus, 'vCPU')} on {cpus})"
 
 
 def _table(answered: Answered, bench: Bench, paint: Paint) -> list[str]:
@@ -142,3 +159,113 @@ def time_text(cycles: float, tsc_hz: int | None) -> str:
             return f"{value:.{0 if value >= 99.95 else 1}f} {unit}"
         value /= 1000
     return f"{value:.2f} s"
+
+
+def bench_json(bench: Bench, before: Bench | None = None) -> str:
+    """The object that `bench --format json` prints, with a final newline: what was measured, and what that says."""
+    answered = [_answered(one) for one in answers(bench)]
+    since = None if before is None else [change._asdict() for change in changes(before, bench)]
+    return write({**content(bench), "doubts": doubts(bench), "answers": answered, "since": since}) + "\n"
+
+
+def _answered(answered: Answered) -> dict[str, Any]:
+    ways = [{name: _rounded(value) for name, value in line._asdict().items()} for line in answered.lines]
+    return {"group": answered.group, "title": answered.title, "vcpus": answered.vcpus, "ways": ways}
+
+
+def _rounded(value: object) -> object:
+    return round(value, 3) if isinstance(value, float) else value
+
+
+class _Bar(NamedTuple):
+    """A way of doing a thing: the bar's length, and the place of the middle half of the runs."""
+
+    title: str
+    style: str
+    time: str
+    spread: str
+    gain: str
+    gain_style: str
+    length: float
+    low: float
+    high: float
+
+
+class _Chart(NamedTuple):
+    """One question. `ticks` are the places of the powers of ten, the first and last named by `ends`."""
+
+    title: str
+    bars: tuple[_Bar, ...]
+    ticks: tuple[float, ...]
+    ends: tuple[str, str]
+
+
+def bench_html(bench: Bench, before: Bench | None = None) -> str:
+    """The page, ending in a newline.
+
+    Args:
+        bench: what was measured.
+        before: an older measurement, to be compared with it.
+    """
+    environment = Environment(
+        loader=PackageLoader("hvctl.report"), autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True
+    )
+    environment.filters["sentence"] = lambda text: text[:1].upper() + text[1:]
+    return environment.get_template("bench.html.j2").render(
+        title=f"{bench.guest}: what its enlightenments gain",
+        headline=headline(bench),
+        facts=host_facts(bench),
+        doubts=doubts(bench),
+        charts=[_chart(answered, bench) for answered in answers(bench)],
+        nested=NESTED,
+        since=None if before is None else [_change_cells(change, bench) for change in changes(before, bench)],
+        differences=() if before is None else differences(before, bench),
+        width=WIDTH,
+    )
+
+
+def _chart(answered: Answered, bench: Bench) -> _Chart:
+    values = [value for line in answered.lines for value in (line.low, line.median, line.high) if value]
+    first = floor(log10(_scaled(min(values, default=1.0), bench)))
+    last = max(first + 1, ceil(log10(_scaled(max(values, default=1.0), bench))))
+    bars = tuple(_bar(line, bench, first, last) for line in answered.lines)
+    ticks = tuple(WIDTH * place / (last - first) for place in range(last - first + 1))
+    ends = (_named(10.0**first, bench), _named(10.0**last, bench))
+    return _Chart(question(answered, bench), bars, ticks, ends)
+
+
+def _bar(line: Line, bench: Bench, first: int, last: int) -> _Bar:
+    style = "with" if line.enlightened else "ordinary" if line.gain is Gain.ORDINARY else "without"
+    if line.median is None or line.low is None or line.high is None:
+        return _Bar(line.title, style, "-", "", str(Gain.ABSENT), "none", 0, 0, 0)
+    places = [
+        round(WIDTH * max(0.0, log10(max(_scaled(value, bench), 1e-9)) - first) / (last - first), 1)
+        for value in (line.median, line.low, line.high)
+    ]
+    spread = f"{time_text(line.low, bench.tsc_hz)} to {time_text(line.high, bench.tsc_hz)}"
+    gain_style = _STYLES.get(line.gain, "none")
+    return _Bar(line.title, style, _time(line.median, bench), spread, gain_text(line), gain_style, *places)
+
+
+def _change_cells(change: Change, bench: Bench) -> dict[str, str]:
+    enlightened = ", with enlightenments" if change.enlightened else ""
+    return {
+        "what": f"{change.title}: {change.way}{enlightened}{_on(change)}",
+        "old": _plain(change.old, bench),
+        "new": _plain(change.new, bench),
+        "gain": _ratio(change) if change.gain in _STYLES else str(change.gain),
+        "style": _STYLES.get(change.gain, "none"),
+    }
+
+
+def _scaled(cycles: float, bench: Bench) -> float:
+    """In nanoseconds where the frequency is known, else in cycles."""
+    return cycles * 1e9 / bench.tsc_hz if bench.tsc_hz else cycles
+
+
+def _time(cycles: float, bench: Bench) -> str:
+    return time_text(cycles, bench.tsc_hz) if bench.tsc_hz else f"{cycles:.0f} cycles"
+
+
+def _named(value: float, bench: Bench) -> str:
+    return time_text(value, 1_000_000_000) if bench.tsc_hz else f"{value:.0f} cycles"

@@ -1,15 +1,14 @@
 """What the catalog knows of a row, as sections that text, JSON and man pages share."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, assert_never
 
 from hvctl.catalog import ROWS
 from hvctl.catalog.cpu_models import VENDOR_NAMES
-from hvctl.catalog.types import Advice, Blocks, Kind, LibvirtPlace, Need, Release, Row
+from hvctl.catalog.placement import ClockTimer, HypervElement, HypervMode, PanicDevice, Placement
+from hvctl.catalog.types import Advice, Blocks, Kind, Need, Release, Row
 from hvctl.catalog.windows import USES
-from hvctl.report import wrap
+from hvctl.report.console import paragraph
 
 Section = tuple[str, tuple[str, ...]]
 
@@ -51,21 +50,23 @@ def sections(row: Row) -> list[Section]:
     return [(heading, tuple(text for text in texts if text)) for heading, texts in found if any(texts)]
 
 
-def libvirt_xml(place: LibvirtPlace) -> str:
+def libvirt_xml(place: Placement) -> str:
     """The element that turns the row on, on one line."""
-    kind, _, name = place.path.rpartition(":")
-    if kind == "timer":
-        return f"<clock><timer name='{name}' present='yes'/></clock>"
-    if kind == "panic":
-        return f"<devices><panic model='{name}'/></devices>"
-    if place.path == "@mode":
-        return "<hyperv mode='passthrough'/>"
-    parent, _, child = place.path.rpartition("/")
-    value = f" {place.attribute}='...'" if place.attribute else ""
-    element = f"<{child} state='on'{value}/>"
-    if parent:
-        element = f"<{parent} state='on'>{element}</{parent}>"
-    return f"<hyperv>{element}</hyperv>"
+    match place:
+        case HypervElement(name, inside=inside, attribute=attribute):
+            said = f" {attribute}='...'" if attribute else ""
+            element = f"<{name} state='on'{said}/>"
+            if inside:
+                element = f"<{inside} state='on'>{element}</{inside}>"
+            return f"<hyperv>{element}</hyperv>"
+        case HypervMode(name):
+            return f"<hyperv mode='{name}'/>"
+        case ClockTimer(name):
+            return f"<clock><timer name='{name}' present='yes'/></clock>"
+        case PanicDevice(model):
+            return f"<devices><panic model='{model}'/></devices>"
+        case _:
+            assert_never(place)
 
 
 def text(row: Row, *, width: int = 80) -> str:
@@ -73,8 +74,7 @@ def text(row: Row, *, width: int = 80) -> str:
     lines = [f"{row.id}: {row.title}"]
     for heading, paragraphs in sections(row):
         lines += ["", heading]
-        for paragraph in paragraphs:
-            lines.append(wrap.paragraph(paragraph, width, 2, 2))
+        lines += [paragraph(said, width, 2, 2) for said in paragraphs]
     return "\n".join(lines) + "\n"
 
 
@@ -96,11 +96,10 @@ def use_text(use_id: str) -> str:
         effect = f"Needs vmx or svm in the guest's CPU, and makes these `prefer`: {names}."
     else:
         effect = (
-            "Changes nothing: NVIDIA's drivers refuse to run under a hypervisor no more since version 465, so "
-            "neither another "
-            "vendor id nor a hidden KVM is implied. Write them yourself for an older driver."
+            "Changes nothing: NVIDIA's drivers refuse to run under a hypervisor no more since version 465, so neither "
+            "another vendor id nor a hidden KVM is implied. Write them yourself for an older driver."
         )
-    return f"{use.id} (guest.uses): {use.title}\n\n" + wrap.paragraph(effect, following=0) + "\n"
+    return f"{use.id} (guest.uses): {use.title}\n\n" + paragraph(effect, following=0) + "\n"
 
 
 def as_json(row: Row) -> dict[str, Any]:
@@ -145,7 +144,7 @@ def _libvirt(row: Row) -> list[str]:
             f"No element. Only <qemu:commandline> with -global x86_64-cpu.{name}=..., which libvirt does not check."
         ]
     lines = [libvirt_xml(row.libvirt)]
-    if row.libvirt.minimum is not None:
+    if isinstance(row.libvirt, HypervElement) and row.libvirt.minimum is not None:
         lines.append(f"libvirt refuses values below {row.libvirt.minimum}.")
     return lines
 

@@ -1,19 +1,12 @@
-"""A host and what it can give, for people and for programs.
-
-Plain text without rich: that import alone would take longer than asking the kernel.
-"""
-
-from __future__ import annotations
+"""A host and what it can give, for people and for programs."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from hvctl.model.host import LIBVIRT, Hardware, Host, Qemu
 from hvctl.plan.support import UNTOLD, Answer, Judged, State, judge
-from hvctl.report.paint import BOLD, Paint
-from hvctl.report.wrap import wrapped
+from hvctl.report.console import BOLD, Paint, wrapped
 
-FORMAT_VERSION = 1
 _EMULATION = {
     True: "KVM with Hyper-V emulation",
     False: "KVM without Hyper-V emulation",
@@ -61,7 +54,6 @@ def host_json(host: Host, document: dict[str, Any], profiles: Sequence[dict[str,
     """
     binaries: tuple[Qemu | None, ...] = host.qemu or (None,)
     return {
-        "format_version": FORMAT_VERSION,
         "hyperv": host.kvm.hyperv,
         "host": document,
         "warnings": list(warnings(host)),
@@ -85,13 +77,6 @@ def _judged_json(judged: Judged, qemu: str | None) -> dict[str, Any]:
             for answer in judged.answers
         },
     }
-
-
-def dump(document: dict[str, Any]) -> str:
-    """JSON text with a final newline."""
-    import json
-
-    return json.dumps(document, indent=2) + "\n"
 
 
 def _header(host: Host, width: int, paint: Paint) -> list[str]:

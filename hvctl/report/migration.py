@@ -1,16 +1,13 @@
 """Verdicts on migrations for a terminal and for programs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
-from hvctl.model.migration import Answer, Effect, Move, Reason
-from hvctl.report.paint import BOLD, GREEN, RED, YELLOW, Paint
+from hvctl.migration.differences import Answer, Effect, Move, Reason
+from hvctl.report.console import BOLD, GREEN, RED, YELLOW, Paint, wrapped
 from hvctl.report.pool import names_text
-from hvctl.report.wrap import wrapped
+from hvctl.text.problems import printable
 
-FORMAT_VERSION = 1
 EFFECTS = {
     Effect.REFUSED: "refused at the source, the guest goes on there",
     Effect.FAILS: "fails on the destination, the source goes on",
@@ -27,7 +24,7 @@ def moves_text(
 ) -> str:
     """The verdict on every target, and last the targets that work; ends in a newline."""
     paint = Paint(color)
-    lines = [paint(line, BOLD) for line in wrapped(_printable(f"{guest}, from {source}"), width)]
+    lines = [paint(line, BOLD) for line in wrapped(printable(f"{guest}, from {source}"), width)]
     for move in moves:
         word, code = _WORDS[move.answer]
         head = wrapped(f"{word}: {names_text(move.targets, all_names=all_names)}", width, 0, 4)
@@ -57,9 +54,8 @@ def _reasons(effect: Effect, reasons: Sequence[Reason], width: int) -> list[str]
 def moves_json(guest: str, source: str, moves: Sequence[Move]) -> dict[str, Any]:
     """The object that `check-migration --format json` prints."""
     return {
-        "format_version": FORMAT_VERSION,
-        "guest": _printable(guest),
-        "source": _printable(source),
+        "guest": printable(guest),
+        "source": printable(source),
         "verdicts": [
             {
                 "answer": str(move.answer),
@@ -70,11 +66,6 @@ def moves_json(guest: str, source: str, moves: Sequence[Move]) -> dict[str, Any]
         ],
         "works": working(moves),
     }
-
-
-def _printable(name: str) -> str:
-    """A name that may be a path's: what is no text, or would do something to a terminal, is shown as unknown."""
-    return "".join(character if character.isprintable() else "\ufffd" for character in name)
 
 
 def _reason_json(reason: Reason) -> dict[str, Any]:

@@ -1,19 +1,14 @@
 """Plans for people and for programs."""
 
-from __future__ import annotations
-
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from hvctl.catalog import BY_ID
 from hvctl.catalog.cpu_models import INVARIANT_TSC
-from hvctl.catalog.hazards import hazard
-from hvctl.model.cpuid import CpuidLeaf
+from hvctl.catalog.types import hazard
+from hvctl.model.host import CpuidLeaf
 from hvctl.model.plan import Decision, Layer, Outcome, Plan
-from hvctl.report.wrap import paragraph
-
-FORMAT_VERSION = 1
+from hvctl.report.console import paragraph
 
 
 def decision_line(decision: Decision, *, word: str = "", width: int = 80) -> str:
@@ -71,7 +66,6 @@ def plan_json(
 ) -> dict[str, Any]:
     """The object that `gen --format json` prints; `argv` and `xml` are None where they were not asked for."""
     return {
-        "format_version": FORMAT_VERSION,
         "plan": {
             "profile": plan.profile,
             "decisions": [_decision_json(decision) for decision in plan.decisions],
@@ -113,11 +107,6 @@ def _decision_json(decision: Decision) -> dict[str, Any]:
         "asked": decision.asked or None,
         "remedy": decision.remedy or None,
     }
-
-
-def dump(document: dict[str, Any]) -> str:
-    """JSON text with a final newline."""
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def obstacles(plan: Plan) -> tuple[str, ...]:

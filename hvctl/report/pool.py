@@ -1,17 +1,15 @@
 """A surveyed pool for a terminal; its parts serve the HTML page too."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from hvctl.catalog.cpu_models import VENDOR_NAMES
+from hvctl.model.host import HostClass, Pool
 from hvctl.model.plan import Decision, Layer
-from hvctl.model.pool import HostClass, Pool
 from hvctl.plan.pool import Common, Removal, Survey
 from hvctl.plan.support import Answer, Judged, State
-from hvctl.report.paint import BOLD, Paint
-from hvctl.report.wrap import wrapped
+from hvctl.report.console import BOLD, Paint, wrapped
+from hvctl.text.problems import counted
 
 MOST_NAMES = 20
 _MOST_COLUMNS = 26
@@ -35,8 +33,7 @@ class Gain(NamedTuple):
 
 def letter(position: int) -> str:
     """How a class is called: A to Z, AA, AB, ..."""
-    name = ""
-    position += 1
+    name, position = "", position + 1
     while position:
         position, rest = divmod(position - 1, 26)
         name = chr(ord("A") + rest) + name
@@ -46,14 +43,13 @@ def letter(position: int) -> str:
 def names_text(names: Sequence[str], *, all_names: bool) -> str:
     """Names of hosts, at most 20 of them unless all are wanted."""
     shown = names if all_names or len(names) <= MOST_NAMES else names[:MOST_NAMES]
-    more = f" and {len(names) - len(shown)} more" if len(shown) < len(names) else ""
-    return ", ".join(shown) + more
+    return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(shown) < len(names) else "")
 
 
 def title(pool: Pool) -> str:
     """How many hosts, in how many classes."""
     hosts = sum(len(group.members) for group in pool.classes)
-    return f"{_count(hosts, 'host')} in {_count(len(pool.classes), 'class', 'classes')}"
+    return f"{counted(hosts, 'host')} in {counted(len(pool.classes), 'class', 'classes')}"
 
 
 def pool_text(
@@ -115,11 +111,9 @@ def gains(gain: Gain) -> list[str]:
     found = []
     if gain.with_them.unusable and not gain.without.unusable:
         found.append("gained: a plan that holds for every host")
-    ids = gain.ids(libvirt=False)
-    if ids:
+    if ids := gain.ids(libvirt=False):
         found.append(f"gained: {', '.join(ids)}")
-    only = [row_id for row_id in gain.ids(libvirt=True) if row_id not in ids]
-    if only:
+    if only := [row_id for row_id in gain.ids(libvirt=True) if row_id not in ids]:
         found.append(f"gained with libvirt: {', '.join(only)}")
     for (_, old), (_, new) in zip(gain.with_them.machines or gain.without.machines, gain.without.machines, strict=True):
         if new and (old != new or not gain.with_them.machines):
@@ -155,9 +149,8 @@ def _matrix(survey: Survey, width: int, paint: Paint) -> list[str]:
             end += 1
         lines += ([""] if lines else []) + _block(cells, columns, range(start, end), survey, paint)
         start = end
-    if len(survey.judged) > len(shown):
-        more = len(survey.judged) - len(shown)
-        lines += wrapped(f"{_count(more, 'more class', 'more classes')}: see --format json or html", width, 0, 0)
+    if more := len(survey.judged) - len(shown):
+        lines += wrapped(f"{counted(more, 'more class', 'more classes')}: see --format json or html", width, 0, 0)
     return [*lines, *wrapped("no: the layers that cannot; `?`: cannot tell; libvirt counts with libvirt only", width)]
 
 
@@ -230,7 +223,7 @@ def removers(survey: Survey, positions: Sequence[int]) -> str:
     groups = [survey.pool.classes[position] for position in positions]
     count = sum(len(group.members) for group in groups)
     first = groups[0].members[0].name
-    return first if count == 1 else f"{first} and {_count(count - 1, 'other')}"
+    return first if count == 1 else f"{first} and {counted(count - 1, 'other')}"
 
 
 def decision_text(decision: Decision) -> str:
@@ -257,7 +250,3 @@ def _megahertz(*ends: int) -> str:
 
 def _ids(ids: Sequence[str]) -> str:
     return ", ".join(ids) or "nothing"
-
-
-def _count(number: int, noun: str, plural: str = "") -> str:
-    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"

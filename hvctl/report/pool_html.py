@@ -3,31 +3,17 @@
 What the layers say of an enlightenment is told once for all classes with the same answers; the matrix links to it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hvctl.catalog.types import Row
+from hvctl.model.host import HostClass
 from hvctl.model.plan import Layer
-from hvctl.model.pool import HostClass
 from hvctl.plan.pool import Removal, Survey
 from hvctl.plan.support import Answer, Judged, State
-from hvctl.report.pool import (
-    MOST_NAMES,
-    Gain,
-    companions,
-    decision_text,
-    facts,
-    gains,
-    letter,
-    losses,
-    names_text,
-    removers,
-    title,
-)
+from hvctl.report import pool
 
 _MARKS = {State.YES: "\N{CHECK MARK}", State.NO: "\N{BALLOT X}", State.UNKNOWN: "?"}
 _STYLES = {State.YES: "yes", State.NO: "no", State.UNKNOWN: "some"}
@@ -76,7 +62,7 @@ class _Loss(NamedTuple):
     hosts: str
 
 
-def pool_html(survey: Survey, gain: Gain | None, *, all_names: bool) -> str:
+def pool_html(survey: Survey, gain: pool.Gain | None, *, all_names: bool) -> str:
     """The whole page, in ASCII: it is the same in every encoding."""
     environment = Environment(
         loader=PackageLoader("hvctl.report"),
@@ -89,7 +75,7 @@ def pool_html(survey: Survey, gain: Gain | None, *, all_names: bool) -> str:
     known = set(survey.qemu.ids)
     only_libvirt = [removal for removal in survey.libvirt.removals if removal.id in known]
     page = environment.get_template("pool.html.j2").render(
-        title=title(survey.pool),
+        title=pool.title(survey.pool),
         survey=survey,
         classes=[_class(at, group, all_names=all_names) for at, group in enumerate(survey.pool.classes)],
         entries=_entries(survey),
@@ -97,12 +83,12 @@ def pool_html(survey: Survey, gain: Gain | None, *, all_names: bool) -> str:
         libvirt_losses=_losses(survey, only_libvirt),
         no_libvirt=[at for at, group in enumerate(survey.pool.classes) if group.facts.libvirt is None],
         no_plan=_no_plan(survey),
-        obstacles=[decision_text(one) for one in survey.obstacles],
-        companions=tuple(companions(survey)),
-        gain=gains(gain) if gain else [],
-        gain_names=names_text(gain.hosts, all_names=all_names) if gain else "",
+        obstacles=[pool.decision_text(one) for one in survey.obstacles],
+        companions=tuple(pool.companions(survey)),
+        gain=pool.gains(gain) if gain else [],
+        gain_names=pool.names_text(gain.hosts, all_names=all_names) if gain else "",
         marks=_MARKS,
-        most_names=MOST_NAMES,
+        most_names=pool.MOST_NAMES,
     )
     return page.encode("ascii", "xmlcharrefreplace").decode("ascii") + "\n"
 
@@ -111,13 +97,13 @@ def _no_plan(survey: Survey) -> list[str]:
     """Why `hvctl gen` refuses this pool whatever it is asked for."""
     if survey.machines and not any(kind for _, kind in survey.machines):
         return ["the QEMUs of all hosts share no machine type"]
-    return [decision_text(one) for one in survey.unusable]
+    return [pool.decision_text(one) for one in survey.unusable]
 
 
 def _class(position: int, group: HostClass, *, all_names: bool) -> _Class:
-    shown = group.members if all_names else group.members[:MOST_NAMES]
+    shown = group.members if all_names else group.members[: pool.MOST_NAMES]
     names = tuple(member.name for member in shown)
-    return _Class(letter(position), len(group.members), names[0], names, facts(group))
+    return _Class(pool.letter(position), len(group.members), names[0], names, pool.facts(group))
 
 
 def _entries(survey: Survey) -> list[_Entry]:
@@ -158,8 +144,8 @@ def _state(row_id: str, removals: Iterable[Removal]) -> State:
 
 def _losses(survey: Survey, removals: Iterable[Removal]) -> list[_Loss]:
     return [
-        _Loss(ids, groups, answer, removers(survey, groups) if groups else "")
-        for ids, groups, answer in losses(tuple(removals))
+        _Loss(ids, groups, answer, pool.removers(survey, groups) if groups else "")
+        for ids, groups, answer in pool.losses(tuple(removals))
     ]
 
 

@@ -1,22 +1,17 @@
 """A surveyed pool for programs."""
 
-from __future__ import annotations
-
 from typing import Any
 
+from hvctl.model.host import HostClass, Pool
 from hvctl.model.plan import Decision
-from hvctl.model.pool import HostClass, Pool
 from hvctl.plan.pool import Common, Survey
 from hvctl.plan.support import Judged
 from hvctl.report.pool import Gain, letter
-
-FORMAT_VERSION = 1
 
 
 def pool_json(survey: Survey, gain: Gain | None) -> dict[str, Any]:
     """The object that `pool --format json` prints."""
     return {
-        "format_version": FORMAT_VERSION,
         "hosts": sum(len(group.members) for group in survey.pool.classes),
         "classes": [
             {

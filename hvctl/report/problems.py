@@ -1,18 +1,16 @@
 """Errors as text for people, like a compiler's: what is wrong, where, the line with a caret, what to do."""
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from hvctl.errors import HvctlError, InputError
-from hvctl.model.span import Problem, Span
-from hvctl.report.wrap import wrapped
+from hvctl.errors import HvctlError, InputError, Problem, Span
+from hvctl.report.console import BOLD, painted, wrapped
+from hvctl.text.problems import printable
 
 WIDTH = 80
 _TAB = 4
-_RED, _BLUE, _CYAN, _BOLD, _RESET = "\x1b[1;31m", "\x1b[1;34m", "\x1b[36m", "\x1b[1m", "\x1b[0m"
+_RED, _BLUE, _CYAN = "1;31", "1;34", "36"
 
 
 def render_error(error: HvctlError, color: bool) -> str:
@@ -22,7 +20,7 @@ def render_error(error: HvctlError, color: bool) -> str:
         return _headline(message, color) + _hint(_folded(error.hint, "hint: "), "", color)
     blocks = [render_problem(problem, color) for problem in error.problems]
     if len(blocks) > 1:
-        blocks.append(_paint(f"{len(blocks)} problems", _BOLD, color) + "\n")
+        blocks.append(painted(f"{len(blocks)} problems", BOLD, color) + "\n")
     return "\n".join(blocks) + _hint(error.hint, "", color)
 
 
@@ -67,15 +65,7 @@ def _problem_json(problem: Problem) -> dict[str, object]:
 
 
 def _span_json(span: Span | None) -> dict[str, object]:
-    if span is None:
-        return {}
-    return {
-        "path": span.path,
-        "line": span.line,
-        "column": span.column,
-        "end_line": span.end_line,
-        "end_column": span.end_column,
-    }
+    return {"path": span.path, **span.position()} if span else {}
 
 
 class Snippet(NamedTuple):
@@ -129,24 +119,15 @@ def _cells(line: str) -> list[str]:
     shown = []
     at = 0
     for char in line:
-        cell = " " * (_TAB - at % _TAB) if char == "\t" else _escaped(char)
+        cell = " " * (_TAB - at % _TAB) if char == "\t" else printable(char)
         shown.append(cell)
         at += _width(cell)
     return shown
 
 
 def visible(text: str) -> str:
-    """A text with escapes for what a terminal would obey or hide: control characters, bidirectional marks."""
-    return text if text.isprintable() else "".join(char if char == "\n" else _escaped(char) for char in text)
-
-
-def on_one_line(name: str) -> str:
-    """The same of what a user or a stranger named: a line's end in it would begin a line that is none of ours."""
-    return visible(name).replace("\n", "\\n")
-
-
-def _escaped(char: str) -> str:
-    return char if char.isprintable() else ascii(char)[1:-1]
+    """A text of several lines as a terminal may show it."""
+    return printable(text, keep="\n")
 
 
 def _width(text: str) -> int:
@@ -159,27 +140,23 @@ def _width(text: str) -> int:
 
 
 def _headline(message: str, color: bool) -> str:
-    return f"{_paint('error:', _RED, color)} {_paint(visible(message), _BOLD, color)}\n"
+    return f"{painted('error:', _RED, color)} {painted(visible(message), BOLD, color)}\n"
 
 
 def _hint(hint: str, indent: str, color: bool) -> str:
-    return f"{_paint(indent + 'hint:', _CYAN, color)} {visible(hint)}\n" if hint else ""
+    return f"{painted(indent + 'hint:', _CYAN, color)} {visible(hint)}\n" if hint else ""
 
 
 def _place(arrow: str, span: Span, gutter: str, color: bool) -> str:
-    return f"{gutter}{_paint(arrow, _BLUE, color)} {on_one_line(span.path)}:{span.line}:{span.column}\n"
+    return f"{gutter}{painted(arrow, _BLUE, color)} {printable(span.path)}:{span.line}:{span.column}\n"
 
 
 def _excerpt(span: Span, gutter: str, mark: str, label: str, color: bool) -> str:
-    bar = _paint(f"{gutter} |", _BLUE, color)
-    number = _paint(f"{span.line:>{len(gutter)}} |", _BLUE, color)
+    bar = painted(f"{gutter} |", _BLUE, color)
+    number = painted(f"{span.line:>{len(gutter)}} |", _BLUE, color)
     part = snippet(span, WIDTH - len(gutter) - 3)
-    under = _paint(mark * part.width, _RED if mark == "^" else _CYAN, color)
+    under = painted(mark * part.width, _RED if mark == "^" else _CYAN, color)
     said = f" {label}" if label else ""
     if said and part.start + part.width + len(said) > WIDTH - len(gutter) - 3:
         said = f"\n{bar} {' ' * max(0, WIDTH - len(gutter) - 3 - len(label))}{label}"
     return f"{bar}\n{number} {part.text}".rstrip() + f"\n{bar} {' ' * part.start}{under}{said}\n"
-
-
-def _paint(text: str, code: str, color: bool) -> str:
-    return f"{code}{text}{_RESET}" if color else text

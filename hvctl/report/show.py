@@ -1,17 +1,63 @@
-"""The domains of a libvirt beside what was put into them or is advised: a line each, and JSON."""
+"""The domains of a libvirt beside what was put into them or is advised: compared, as a line each, and as JSON."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from hvctl.catalog import BY_ID, ROWS
 from hvctl.guest.domain.identity import Identity
 from hvctl.model.guest import Guest
-from hvctl.plan.standing import Standing
-from hvctl.report.paint import BOLD, Paint
-from hvctl.report.wrap import wrapped
+from hvctl.model.profile import Ask, Profile, Value
+from hvctl.report.console import BOLD, Paint, wrapped
+from hvctl.text.problems import printable
 
-FORMAT_VERSION = 1
+Enabled = dict[str, "Value | None"]
+
+
+class Difference(NamedTuple):
+    """A value that is another than the wanted one."""
+
+    id: str
+    value: Value | None
+    wanted: Value | None
+
+
+class Standing(NamedTuple):
+    """What a guest lacks of a list, what it has beside it, and in which values it differs; in the catalog's order."""
+
+    lacks: tuple[str, ...]
+    beside: tuple[str, ...]
+    differs: tuple[Difference, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing is different."""
+        return not (self.lacks or self.beside or self.differs)
+
+
+def standing(guest: Guest, wanted: Mapping[str, Value | None]) -> Standing:
+    """Compare a guest with a list of enlightenments; a wanted value of None is any."""
+    has = guest.enabled()
+    all_of_them = any(BY_ID[row_id].takes_all for row_id in has)
+    return Standing(
+        tuple(
+            row.id
+            for row in ROWS
+            if row.id in wanted and row.id not in has and not (all_of_them and row.in_passthrough)
+        ),
+        tuple(row.id for row in ROWS if row.id in has and row.id not in wanted),
+        tuple(
+            Difference(row.id, has[row.id], wanted[row.id])
+            for row in ROWS
+            if row.id in has and wanted.get(row.id) not in (None, has[row.id])
+        ),
+    )
+
+
+def advised(profile: Profile) -> Enabled:
+    """What a profile turns on or prefers, with the values that it names."""
+    return {wish.id: wish.value for wish in profile.wishes if wish.ask is not Ask.OFF}
+
+
 _MOST_NAME = 24
 _LEGEND = (
     "on: how many it has; applied: beside what hvctl put in; advice: beside the shipped profile for its Windows; "
@@ -83,7 +129,7 @@ def _fit(text: str, words: tuple[str, ...], width: int) -> str:
 
 def _cells(entry: Entry) -> _Cells:
     state = "on" if entry.running else "off"
-    name = entry.name if entry.name.isprintable() else ascii(entry.name)[1:-1]
+    name = printable(entry.name)
     seen = entry.seen
     if seen is None:
         return _Cells(name, state, "?", "?", entry.problem)
@@ -99,8 +145,7 @@ def _system(identity: Identity) -> str:
 
 def _against(seen: Seen) -> str:
     foreign = "" if seen.guest.accelerator == "kvm" else "not KVM; "
-    applied = seen.identity.applied
-    if applied:
+    if applied := seen.identity.applied:
         return f"{foreign}applied:" if applied.profile == seen.profile else f"{foreign}applied {applied.profile}:"
     if seen.standing:
         return f"{foreign}advice:"
@@ -115,7 +160,7 @@ def _words(standing: Standing) -> tuple[str, ...]:
 
 def show_json(uri: str, entries: Sequence[Entry]) -> dict[str, Any]:
     """Everything that is known of the domains."""
-    return {"format_version": FORMAT_VERSION, "uri": uri, "domains": [_entry_json(one) for one in entries]}
+    return {"uri": uri, "domains": [_entry_json(one) for one in entries]}
 
 
 def _entry_json(entry: Entry) -> dict[str, Any]:

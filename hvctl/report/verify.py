@@ -1,19 +1,16 @@
 """What the probe guest saw against what was asked for, for people and for programs."""
 
-from __future__ import annotations
-
-import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from hvctl.model.cpuid import CpuidLeaf
-from hvctl.model.observation import MOST_VCPUS
-from hvctl.model.verification import WRONG, Difference, Finding, Verdict, Verification
-from hvctl.report.paint import BOLD, GREEN, RED, YELLOW, Paint
-from hvctl.report.wrap import wrapped
+from hvctl.model.host import CpuidLeaf
+from hvctl.model.verification import MOST_VCPUS, WRONG, Difference, Finding, Verdict, Verification
+from hvctl.plan.start import Start
+from hvctl.report.console import BOLD, GREEN, RED, YELLOW, Paint, wrapped
+from hvctl.text.json_document import dump
+from hvctl.text.problems import counted, printable
 from hvctl.verify.compare import bit_names
 
-FORMAT_VERSION = 1
 _COLORS = {
     Verdict.WORKS: GREEN,
     Verdict.THERE: GREEN,
@@ -73,7 +70,7 @@ def headline(result: Verification) -> str:
 
 
 def _what_ran(result: Verification, run: Run) -> str:
-    vcpus = "1 vCPU" if result.vcpus == 1 else f"{result.vcpus} vCPUs"
+    vcpus = counted(result.vcpus, "vCPU")
     of = f" of {result.wanted}" if result.wanted != result.vcpus else ""
     by = run.argv[0] if run.argv else f"libvirt at {run.uri}"
     return f"{by} with {run.accelerator.upper()}, {vcpus}{of}, {run.seconds:.1f} s"
@@ -86,7 +83,7 @@ def _leaves(result: Verification) -> list[str]:
         return ['CPUID: the guest sees no Hyper-V interface (leaf 0x40000001 is not "Hv#1")', *ending]
     if not result.differences:
         number = len(result.leaves)
-        return [f"CPUID: {number} {'leaf' if number == 1 else 'leaves'}, bit for bit as predicted", *ending]
+        return [f"CPUID: {counted(number, 'leaf', 'leaves')}, bit for bit as predicted", *ending]
     return [f"CPUID: {_difference(one, result.vcpus)}" for one in result.differences] + ending
 
 
@@ -118,7 +115,6 @@ def _row(finding: Finding, width: int, paint: Paint) -> list[str]:
 def verify_json(result: Verification, run: Run) -> str:
     """The object that `verify --format json` prints, with a final newline."""
     document = {
-        "format_version": FORMAT_VERSION,
         "agrees": result.agrees,
         "guest": run.label,
         "connect": run.uri,
@@ -136,7 +132,31 @@ def verify_json(result: Verification, run: Run) -> str:
         ],
         "warnings": list(run.warnings),
     }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return dump(document)
+
+
+def prediction_text(start: Start, label: str, host: str) -> str:
+    """What `verify --dry-run` prints: the answer, its reason, and the CPUID leaves of a guest that starts."""
+    if start.starts is None:
+        return printable(f"{label}: cannot tell whether it starts on {host}: {start.why}") + "\n"
+    if not start.starts:
+        return printable(f"{label}: does not start on {host}: {start.error or start.why}") + "\n"
+    lines = [printable(f"{label}: starts on {host}")]
+    if start.leaves:
+        lines += ["", "leaf        eax       ebx       ecx       edx"]
+        lines += [f"{leaf.leaf:#x}  " + "  ".join(f"{value:08x}" for value in leaf[1:]) for leaf in start.leaves]
+    return "\n".join(lines) + "\n"
+
+
+def prediction_json(start: Start) -> str:
+    """The object that `verify --dry-run --format json` prints, with a final newline."""
+    document = {
+        "starts": start.starts,
+        "error": start.error,
+        "why": start.why,
+        "leaves": [_leaf_json(leaf) for leaf in start.leaves],
+    }
+    return dump(document)
 
 
 def _leaf_json(leaf: CpuidLeaf) -> dict[str, str]:

@@ -3,18 +3,15 @@
 What hvctl has no opinion of is passed through untouched and in order.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from hvctl.catalog import BY_ID, find, machines
-from hvctl.errors import InputError
-from hvctl.guest.command.cpu_properties import ON
+from hvctl.errors import InputError, Problem
+from hvctl.guest.command.cpu import ON
 from hvctl.guest.command.options import Option, Parameter, global_property, parameters, scan
 from hvctl.model.host import Qemu
 from hvctl.model.plan import Plan
-from hvctl.model.span import Problem
 
 # A CPU's driver name is MODEL-x86_64-cpu or MODEL-i386-cpu (qemu:target/i386/cpu-qom.h, X86_CPU_TYPE_SUFFIX).
 CPU_DRIVER = "-cpu"
@@ -174,7 +171,7 @@ class _Merging:
         if f"-{driver}".endswith(CPU_DRIVER) and name.startswith(HV_PREFIXES):
             row = find(name)
             self.problem(
-                f"-global {option.value} changes an enlightenment behind the plan",
+                f"-global {option.value} changes an enlightenment of the plan",
                 f"write `{row.id if row else name}` under `enlightenments` in the profile",
             )
         elif f"{driver}.{name}" in self.settled():

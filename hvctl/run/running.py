@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from qemu.qmp import ExecuteError, QMPClient, QMPError
 
 from hvctl.catalog import ROWS, machines
+from hvctl.catalog.roles import PREFIXES
 from hvctl.errors import HostError
-from hvctl.guest.command.cpu_properties import OFF, ON, PREFIXES, Written, settings
+from hvctl.guest.command.cpu import OFF, ON, SUFFIX, Assignment, set_properties
 from hvctl.host.hostfs import clean
-from hvctl.host.qmp_replies import BadReplyError, listed, record, text
+from hvctl.host.qemu_process import BadReplyError, listed, record, text
 from hvctl.model.guest import Guest
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ _NO_VALUES = ("link<", "child<")
 _OWN = ("type", "migratable", "enforce", "kvm", "tsc-frequency")
 _NOTHING = ("check", "realized", "hotplugged", "hotpluggable")
 _MACHINE_SUFFIX = "-machine"
-_CPU_SUFFIX = "-x86_64-cpu"
 _DEFAULTS = {known.name: known.default for row in ROWS for known in row.properties}
 
 
@@ -72,26 +72,26 @@ async def _ask(client: QMPClient, path: str) -> Guest:
     properties = {name: await _get(client, cpu, name) for name in names}
     machine = text(await client.execute("qom-get", {"path": "/machine", "property": "type"}))
     machine = machine.removesuffix(_MACHINE_SUFFIX)
-    found = settings(_written(properties, machine), machine)
-    if found.problems:
-        raise BadReplyError(f"a property has a value that QEMU does not take: {found.problems[0].message}")
+    guest = Guest(path)
+    guest.machine = machine
+    guest.cpu = text(properties.get("type")).removesuffix(SUFFIX)
+    set_properties(guest, _written(properties, machine))
+    if any(mistake.kind != "unknown" for mistake in guest.mistakes):
+        raise BadReplyError(f"a property has a value that QEMU does not take: {guest.mistakes[0].message}")
+    guest.finish()
+    guest.migratable = properties.get("migratable") is not False
+    guest.enforce = properties.get("enforce") is True
+    guest.hidden = properties.get("kvm") is False
     kvm = record(await client.execute("query-kvm")).get("enabled") is True
-    return Guest(
-        label=path,
-        machine=machine,
-        cpu=text(properties.get("type")).removesuffix(_CPU_SUFFIX),
-        migratable=properties.get("migratable") is not False,
-        enforce=properties.get("enforce") is True,
-        hidden=properties.get("kvm") is False,
-        # With KVM the property has the host's frequency where none was written (qemu:target/i386/kvm/kvm.c,
-        # kvm_arch_init_vcpu()).
-        tsc_frequency=None if kvm else _frequency(properties.get("tsc-frequency")),
-        settings=found.settings,
-        accelerator="kvm" if kvm else "tcg",
-        doubts=tuple(f"hvctl does not know the QEMU property {name}" for name in _unknown(properties)),
-        blockers=await _blockers(client),
-        seen=tuple(_seen(properties)),
-    )
+    # With KVM the property has the host's frequency where none was written (qemu:target/i386/kvm/kvm.c,
+    # kvm_arch_init_vcpu()).
+    guest.tsc_frequency = None if kvm else _frequency(properties.get("tsc-frequency"))
+    guest.accelerator, guest.kvm = "kvm" if kvm else "tcg", kvm
+    for name in _unknown(properties):
+        guest.doubt(f"hvctl does not know the QEMU property {name}")
+    guest.blockers = await _blockers(client)
+    guest.seen = tuple(_seen(properties))
+    return guest
 
 
 def _is_feature(name: str) -> bool:
@@ -113,14 +113,14 @@ async def _first_cpu(client: QMPClient) -> str:
     return text(record(cpus[0]).get("qom-path"))
 
 
-def _written(properties: Mapping[str, Any], machine: str) -> dict[str, Written]:
+def _written(properties: Mapping[str, Any], machine: str) -> list[Assignment]:
     """The properties that are not as they are without being set."""
     defaults = _DEFAULTS | machines.compat(machine)
-    return {
-        name: Written(_as_written(value))
+    return [
+        Assignment(name, _as_written(value))
         for name, value in properties.items()
         if name in defaults and value is not None and _as_written(value) != _as_written(defaults[name])
-    }
+    ]
 
 
 def _as_written(value: Any) -> str:

@@ -1,26 +1,29 @@
-"""Watching one QEMU from its start to its end.
+"""Watching one QEMU until its end.
 
-QEMU is started before asyncio and the QMP library are imported, since the guest need not wait for them. Signals ask the
-guest to power down, then end it; whatever happens to hvctl, QEMU goes with it (`hvctl.run.spawn`).
+Import this once QEMU is started: asyncio and the QMP library take 0.1 s, which the guest need not wait for. Signals ask
+the guest to power down, then end it; whatever happens to hvctl, QEMU goes with it (`hvctl.run.spawn`).
 """
-
-from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
+import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
-from hvctl.run.control import Control
+from qemu.qmp import EventListener, QMPClient, QMPError
+from qemu.qmp.protocol import Runstate
+
 from hvctl.run.crash import Crash, read_event, report
-from hvctl.run.ending import Ending
-from hvctl.run.relay import Relay
-from hvctl.run.spawn import Child, start
-from hvctl.run.terminal import Inbox, Terminal
+from hvctl.run.ending import Ending, Relay
+from hvctl.run.spawn import Child
+
+# The library logs what hvctl says in its own words, and Python prints such logs on stderr where nothing else is set up.
+logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL + 1)
 
 
 class Patience(NamedTuple):
@@ -40,36 +43,15 @@ class Stage(IntEnum):
     KILLED = 3
 
 
-def run(
-    argv: Sequence[str],
-    say: Callable[[str], None],
-    *,
-    stdio: bool,
-    exit_with_parent: bool = False,
-    patience: Patience | None = None,
-) -> Ending:
-    """Start QEMU and stay until it has ended.
+def watch(child: Child, say: Callable[[str], None], patience: Patience | None = None) -> Ending:
+    """Stay with a QEMU until it has ended.
 
     Args:
-        argv: the program's path and its arguments.
+        child: the QEMU, as `hvctl.run.spawn.started` gives it.
         say: shows a line to the user; QEMU's own lines too.
-        stdio: whether the caller's arguments use standard input: QEMU then gets the terminal, and with it Ctrl-C.
-        exit_with_parent: whether this QEMU knows `-run-with exit-with-parent=on`.
         patience: how long to wait; by default a minute for the guest.
-
-    Raises:
-        HostError: QEMU cannot be started at all.
     """
-    with Inbox(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD) as inbox, Terminal() as terminal:
-        terminal.lent = stdio and terminal.lendable()
-        child = start(argv, terminal, lend=terminal.lent, exit_with_parent=exit_with_parent)
-        try:
-            import asyncio
-
-            watch = _Watch(child, inbox, terminal, _quietly(say), patience or Patience())
-            return asyncio.run(watch.until_the_end())
-        finally:
-            _leave_nothing(child)
+    return asyncio.run(_Watch(child, _quietly(say), patience or Patience()).until_the_end())
 
 
 def _quietly(say: Callable[[str], None]) -> Callable[[str], None]:
@@ -82,23 +64,9 @@ def _quietly(say: Callable[[str], None]) -> Callable[[str], None]:
     return safe
 
 
-def _leave_nothing(child: Child) -> None:
-    process = child.process
-    if process.returncode is None:
-        process.kill()
-        process.wait()
-    child.qmp.close()
-    if process.stderr is not None:
-        process.stderr.close()
-
-
 class _Watch:
-    def __init__(
-        self, child: Child, inbox: Inbox, terminal: Terminal, say: Callable[[str], None], patience: Patience
-    ) -> None:
+    def __init__(self, child: Child, say: Callable[[str], None], patience: Patience) -> None:
         self.child = child
-        self.inbox = inbox
-        self.terminal = terminal
         self.say = say
         self.patience = patience
         self.relay = Relay(say)
@@ -110,13 +78,9 @@ class _Watch:
         self.failure: BaseException | None = None
 
     async def until_the_end(self) -> Ending:
-        import asyncio
-
-        from hvctl.run.control import Control
-
         loop = asyncio.get_running_loop()
         something = asyncio.Event()
-        loop.add_reader(self.inbox.fd, something.set)
+        loop.add_reader(self.child.inbox.fd, something.set)
         assert self.child.process.stderr is not None
         stderr = self.child.process.stderr.fileno()
         os.set_blocking(stderr, False)
@@ -134,7 +98,7 @@ class _Watch:
                 raise self.failure
             if self.deadline is not None and time.monotonic() >= self.deadline:
                 self._end_it()
-        loop.remove_reader(self.inbox.fd)
+        loop.remove_reader(self.child.inbox.fd)
         # QEMU's last words and events are in the socket and the pipe; a process that it left behind may hold them open.
         await asyncio.wait({talk}, timeout=self.patience.drain)
         if not talk.cancel() and self.failure is not None:
@@ -161,7 +125,7 @@ class _Watch:
 
     def _look(self) -> bool:
         """Handle the signals that arrived; True once QEMU has ended."""
-        for number in self.inbox.take():
+        for number in self.child.inbox.take():
             if number is not signal.SIGCHLD:
                 self._signalled(number)
         pid, status = os.waitpid(self.child.pid, os.WNOHANG | os.WUNTRACED)
@@ -174,7 +138,7 @@ class _Watch:
         return True
 
     def _signalled(self, number: signal.Signals) -> None:
-        if number is signal.SIGINT and self.terminal.lent:
+        if number is signal.SIGINT and self.child.terminal.lent:
             return  # Ctrl-C is the guest's.
         if self.stage is Stage.RUNNING:
             self.asked_by = number
@@ -215,15 +179,15 @@ class _Watch:
         """QEMU was stopped: by Ctrl-Z, for using a terminal that it does not have, or by someone's SIGSTOP."""
         if number not in (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
             return
-        if number != signal.SIGTSTP and self.terminal.lendable():
+        if number != signal.SIGTSTP and self.child.terminal.lendable():
             # It does use the terminal, though its arguments did not tell.
-            self.terminal.lend(self.child.pid)
+            self.child.terminal.lend(self.child.pid)
         else:
-            self.terminal.take()
+            self.child.terminal.take()
             # A session without a shell has no one to continue a stopped job.
             if os.getsid(0) != os.getpid():
                 os.kill(os.getpid(), signal.SIGSTOP)
-            self.terminal.lend(self.child.pid)
+            self.child.terminal.lend(self.child.pid)
         os.killpg(self.child.pid, signal.SIGCONT)
 
     def _read(self, fd: int, loop: asyncio.AbstractEventLoop) -> None:
@@ -237,3 +201,85 @@ class _Watch:
         self.crashes.append(crash)
         for line in report(crash):
             self.say(f"hvctl: {line}")
+
+
+class Control:
+    """One connection, from QEMU's greeting until QEMU closes it.
+
+    QEMU greets before it makes its devices: `started` is whether the machine was made. That is known from the event
+    RESUME, or from an answer. Where the guest runs, nothing is asked without need: a command that meets QEMU 7.2 at its
+    end can keep it from ending.
+    """
+
+    def __init__(
+        self, connection: socket.socket, panicked: Callable[[Mapping[str, object]], None], *, resumes: bool
+    ) -> None:
+        self._resumes = resumes
+        self.started = False
+        self._socket = connection
+        self._panicked = panicked
+        self._client = QMPClient("hvctl")
+        self._client.negotiate = False  # hvctl.run.spawn has done it.
+        self._waiting: list[str] = []
+        self._connected = False
+        self._closed = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def send(self, command: str) -> bool:
+        """Have a command executed, at once or as soon as QEMU has greeted; False if QEMU closed the connection."""
+        if self._closed:
+            return False
+        if self._connected:
+            self._start(command)
+        else:
+            self._waiting.append(command)
+        return True
+
+    async def talk(self) -> None:
+        """Hold the connection, and hand over each GUEST_PANICKED as it comes."""
+        panics = EventListener(("GUEST_PANICKED", "RESUME"))
+        try:
+            # Not `listen`, which at its end throws away the events that no one has fetched yet.
+            self._client.register_listener(panics)
+            await self._client.connect(self._socket)
+            self._connected = True
+            for command in (*([] if self._resumes else ["query-status"]), *self._waiting):
+                self._start(command)
+            await self._pass_on(panics)
+        except (QMPError, EOFError, OSError, AssertionError):
+            pass  # the library asserts that it is connected at the end of connect(), but a QEMU may be gone by then
+        finally:
+            self._closed = True
+            for last in panics.clear():
+                self._take(last)
+            with contextlib.suppress(QMPError, EOFError, OSError):
+                await self._client.disconnect()
+
+    async def _pass_on(self, panics: EventListener) -> None:
+        closed = asyncio.create_task(self._until_closed())
+        while not closed.done():
+            event = asyncio.create_task(panics.get())
+            await asyncio.wait({event, closed}, return_when=asyncio.FIRST_COMPLETED)
+            if event.done():
+                self._take(event.result())
+            else:
+                event.cancel()
+
+    def _take(self, event: Mapping[str, object]) -> None:
+        self.started = True
+        if event.get("event") == "GUEST_PANICKED":
+            self._panicked(event)
+
+    async def _until_closed(self) -> None:
+        while self._client.runstate is Runstate.RUNNING:
+            await self._client.runstate_changed()
+
+    def _start(self, command: str) -> None:
+        task = asyncio.create_task(self._execute(command))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _execute(self, command: str) -> None:
+        with contextlib.suppress(QMPError, EOFError, OSError):
+            await self._client.execute(command)
+            self.started = True

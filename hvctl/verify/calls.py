@@ -1,12 +1,10 @@
 """Whether hypercalls work that a guest was announced: the evidence in the probe guest's observation."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from hvctl.catalog.types import Row
-from hvctl.model.observation import Call, Flushed, Observation, Sent
-from hvctl.model.verification import Evidence
+from hvctl.model.verification import Call, Evidence, Flushed, Observation, Sent
+from hvctl.text.problems import counted
 
 AnyCall = Call | Sent | Flushed
 
@@ -56,8 +54,8 @@ def calls(row: Row, seen: Observation) -> Evidence | None:
     for call in tried:
         if trouble := _trouble(call):
             return Evidence(False, trouble)
-    reach = f" on {count(len(seen.vcpus), 'vCPU')}" if any(isinstance(call, Sent | Flushed) for call in tried) else ""
-    return Evidence(True, f"{count(len({call.code for call in tried}), 'hypercall')}{reach}")
+    reach = f" on {counted(len(seen.vcpus), 'vCPU')}" if any(isinstance(call, Sent | Flushed) for call in tried) else ""
+    return Evidence(True, f"{counted(len({call.code for call in tried}), 'hypercall')}{reach}")
 
 
 def ranges(seen: Observation) -> Evidence:
@@ -77,7 +75,7 @@ def registers(seen: Observation) -> Evidence:
     for call in tried:
         if trouble := _trouble(call):
             return Evidence(False, f"with input in registers, {trouble}")
-    return Evidence(True, count(len(tried), "hypercall"))
+    return Evidence(True, counted(len(tried), "hypercall"))
 
 
 def _closed(call: Sent | Flushed) -> bool:
@@ -114,8 +112,3 @@ def _status(result: int) -> int:
 def shown(value: int | None) -> str:
     """An answer: a number, or that there was an exception in its place."""
     return "an exception" if value is None else f"{value:#x}"
-
-
-def count(number: int, what: str) -> str:
-    """`1 vCPU`, `2 vCPUs`."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -1,20 +1,83 @@
-"""What a guest was promised against what it saw: every CPUID leaf bit for bit, and every row of the catalog.
+"""What a guest is promised against what it saw: every CPUID leaf bit for bit, and every row of the catalog.
 
 A leaf counts as Hyper-V's only where leaf 0x40000001 says "Hv#1" and leaf 0x40000000 announces it: what a processor
 answers elsewhere is anything, on Intel the leaf of another subject.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from hvctl.catalog import BY_ID, ROWS, kvm
 from hvctl.catalog.types import Bits, Field, Row
-from hvctl.model.cpuid import CpuidLeaf
-from hvctl.model.observation import Observation, Vcpu
-from hvctl.model.verification import Difference, Evidence, Finding, Verdict, Verification
+from hvctl.guest.command.cpu import SUFFIX, assignments, drivers
+from hvctl.guest.command.options import global_property, scan
+from hvctl.guest.command.reader import read_command_line
+from hvctl.guest.plan import plan_of
+from hvctl.model.host import CpuidLeaf, Hardware, Host, Kvm, Qemu
+from hvctl.model.plan import Machine
+from hvctl.model.verification import Difference, Evidence, Finding, Observation, Vcpu, Verdict, Verification
+from hvctl.plan.cpuid import is_kvm
+from hvctl.plan.start import Assigned, Circumstances, Start, predict_start
+from hvctl.plan.support import canonical
 from hvctl.verify.calls import interface
 from hvctl.verify.functions import enforced, evidence
+
+# TCG emulates an AMD processor with SVM (qemu:target/i386/cpu.c, max_x86_cpu_initfn). The TSC's frequency is nominal.
+_PROCESSOR = Hardware("amd", nested=True, apicv=True, tsc_hz=1_000_000_000, tsc_scaling=True)
+
+
+def predict_command(words: Sequence[str], label: str, host: Host, doubts: Sequence[str] = ()) -> Start:
+    """The prediction for a command line without the program; machine, accelerator and CPU are judged.
+
+    Args:
+        words: QEMU's arguments; without an accelerator it is KVM.
+        label: their name, for messages.
+        host: where they are to be started.
+        doubts: sentences about what could not be read of the text that they come from.
+
+    Raises:
+        InputError: a value is invalid.
+    """
+    guest = read_command_line("\0".join(words) + "\0", label)
+    plan = plan_of(guest)
+    name = plan.machine.type
+    kind = canonical(name, host.qemu[0]) if host.qemu and name else None
+    around = Circumstances(
+        guest.accelerator or "kvm",
+        guest.irqchip or "on",
+        guest.enforce,
+        tuple(_assigned(words, guest.cpu or "")),
+        (*doubts, *guest.doubts),
+    )
+    return predict_start(plan._replace(machine=Machine(kind or name, None)), host, around)
+
+
+def _assigned(words: Sequence[str], model: str) -> Iterator[Assigned]:
+    """Every property of the CPU as QEMU sets it: those of -global, those of the last -cpu, those with a sign."""
+    options = scan(words)
+    for option in options:
+        found = global_property(option.value) if option.name == "global" and option.value else None
+        if found and found[0] in drivers(model):
+            driver, name, value = found
+            yield Assigned(name, f"{driver}.{name}={value}")
+    values = [option.value for option in options if option.name == "cpu" and option.value]
+    for one in assignments(part for part in (values or [""])[-1].split(",")[1:] if part):
+        yield Assigned(one.name, f"{model}{SUFFIX}.{one.name}={one.value}", one.signed)
+
+
+def host_without_kvm(qemu: tuple[Qemu, ...] = ()) -> Host:
+    """This machine without KVM: TCG accepts every enlightenment, so it is a KVM that has the whole catalog."""
+    registers: defaultdict[tuple[int, str], int] = defaultdict(int)
+    for row in ROWS:
+        for bits in (*row.checks, *row.adds):
+            registers[bits.leaf, bits.register] |= bits.mask
+    leaves = tuple(
+        CpuidLeaf(leaf, *(registers[leaf, register] for register in kvm.REGISTERS))
+        for leaf in sorted({leaf for leaf, _ in registers})
+    )
+    answers = Kvm(None, "system-ioctl", tuple(dict.fromkeys(kvm.KVM_CAPS, 1).items()), leaves)
+    return Host("TCG", answers, _PROCESSOR, qemu)
+
 
 _ENFORCES = "KVM_CAP_HYPERV_ENFORCE_CPUID"
 
@@ -78,8 +141,8 @@ def _asked(ids: Iterable[str], wanted: Registers) -> frozenset[str]:
 
 
 def _kvm_features(expected: Sequence[CpuidLeaf], vcpu: Vcpu) -> CpuidLeaf | None:
-    """The leaf after KVM's signature, which is the one that announces just one more."""
-    base = next((leaf.leaf for leaf in expected if leaf.eax == leaf.leaf + 1), None)
+    """The leaf after KVM's signature."""
+    base = next((leaf.leaf for leaf in expected if is_kvm(leaf)), None)
     return next((leaf for leaf in vcpu.leaves if base is not None and leaf.leaf == base + 1), None)
 
 
@@ -129,12 +192,11 @@ class _Judge:
             return Verdict.OFF, "left to the host, whose KVM does not report it"
         if _ENFORCES in row.caps:
             return _sum_up([enforced([other for other in ROWS if not self.announced(other)], self.seen)])
-        found = evidence(row, self.seen)
-        if found:
+        if found := evidence(row, self.seen):
             return _sum_up(found)
         if row.nested_only:
             return Verdict.UNCHECKED, "not checked here: only a hypervisor inside the guest uses it"
-        return Verdict.THERE, "told to the guest; there is nothing to try"
+        return Verdict.THERE, "the guest sees it; there is nothing to try"
 
     def of_others(self, row: Row) -> tuple[Verdict, str]:
         """Bits or values that are not the prediction's, and belong to a row that nobody asked for."""
@@ -167,8 +229,7 @@ class _Judge:
         for vcpu in self.vcpus:
             for bits in (*row.checks, *row.adds):
                 absent = self.promised(bits) & ~vcpu.get(bits.leaf, bits.register)
-                names = bit_names(bits.leaf, bits.register, absent)
-                if names:
+                if names := bit_names(bits.leaf, bits.register, absent):
                     return f"dropped without a word: {' and '.join(names)}"
             for known in row.properties:
                 if known.field and vcpu.field(known.field) != self.wanted.field(known.field):

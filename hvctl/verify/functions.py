@@ -4,15 +4,13 @@ Each check belongs to what the catalog's columns name: an MSR, a hypercall, or a
 answers more than it announces (unless it enforces CPUID), so nothing here says that a function is absent.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 from hvctl.catalog import kvm
 from hvctl.catalog.types import Row
-from hvctl.model.observation import Direct, Message, Observation
-from hvctl.model.verification import Evidence
-from hvctl.verify.calls import calls, count, ranges, registers, shown
+from hvctl.model.verification import Direct, Evidence, Message, Observation
+from hvctl.text.problems import counted
+from hvctl.verify.calls import calls, ranges, registers, shown
 
 # A write is all that the end-of-interrupt MSR is for: KVM refuses to read it (linux:arch/x86/kvm/lapic.c,
 # kvm_lapic_reg_read).
@@ -48,7 +46,7 @@ def enforced(rows: Sequence[Row], seen: Observation) -> Evidence:
     for msr in numbers:
         if _answers(msr, seen):
             return Evidence(False, f"MSR {msr:#x} answers, though CPUID does not announce it")
-    return Evidence(True, f"{count(len(numbers), 'MSR')} not announced by CPUID, and all refused")
+    return Evidence(True, f"{counted(len(numbers), 'MSR')} not announced by CPUID, and all refused")
 
 
 def msrs(row: Row, seen: Observation) -> Evidence | None:
@@ -94,7 +92,7 @@ def _counter(seen: Observation) -> Evidence | None:
     if seen.counter is None:
         return None
     if seen.counter.end <= seen.counter.begin:
-        return Evidence(False, "the reference counter stands still")
+        return Evidence(False, "the reference counter does not advance")
     return Evidence(True, "the counter runs")
 
 
@@ -157,11 +155,11 @@ def _fired(timers: Sequence[Message | Direct], what: str, seen: Observation) -> 
             told = "a timer cannot be armed" if timer.arrived is None else f"a timer's {what} did not come"
             return Evidence(False, f"{told}{_on(timer, seen)}")
     if len(timers) < len(seen.vcpus):
-        return Evidence(False, f"only {len(timers)} of {count(len(seen.vcpus), 'vCPU')} could try a timer")
+        return Evidence(False, f"only {len(timers)} of {counted(len(seen.vcpus), 'vCPU')} could try a timer")
     late = f"{max(timer.late for timer in timers) / TICKS:.1f} ms late"
     if len(timers) == 1:
         return Evidence(True, f"{_article(what)} came {late}")
-    return Evidence(True, f"{_article(what)} on {count(len(timers), 'vCPU')}, at most {late}")
+    return Evidence(True, f"{_article(what)} on {counted(len(timers), 'vCPU')}, at most {late}")
 
 
 def _on(timer: Message | Direct, seen: Observation) -> str:

@@ -1,6 +1,6 @@
 """The probe guest as a transient domain of a libvirt on this machine: started, listened to, and destroyed.
 
-What it prints comes through a named pipe. libvirt lets QEMU have that and the firmware, since both stand in the
+What it prints comes through a named pipe. libvirt lets QEMU have that and the firmware, because both are in the
 domain's XML: it sets their owner, and their labels where the host confines QEMU.
 """
 
@@ -21,7 +21,7 @@ from typing import Any
 from hvctl.errors import HostError, RefusedError
 from hvctl.libvirt.connection import Connection, is_local
 from hvctl.libvirt.errors import load
-from hvctl.model.observation import LARGEST
+from hvctl.model.verification import LARGEST
 from hvctl.probe_guest import firmware
 from hvctl.verify.probe_report import is_complete
 from hvctl.verify.probe_run import FINISHED, Ran

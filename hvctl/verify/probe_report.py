@@ -4,31 +4,13 @@ The form is hvctl/probe_guest/PROTOCOL.md's. Nothing is believed unseen: the rep
 count and a checksum, each line a known name and the number of fields that it has to have, each number its width.
 """
 
-from __future__ import annotations
-
 import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from hvctl.model.cpuid import CpuidLeaf
-from hvctl.model.observation import (
-    LARGEST,
-    MOST_VCPUS,
-    Apic,
-    Call,
-    Counter,
-    Direct,
-    Flushed,
-    Message,
-    MsrRun,
-    Nested,
-    Observation,
-    Sent,
-    TscPage,
-    Vcpu,
-    Written,
-)
+from hvctl.model import verification as seen
+from hvctl.model.host import CpuidLeaf
 
 T = TypeVar("T")
 
@@ -72,7 +54,7 @@ def is_complete(data: bytes) -> bool:
     return _END.search(data[-64:]) is not None
 
 
-def read_report(data: bytes) -> Observation:
+def read_report(data: bytes) -> seen.Observation:
     """The observation that a guest's output tells.
 
     Args:
@@ -115,8 +97,8 @@ def _checked_lines(data: bytes, version: str) -> list[str]:
     """The lines before the last one, once the last one has shown that they are whole."""
     if not data:
         raise ReportError("printed nothing")
-    if len(data) > LARGEST:
-        raise ReportError(f"printed more than {LARGEST} bytes")
+    if len(data) > seen.LARGEST:
+        raise ReportError(f"printed more than {seen.LARGEST} bytes")
     if not data.startswith(version.encode() + b"\n"):
         raise ReportError("printed something else than a report of the version that this hvctl reads")
     end = _END.search(data)
@@ -147,29 +129,29 @@ def _field(word: str, kind: str) -> int | None:
     return int(word, 16)
 
 
-def _observation(found: dict[str, list[Fields]]) -> Observation:
+def _observation(found: dict[str, list[Fields]]) -> seen.Observation:
     if "cpus" not in found:
         raise ReportError("does not say how many vCPUs it has")
     wanted, started = _numbers(found["cpus"][0])
     vcpus = _vcpus(found)
     if len(vcpus) != started or not vcpus:
         raise ReportError("tells of another number of vCPUs than it says it has")
-    return Observation(
+    return seen.Observation(
         wanted,
         vcpus,
         _runs(found.get("msr", [])),
-        tuple(map(Written._make, found.get("wrote", []))),
+        tuple(map(seen.Written._make, found.get("wrote", []))),
         _single(found, "page", lambda fields: fields[0]),
-        tuple(map(Call._make, found.get("call", []))),
-        _single(found, "counter", Counter._make),
-        _single(found, "tscpage", TscPage._make),
+        tuple(map(seen.Call._make, found.get("call", []))),
+        _single(found, "counter", seen.Counter._make),
+        _single(found, "tscpage", seen.TscPage._make),
         _single(found, "runtime", lambda fields: (fields[0], fields[1])),
-        _single(found, "apic", Apic._make),
-        _timers(found.get("message", []), vcpus, Message._make),
-        _timers(found.get("direct", []), vcpus, Direct._make),
-        tuple(map(Sent._make, found.get("sent", []))),
-        tuple(map(Flushed._make, found.get("flushed", []))),
-        _single(found, "nested", Nested._make),
+        _single(found, "apic", seen.Apic._make),
+        _timers(found.get("message", []), vcpus, seen.Message._make),
+        _timers(found.get("direct", []), vcpus, seen.Direct._make),
+        tuple(map(seen.Sent._make, found.get("sent", []))),
+        tuple(map(seen.Flushed._make, found.get("flushed", []))),
+        _single(found, "nested", seen.Nested._make),
     )
 
 
@@ -177,7 +159,7 @@ def _single(found: dict[str, list[Fields]], name: str, make: Callable[[Fields], 
     return make(found[name][0]) if name in found else None
 
 
-def _timers(rows: list[Fields], vcpus: Sequence[Vcpu], make: Callable[[Fields], T]) -> tuple[T, ...]:
+def _timers(rows: list[Fields], vcpus: Sequence[seen.Vcpu], make: Callable[[Fields], T]) -> tuple[T, ...]:
     numbers = [row[0] or 0 for row in rows]
     if len(set(numbers)) != len(numbers) or max(numbers, default=0) >= len(vcpus):
         raise ReportError("tells of a timer twice, or of no vCPU's")
@@ -189,18 +171,18 @@ def _numbers(fields: Fields) -> tuple[int, ...]:
     return tuple(field for field in fields if field is not None)
 
 
-def _runs(rows: list[Fields]) -> tuple[MsrRun, ...]:
-    runs = [MsrRun._make(fields) for fields in rows]
+def _runs(rows: list[Fields]) -> tuple[seen.MsrRun, ...]:
+    runs = [seen.MsrRun._make(fields) for fields in rows]
     for before, run in zip([None, *runs], runs, strict=False):
         if run.last < run.first or (before is not None and run.first <= before.last):
             raise ReportError("printed MSRs that are not in order")
     return tuple(runs)
 
 
-def _vcpus(found: dict[str, list[Fields]]) -> tuple[Vcpu, ...]:
+def _vcpus(found: dict[str, list[Fields]]) -> tuple[seen.Vcpu, ...]:
     """Every vCPU with all of its leaves, in the first one's order."""
     heads = found.get("cpu", [])
-    if len(heads) > MOST_VCPUS or [fields[0] for fields in heads] != list(range(len(heads))):
+    if len(heads) > seen.MOST_VCPUS or [fields[0] for fields in heads] != list(range(len(heads))):
         raise ReportError("does not count its vCPUs up from 0")
     leaves: list[dict[int, CpuidLeaf]] = [{} for _ in heads]
     for row in found.get("leaf", []):
@@ -211,7 +193,9 @@ def _vcpus(found: dict[str, list[Fields]]) -> tuple[Vcpu, ...]:
         leaves[number][leaf.leaf] = leaf
     _check_same(found, leaves)
     first = leaves[0] if leaves else {}
-    return tuple(Vcpu._make((*head, tuple({**first, **own}.values()))) for head, own in zip(heads, leaves, strict=True))
+    return tuple(
+        seen.Vcpu._make((*head, tuple({**first, **own}.values()))) for head, own in zip(heads, leaves, strict=True)
+    )
 
 
 def _check_same(found: dict[str, list[Fields]], leaves: list[dict[int, CpuidLeaf]]) -> None:

@@ -11,10 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hvctl.bench.compare import CHANCE, FEWEST_RUNS, Gain, answers, chance, compare, quarters
-from hvctl.bench.since import changes, differences
-from hvctl.bench.tables import GROUPS, TABLES
-from hvctl.model.bench import Series
+from hvctl.bench.compare import (
+    CHANCE,
+    FEWEST_RUNS,
+    GROUPS,
+    TABLES,
+    Gain,
+    answers,
+    chance,
+    changes,
+    compare,
+    differences,
+    quarters,
+)
+from hvctl.bench.file import Series
 from tests.made_bench import HOST, made_bench
 
 SAMPLES = st.lists(st.floats(1, 1e6, allow_nan=False), min_size=1, max_size=8)
@@ -133,7 +143,4 @@ def test_a_value_of_nothing_does_no_harm() -> None:
 
 def test_what_else_differs_is_told() -> None:
     other = made_bench(host=HOST._replace(kernel="6.13.0", governor=None))
-    assert differences(made_bench(), other) == (
-        "kernel: 6.12.0, now 6.13.0",
-        "CPU governor: performance, now unknown",
-    )
+    assert differences(made_bench(), other) == ("kernel: 6.12.0, now 6.13.0", "CPU governor: performance, now unknown")

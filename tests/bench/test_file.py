@@ -9,12 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hvctl.bench.compare import Gain
-from hvctl.bench.file import load_bench
-from hvctl.bench.tables import GROUPS
+from hvctl.bench.compare import GROUPS, Gain
+from hvctl.bench.file import Bench, HostState, load_bench
 from hvctl.errors import InputError
-from hvctl.model.bench import Bench, HostState
-from hvctl.report.bench_json import bench_json
+from hvctl.report.bench import bench_json
 from tests.made_bench import made_bench
 from tests.paths import schema
 
@@ -40,7 +38,7 @@ def test_it_has_what_the_measurements_say_too() -> None:
     ("before", "after", "says"),
     [
         ('"format_version": 1', '"format_version": 2', "format_version 1, not 2"),
-        ('"kind": "measurement"', '"kind": "locked plan"', '"kind" is one of measurement'),
+        ('"kind": "measurement"', '"kind": "other"', '"kind" is one of measurement'),
         ('"runs": 7', '"runs": "7"', '"runs" must be a whole number'),
         ('"cpus": 8', '"cpus": -8', '"cpus" must not be negative'),
         ('"guest": "windows-11"', '"guest": "a\\u001b[31m"', "printable"),

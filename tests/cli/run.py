@@ -27,15 +27,17 @@ def hvctl(*words: str, code: int = 0, **environment: str) -> subprocess.Complete
     return done
 
 
-def inside(*words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run hvctl in this process and demand its exit code."""
-    out, err = io.StringIO(), io.StringIO()
+def inside(*words: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
+    """Run hvctl in this process and demand its exit code; None for any."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") for _ in range(2))
     colors = {name: os.environ.pop(name) for name in ("NO_COLOR", "FORCE_COLOR") if name in os.environ}
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             status = run(list(words))
     finally:
         os.environ.update(colors)
-    done = subprocess.CompletedProcess(words, status, out.getvalue(), err.getvalue())
-    assert status == code, f"{words} gave {status}\n{done.stdout}\n{done.stderr}"
+    for stream in (out, err):
+        stream.seek(0)
+    done = subprocess.CompletedProcess(words, status, out.read(), err.read())
+    assert code in (status, None), f"{words} gave {status}\n{done.stdout}\n{done.stderr}"
     return done

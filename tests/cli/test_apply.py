@@ -12,7 +12,8 @@ from typing import Any
 import libvirt
 import pytest
 
-from hvctl.cli import apply, definition
+from hvctl.cli import apply
+from hvctl.cli.inputs import domains
 from tests.cli.in_process import Hvctl
 
 TEST = "test:///default"
@@ -74,9 +75,9 @@ def test_it_shows_the_difference_defines_and_says_how_to_go_back(
     done = hvctl("apply", "windows-10", "test", *WITH, "--yes")
     assert re.search(r"^\+ +<relaxed state='on'/>$", done.out, re.MULTILINE)
     assert re.search(r"^-  <clock offset='utc'/>$", done.out, re.MULTILINE)
-    assert "test is defined anew" in done.err
+    assert "redefined test; the previous definition is in" in done.err
     assert f"to go back: hvctl apply --undo test --connect {TEST}" in done.err
-    assert "test is running: it has this when it is next started; a reboot inside of it is not enough" in done.err
+    assert "test is running: this takes effect at its next start; a reboot inside the guest is not" in done.err
     assert "<relaxed state='on'/>" in xml(driver)
     assert files(state) == ["0001-after.xml", "0001-before.xml"]
     (kept,) = state.rglob("0001-before.xml")
@@ -93,7 +94,7 @@ def test_a_second_time_changes_nothing(hvctl: Hvctl, driver: libvirt.virConnect,
     for more in (("--yes",), ("--dry-run",)):
         done = hvctl("apply", "windows-10", "test", *WITH, *more)
         assert done.out == ""
-        assert "test is what profile windows-10 makes of it: nothing to do" in done.err
+        assert "test already matches profile windows-10" in done.err
     assert xml(driver) == after
     assert files(state) == ["0001-after.xml", "0001-before.xml"]
 
@@ -175,13 +176,13 @@ def test_a_change_between_reading_and_defining_is_noticed(
     if command == "undo":
         hvctl("apply", "windows-10", "test", *WITH, "--yes")
     kept = files(state)
-    real = definition.show
+    real = domains.show_difference
 
     def changing(before: bytes, after: bytes, name: str) -> None:
         real(before, after, name)
         change(driver)
 
-    monkeypatch.setattr(apply, "show", changing)
+    monkeypatch.setattr(apply, "show_difference", changing)
     words = ("apply", "windows-10", "test", *WITH, "--yes") if command == "apply" else UNDO
     done = hvctl(*words, code=1)
     assert "test was changed by someone else meanwhile; nothing was overwritten" in done.err
@@ -196,7 +197,7 @@ def test_an_undo_that_did_not_come_through_can_be_tried_again(
     before = xml(driver)
     hvctl("apply", "windows-10", "test", *WITH, "--yes")
     change(driver)
-    real = definition.replace
+    real = domains.replace
 
     def late(*words: Any, **options: Any) -> None:
         change(driver, "<description>and once more</description>")
@@ -218,7 +219,7 @@ def test_what_libvirt_made_of_it_cannot_be_kept(
 ) -> None:
     """It is defined all the same, and that is what is said."""
     before = xml(driver)
-    real = definition.replace
+    real = domains.replace
 
     def full(*words: Any, **options: Any) -> None:
         real(*words, **options)
@@ -229,7 +230,7 @@ def test_what_libvirt_made_of_it_cannot_be_kept(
     done = hvctl("apply", "windows-10", "test", *WITH, "--yes")
     said = " ".join(done.err.split())
     assert "note: what libvirt has made of it is not kept, so that --undo will need --yes" in said
-    assert "test is defined anew" in said
+    assert "redefined test; the previous definition is in" in said
     assert "nothing was changed" not in said
     assert xml(driver) != before
 
@@ -240,7 +241,7 @@ def test_the_terminal_is_asked(hvctl: Hvctl, driver: libvirt.virConnect, termina
         terminal(answer)
         done = hvctl("apply", "windows-10", "test", *WITH, code=1)
         assert "+      <relaxed state='on'/>" in done.out
-        assert "Define test so? [y/N]" in done.err
+        assert "Apply this change to test? [y/N]" in done.err
         assert "nothing was changed" in done.err
         assert xml(driver) == before
     terminal("y\n")
@@ -268,7 +269,7 @@ def test_without_a_terminal_nobody_is_asked(hvctl: Hvctl, driver: libvirt.virCon
     with open(os.devnull) as nothing, pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.stdin", nothing)
         done = hvctl("apply", "windows-10", "test", *WITH, code=2)
-    assert "stdin is no terminal" in done.err
+    assert "cannot ask for confirmation: stdin is not a terminal" in done.err
     assert "--yes" in done.err
     assert done.out == ""
     assert xml(driver) == before
@@ -289,7 +290,7 @@ def test_passwords_are_kept_and_not_shown(hvctl: Hvctl, driver: libvirt.virConne
 
 
 def test_passwords_are_masked_where_they_are_beside_a_change(capsys: pytest.CaptureFixture[str]) -> None:
-    definition.show(b"<graphics passwd='s3cret'/>\n<a/>\n", b"<graphics passwd='s3cret'/>\n<b/>\n", "win11")
+    domains.show_difference(b"<graphics passwd='s3cret'/>\n<a/>\n", b"<graphics passwd='s3cret'/>\n<b/>\n", "win11")
     out = capsys.readouterr().out
     assert " <graphics passwd='***'/>\n-<a/>\n+<b/>\n" in out
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hvctl.bench.tables import GROUPS
+from hvctl.bench.compare import GROUPS
 from tests.cli.run import hvctl
 from tests.cli.test_verify import kvm_without_hyperv
 
@@ -18,7 +18,7 @@ from tests.cli.test_verify import kvm_without_hyperv
         (("--only", "clocks"), "did you mean 'clock' for 'clocks'?"),
         (("--only", "spin"), "they are clock, apic, tlbflush, ipi, timer, exit"),
         (("--only", ","), "--only names nothing"),
-        (("-o", "/nonexistent/page.html"), "cannot be written: there is no folder /nonexistent"),
+        (("-o", "/nonexistent/page.html"), "cannot be written: there is no directory"),
         (("--runs", "0"), "not in the range"),
         (("--runs", "101"), "not in the range"),
         (("--vcpus", "65"), "not in the range"),

@@ -38,7 +38,7 @@ def test_a_profile_does_not_change_that_a_kvm_has_no_hyperv() -> None:
 @pytest.mark.parametrize(
     ("make", "message", "hint"),
     [
-        (lambda root: root.rmdir(), "there is no folder", "--root"),
+        (lambda root: root.rmdir(), "no directory", "--root"),
         (lambda _: None, "this kernel offers no KVM", "modprobe"),
         (lambda root: (root / "dev").mkdir() or (root / "dev/kvm").touch(), "is not a KVM", "--root"),
         (lambda root: (root / "dev").mkdir() or (root / "dev/kvm").symlink_to("/dev/zero"), "is not a KVM", "--root"),
@@ -83,7 +83,7 @@ def test_no_heavy_import_without_qemu() -> None:
     done = hvctl("check-host", "--no-qemu", code=own_code(), PYTHONPROFILEIMPORTTIME="1")
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time")}
     assert "hvctl.host.kvm" in imported
-    assert not imported & {"asyncio", "rich", "lxml", "yaml", "jinja2", "qemu", "subprocess", "pathlib", "shutil"}
+    assert not imported & {"asyncio", "lxml", "yaml", "jinja2", "qemu", "subprocess", "pathlib", "shutil"}
 
 
 def test_help_names_every_option() -> None:

@@ -48,8 +48,9 @@ def test_what_does_not_go_together(hvctl: Hvctl, words: tuple[str, ...], message
 
 
 def test_a_driver_without_domain_capabilities(hvctl: Hvctl) -> None:
+    """In libvirt 9.0; later the test driver has them, and says that it can start nothing by KVM."""
     err = hvctl("check-host", "--connect", TEST, code=3).err
-    assert "domain capabilities: this function is not supported by the connection driver" in err
+    assert "domain capabilities: this function is not supported" in err or "no KVM guests of x86_64" in err
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_the_default_uri_is_the_users(hvctl: Hvctl, monkeypatch: pytest.MonkeyPa
 
 
 def test_launch_refuses_a_domain_that_is_no_kvm_guest(hvctl: Hvctl) -> None:
-    words = ("launch", "minimal", "--connect", TEST, "--domain", "test", "--host", "tests/hosts/debian-12.json")
+    words = ("launch", "minimal", "--connect", TEST, "--domain", "test", "--also-host", "tests/hosts/debian-12.json")
     err = hvctl(*words, code=2).err
     assert "of type test, not kvm" in err
     assert "--force" not in err  # launch has no such option
@@ -91,7 +92,7 @@ def test_launch_refuses_a_domain_that_is_no_kvm_guest(hvctl: Hvctl) -> None:
 def test_launch_prints_the_xml_of_a_dry_run(hvctl: Hvctl, tmp_path: Path) -> None:
     path = tmp_path / "guest.xml"
     path.write_text("<domain type='kvm'>\n  <name>g</name>\n  <os>\n    <type>hvm</type>\n  </os>\n</domain>\n")
-    words = ("--connect", TEST, "--domain", str(path), "--host", "tests/hosts/debian-12.json")
+    words = ("--connect", TEST, "--domain", str(path), "--also-host", "tests/hosts/debian-12.json")
     out = hvctl("launch", "minimal", *words, "--dry-run").out
     assert "<relaxed state='on'/>" in out
     with connected(TEST) as connection:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from hvctl.api import this_host
 from hvctl.cli import run
-from hvctl.cli.hosts import this_host
 from hvctl.errors import HostError
 from tests.cli.run import hvctl
 from tests.made_hosts import made_amd_host

@@ -36,7 +36,7 @@ def test_this_machine_is_checked_before_anything_starts() -> None:
 
 
 def test_a_host_file_does_not_replace_this_machine() -> None:
-    done = launch("minimal", "--host", "tests/hosts/debian-12.json", "--dry-run")
+    done = launch("minimal", "--also-host", "tests/hosts/debian-12.json", "--dry-run")
     assert done.returncode in ((0, 1) if hyperv_here() else (3,))
 
 
@@ -65,4 +65,4 @@ def test_a_name_is_printable(name: str | bytes) -> None:
 
 
 def test_stdin_has_one_reader() -> None:
-    assert "stdin can be read once" in launch("-", "--host", "-").stderr
+    assert "stdin can be read once" in launch("-", "--also-host", "-").stderr

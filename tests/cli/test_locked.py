@@ -13,7 +13,7 @@ import pytest
 from hvctl.host.host_file import dump_host
 from hvctl.model.host import Host
 from hvctl.plan_file.reader import read_lock
-from hvctl.profile import shipped
+from hvctl.profile.source import shipped_names
 from tests.cli.run import hvctl, inside
 from tests.cli.test_launch import hyperv_here
 from tests.made_hosts import made_amd_host, made_libvirt, made_qemu
@@ -69,7 +69,7 @@ def test_every_shipped_profile_comes_back(form: str, tmp_path: Path) -> None:
         "        assert run(['gen', '--locked', f, '--host', host, '-o', b, '-q']) == 0, name\n"
         "        assert open(a).read() == open(b).read(), name\n"
     )
-    words = [sys.executable, "-c", script, ",".join(shipped.names()), form, DEBIAN_13, str(tmp_path)]
+    words = [sys.executable, "-c", script, ",".join(shipped_names()), form, DEBIAN_13, str(tmp_path)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
     assert len(list(tmp_path.glob("*.b"))) > 5
@@ -125,7 +125,7 @@ class TestLacking:
             ),
             (
                 made_amd_host("fast", tsc=3_000_000_000),
-                "the TSC frequencies of the hosts of the locked plan and fast differ",
+                "the TSC frequencies of the hosts of the plan file and fast differ",
             ),
         ],
         ids=["machine", "qemu", "libvirt", "tsc"],
@@ -172,11 +172,11 @@ class TestLacking:
         (["--locked", "{lock}", "-0"], "-0 goes with --qemu and --format text only"),
         (["--locked", "{lock}", "-o", "{folder}/./w.json"], "--locked and -o name the same file"),
         (["--locked", "-", "--host", "-"], "stdin can be read once"),
-        (["--locked", "{folder}/gone"], "the locked plan cannot be read: No such file"),
-        (["--locked", "{folder}"], "the locked plan cannot be read: Is a directory"),
-        (["--locked", DEBIAN_12], 'this is not a locked plan: it has no "kind"'),
-        (["minimal", "--host", "{lock}"], '"kvm" is missing'),
-        (["minimal", "--lock", "-"], "--lock - would mix the locked plan with the result"),
+        (["--locked", "{folder}/gone"], "gone cannot be read: no such file"),
+        (["--locked", "{folder}"], "cannot be read: it is a directory"),
+        (["--locked", DEBIAN_12], "is a host file, not a plan file"),
+        (["minimal", "--host", "{lock}"], "is a plan file, not a host file"),
+        (["minimal", "--lock", "-"], "--lock - would mix the plan file with the result"),
         (["minimal", "--lock", "{folder}/x", "-o", "{folder}/./x"], "--lock and -o name the same file"),
         (["minimal", "--lock", "{folder}/no/x"], "cannot be written"),
         (["minimal", "--lock", "{folder}"], "cannot be written"),
@@ -241,9 +241,9 @@ class TestLaunch:
         ("words", "message"),
         [
             (["windows-11", "--locked", "{lock}"], "'windows-11': a PROFILE and --locked do not go together"),
-            (["--locked", "{folder}/gone"], "the locked plan cannot be read"),
-            (["--locked", "-", "--host", "-"], "stdin can be read once"),
-            (["--locked", DEBIAN_12, "--dry-run"], 'it has no "kind"'),
+            (["--locked", "{folder}/gone"], "gone cannot be read"),
+            (["--locked", "-", "--also-host", "-"], "stdin can be read once"),
+            (["--locked", DEBIAN_12, "--dry-run"], "is a host file, not a plan file"),
         ],
     )
     def test_usage(self, words: list[str], message: str, both: tuple[str, str]) -> None:

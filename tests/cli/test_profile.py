@@ -7,22 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from hvctl.profile import shipped
 from hvctl.profile.reader import load_profile
+from hvctl.profile.source import shipped_names
 from tests.cli.run import hvctl
 from tests.paths import HOSTS, PROFILES
 
 
 def test_list_names_every_profile_with_its_description() -> None:
     lines = hvctl("profile", "list").stdout.splitlines()
-    assert [line.split()[0] for line in lines if not line.startswith(" ")] == list(shipped.names())
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == list(shipped_names())
     assert f"windows-11             {load_profile('windows-11').description}" in lines
 
 
 def test_list_as_json() -> None:
     content = json.loads(hvctl("profile", "list", "--format", "json").stdout)
     assert content["format_version"] == 1
-    assert [entry["name"] for entry in content["profiles"]] == list(shipped.names())
+    assert [entry["name"] for entry in content["profiles"]] == list(shipped_names())
     assert {tuple(entry) for entry in content["profiles"]} == {("name", "os", "description")}
 
 
@@ -60,7 +60,7 @@ def test_check_tells_of_every_file(tmp_path: Path) -> None:
 
 
 def test_check_is_quietly_content() -> None:
-    names = shipped.names()
+    names = shipped_names()
     assert hvctl("profile", "check", *names).stdout == "".join(f"{name}: ok\n" for name in names)
 
 

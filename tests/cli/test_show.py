@@ -14,15 +14,16 @@ import libvirt
 import pytest
 
 from hvctl.catalog import ROWS
+from hvctl.catalog.placement import HypervElement
 from hvctl.catalog.windows import GUESTS
 from hvctl.guest.domain.brief import brief
 from hvctl.guest.domain.identity import read_identity
-from hvctl.guest.domain.strict import read_domain
+from hvctl.guest.domain.reader import read_domain
 from hvctl.guest.domain.writer import domain as render
 from hvctl.plan.resolve import resolve
-from hvctl.plan.standing import advised
 from hvctl.profile.reader import load_profile
-from hvctl.xml.source import parse
+from hvctl.report.show import advised
+from hvctl.xml.reader import parse
 from tests.cli.in_process import Hvctl
 from tests.made_hosts import made_amd_host
 
@@ -74,7 +75,7 @@ def inside(
 def of_profile(name: str, *without: str) -> tuple[str, ...]:
     """The direct elements of what a shipped profile turns on or prefers, as libvirt 9.0 knows them."""
     known = [row for row in ROWS if row.id in advised(load_profile(name)) and row.id not in without]
-    places = [row.libvirt for row in known if row.libvirt and not set(row.libvirt.path) & set("/:@")]
+    places = [place for row in known if isinstance(place := row.libvirt, HypervElement) and not place.inside]
     return tuple(place.path for place in places if not place.attribute and float(place.since[:3]) < 9.0)
 
 
@@ -150,8 +151,7 @@ def test_what_was_applied_counts_before_any_advice(hvctl: Hvctl, node: Node) -> 
 
 
 @pytest.mark.parametrize(
-    "inner",
-    ["", "<h:plan/>", "<h:plan profile='a' digest=''><h:enlightenment id='of the future' value='3'/></h:plan>"],
+    "inner", ["", "<h:plan/>", "<h:plan profile='a' digest=''><h:enlightenment id='of the future' value='3'/></h:plan>"]
 )
 def test_odd_metadata_do_no_harm(hvctl: Hvctl, node: Node, inner: str) -> None:
     uri = node(odd=inside("relaxed", metadata=f"<h:guest xmlns:h='urn:hvctl:domain:1.0'>{inner}</h:guest>"))

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 
 from hvctl.errors import HostError
 from hvctl.host.probe import probe_host
-from hvctl.profile.shipped import names
+from hvctl.profile.source import shipped_names
 from tests.cli.run import hvctl
-from tests.paths import HOSTS
+from tests.paths import HOSTS, schema
 from tests.run.running import QEMU
 
+DEBIAN_12 = str(HOSTS / "debian-12.json")
 TCG = ("-accel", "tcg", "-machine", "pc")
 
 
@@ -32,7 +36,7 @@ def verdicts(text: str) -> dict[str, str]:
     return {entry["id"]: entry["verdict"] for entry in json.loads(text)["enlightenments"]}
 
 
-@pytest.mark.parametrize("profile", names())
+@pytest.mark.parametrize("profile", shipped_names())
 def test_tcg_ignores_every_profile(profile: str) -> None:
     done = hvctl("verify", profile, "--accel", "tcg", "-q", "--format", "json", code=1)
     found = json.loads(done.stdout)
@@ -117,19 +121,24 @@ def test_a_guest_that_takes_too_long(tmp_path: Path) -> None:
         (("windows-11", "--vcpus", "65"), "not in the range"),
         (("windows-11", "--timeout", "0"), "not in the range"),
         (("windows-11", "--timeout", "nan"), "--timeout"),
-        (("--host", str(HOSTS / "debian-12.json"), "--", "-cpu", "max"), "--host goes with a PROFILE or --locked only"),
+        (("--also-host", DEBIAN_12, "--", "-cpu", "max"), "--also-host requires a PROFILE or --locked"),
         (("windows-11", "--accel", "tcg", "--", "-cpu", "max"), "-cpu is what hvctl writes"),
-        (("-", "--host", "-"), "stdin can be read once"),
+        (("-", "--also-host", "-"), "stdin can be read once"),
         (("--", "-accel", "tcg", "-cpu", "max,hv-spinlocks=many"), "hv-spinlocks"),
         (("minimal", "--locked", "x.json"), "PROFILE and --locked do not go together"),
         (("--locked", "x.json", "--domain", "x.xml"), "--locked and --domain do not go together"),
         (("--domain", "x.xml", "--", "-cpu", "max"), "--domain and QEMU-ARGS do not go together"),
-        (("--domain", "x.xml", "--host", str(HOSTS / "debian-12.json")), "--host goes with a PROFILE or --locked only"),
+        (("--domain", "x.xml", "--also-host", DEBIAN_12), "--also-host requires a PROFILE or --locked"),
+        (("--dry-run", "--connect", "test:///default", "minimal"), "--dry-run and --connect do not go together"),
+        (("--dry-run", "--host", str(HOSTS), "minimal"), "--dry-run is about one host, and --host names 3"),
+        (("--dry-run", "--host", DEBIAN_12, "--qemu", "/nosuch", "minimal"), "debian-12 has no QEMU /nosuch"),
+        (("--dry-run", "--host", "-", "-"), "stdin can be read once"),
+        (("--dry-run", "--host", DEBIAN_12, "--", "-cpu", "max,hv-spinlocks=many"), "hv-spinlocks"),
         (("--locked", "-", "--host", "-"), "stdin can be read once"),
-        (("--locked", "/nonexistent.json", "--accel", "tcg"), "/nonexistent.json: the locked plan cannot be read"),
+        (("--locked", "/nonexistent.json", "--accel", "tcg"), "plan file /nonexistent.json cannot be read"),
         (("--locked", str(HOSTS / "debian-12.json"), "--accel", "tcg"), "debian-12.json"),
         (("--domain", "/nonexistent.xml"), "/nonexistent.xml cannot be read"),
-        (("--domain", str(HOSTS / "debian-12.json")), "debian-12.json:1:1"),
+        (("--domain", str(HOSTS / "debian-12.json")), "debian-12.json is a host file, not a domain"),
         (("--connect", "test:///default", "minimal", "--", "-cpu", "max"), "QEMU-ARGS: not with --connect"),
         (("--connect", "test:///default", "minimal", "--qemu", QEMU, "--accel", "tcg"), "--qemu and --accel: not with"),
         (("--", "-M", "pc,kernel_irqchip=off", "-cpu", "max,hv-ipi"), "kernel-irqchip=off cannot go with ipi"),
@@ -205,3 +214,89 @@ def test_a_libvirt_elsewhere_or_without_qemu() -> None:
     assert "run hvctl verify there" in far
     pytest.importorskip("libvirt")
     assert "has no QEMU" in hvctl("verify", "minimal", "--connect", "test:///default", code=3).stderr
+
+
+def predicted(*words: str, code: int = 0, host: str = DEBIAN_12) -> dict[str, Any]:
+    done = hvctl("verify", "--dry-run", "--host", host, "--format", "json", *words, code=code)
+    document: dict[str, Any] = json.loads(done.stdout)
+    jsonschema.validate(document, schema("verify-dry-run"))
+    return document
+
+
+def test_a_dry_run_predicts_the_start_and_the_leaves() -> None:
+    found = predicted("windows-11", "--", "-machine", "vmport=off")
+    assert list(found) == ["format_version", "starts", "error", "why", "leaves"]
+    assert (found["starts"], found["error"], found["why"]) == (True, None, None)
+    gen = json.loads(hvctl("gen", "windows-11", "--host", DEBIAN_12, "--format", "json").stdout)
+    *leaves, kvm_features = found["leaves"]
+    assert leaves == [leaf for leaf in gen["leaves"] if any(int(leaf[name], 16) for name in leaf if name != "leaf")]
+    assert (kvm_features["leaf"], kvm_features["eax"]) == ("0x40000101", "0x01007afb")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "found"),
+    [
+        (("-cpu", "host,hv-passthrough,hv-evmcs=on"), 1, (False, "Hyper-V enlightened VMCS (hv-evmcs) is not", None)),
+        (("-machine", "pc-q35-99.0"), 1, (False, None, "has no machine type pc-q35-99.0")),
+        (("-accel", "tcg"), 3, (None, None, "the accelerator is tcg")),
+        (("/usr/bin/qemu", "-accel", "kvm", "-cpu", "host,hv-relaxed", "-m", "9T"), 0, (True, None, None)),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) and isinstance(value[0], str) else "",
+)
+def test_a_dry_run_of_a_command_line(words: tuple[str, ...], code: int, found: tuple[object, ...]) -> None:
+    document = predicted("--", *words, code=code)
+    for key, expected in zip(("starts", "error", "why"), found, strict=True):
+        said = document[key]
+        assert expected in said if isinstance(expected, str) else said is expected
+    assert bool(document["leaves"]) is (code == 0)
+
+
+def test_a_dry_run_of_a_domain_and_of_a_saved_plan(tmp_path: Path) -> None:
+    lock, xml = str(tmp_path / "plan.json"), tmp_path / "guest.xml"
+    hvctl("gen", "windows-11", "--both", "--host", DEBIAN_12, "--lock", lock)
+    xml.write_text(hvctl("gen", "windows-11", "--libvirt", "--host", DEBIAN_12).stdout)
+    assert predicted("--locked", lock)["leaves"] == predicted("--domain", str(xml))["leaves"] != []
+    xml.write_text(xml.read_text().replace('<vpindex state="on"/>', ""))
+    assert "requires Hyper-V VP_INDEX" in predicted("--domain", str(xml), code=1)["error"]
+
+
+def test_a_dry_run_of_a_profile_that_the_host_cannot_give() -> None:
+    found = predicted("windows-11", code=1, host=str(HOSTS / "no-hyperv.json"))
+    assert (found["starts"], found["error"]) == (False, None)
+    assert "its KVM has no Hyper-V emulation" in found["why"]
+
+
+def test_a_dry_run_for_people() -> None:
+    done = hvctl("verify", "--dry-run", "--host", DEBIAN_12, "--", "-cpu", "host,kvm=off,hv-relaxed")
+    assert done.stdout.splitlines()[0] == "the given QEMU arguments: starts on debian-12"
+    assert "0x40000004  00000020  ffffffff  00000000  00000000" in done.stdout.splitlines()
+    done = hvctl("verify", "--dry-run", "--host", DEBIAN_12, "--", "-cpu", "host,hv-evmcs", code=1)
+    assert folded(done.stdout).endswith(
+        "does not start on debian-12: Hyper-V enlightened VMCS (hv-evmcs) is not supported by kernel"
+    )
+    done = hvctl("verify", "--dry-run", "--host", DEBIAN_12, "--", "-accel", "tcg", code=3)
+    assert "cannot tell whether it starts on debian-12: the accelerator is tcg" in done.stdout
+
+
+@pytest.mark.skipif(not kvm_without_hyperv(), reason="needs a KVM without Hyper-V emulation")
+@pytest.mark.parametrize("flags", ["hv-time", "hv-vapic,hv-synic", "hv-vpindex", "hv-relaxed,hv-passthrough,hv-evmcs"])
+def test_a_dry_run_on_this_machine_is_what_qemu_does(flags: str) -> None:
+    words = ("-accel", "kvm", "-machine", "pc", "-cpu", f"qemu64,{flags}")
+    real = subprocess.run(
+        [QEMU, *words, "-nodefaults", "-display", "none", "-S", "-qmp", "stdio"],
+        input='{"execute":"qmp_capabilities"}{"execute":"quit"}',
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    errors = [line.partition(": ")[2] for line in real.stderr.splitlines() if "warning: " not in line]
+    done = hvctl("verify", "--dry-run", "--format", "json", "--", *words, code=int(real.returncode != 0))
+    found = json.loads(done.stdout)
+    assert (found["starts"], found["error"]) == (real.returncode == 0, errors[0] if errors else None)
+
+
+def test_the_old_word_for_also_host_is_taken_with_a_note() -> None:
+    done = hvctl("verify", "windows-11", "--accel", "tcg", "--host", DEBIAN_12, code=1)
+    assert "note: write --also-host instead of --host" in done.stderr
+    assert "note:" not in hvctl("verify", "windows-11", "--accel", "tcg", "--also-host", DEBIAN_12, code=1).stderr

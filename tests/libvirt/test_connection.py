@@ -147,7 +147,7 @@ def test_a_refused_authentication(tmp_path: Path, code: int, message: str) -> No
     [
         (Refusal(libvirt.VIR_ERR_NO_DOMAIN, "Domain not found"), "has no domain win11"),
         (Refusal(libvirt.VIR_ERR_ACCESS_DENIED, "denied"), "access was refused: the domain win11: "),
-        (Refusal(libvirt.VIR_ERR_INTERNAL_ERROR, "a\x1b[31m\nb"), "the domain win11: a[31m b"),
+        (Refusal(libvirt.VIR_ERR_INTERNAL_ERROR, "a\x1b[31m\nb"), "the domain win11: a\\x1b[31m b"),
     ],
 )
 def test_what_a_daemon_says_no_to(tmp_path: Path, answer: Answer, message: str) -> None:

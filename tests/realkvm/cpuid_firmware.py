@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from hvctl.model.cpuid import CpuidLeaf
+from hvctl.model.host import CpuidLeaf
 
 LEAVES = (*range(0x40000000, 0x4000000B), 0x40000080, 0x40000081, 0x40000082, 0x40000100)
 DEBUG_PORT = 0x402

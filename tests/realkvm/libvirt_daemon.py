@@ -13,7 +13,7 @@ from pathlib import Path
 
 import libvirt
 
-from hvctl.model.cpuid import CpuidLeaf
+from hvctl.model.host import CpuidLeaf
 from tests.realkvm import cpuid_firmware
 from tests.realkvm.real import SETTINGS, add_libvirt_user
 

@@ -173,7 +173,7 @@ def until(look: Callable[[], Found | None]) -> Found:
 def running(name: str, words: list[str], folder: Path) -> Iterator[Qemu]:
     """A QEMU that is gone at the end."""
     ours, theirs = socket.socketpair()
-    qmp = ["-chardev", f"socket,id=qmp,fd={theirs.fileno()}", "-mon", "chardev=qmp,mode=control"]
+    qmp = ["-chardev", f"socket,id=qmp,fd={theirs.fileno()}", "-qmp", "chardev:qmp"]
     with ours, (folder / f"{name}.said").open("wb") as said:
         with theirs:
             process = subprocess.Popen(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from hvctl.model.cpuid import CpuidLeaf
+from hvctl.model.host import CpuidLeaf
 
 # Hyper-V's, KVM's, and of the processor what differs between CPU models.
 LEAVES = (

@@ -7,16 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from hvctl.bench.boots import Setup, measure
-from hvctl.bench.compare import Gain, answers
-from hvctl.bench.file import read_bench
-from hvctl.bench.tables import GROUPS, SINGLE, mask
+from hvctl.bench.compare import GROUPS, SINGLE, Gain, answers, mask
+from hvctl.bench.file import Bench, HostState, read_bench
+from hvctl.bench.measuring import Setup, measure
 from hvctl.cli import run
 from hvctl.guest.command.writer import arguments
-from hvctl.model.bench import Bench, HostState
 from hvctl.plan.resolve import resolve
 from hvctl.profile.reader import load_profile
-from hvctl.verify.probe_arguments import plain
+from hvctl.verify.probe_subject import plain
 from tests.realkvm.real import QEMU, this_host
 
 FLUSH = next(group for group in GROUPS if group not in SINGLE)

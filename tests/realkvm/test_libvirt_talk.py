@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from hvctl.guest.domain.profile import for_domain
-from hvctl.guest.domain.strict import read_domain
+from hvctl.guest.domain.edit import for_domain
+from hvctl.guest.domain.reader import read_domain
 from hvctl.host.host_file import dump_host, read_host
 from hvctl.model.host import Host
 from hvctl.model.plan import Layer
@@ -22,7 +22,7 @@ from hvctl.plan.cpuid import predict
 from hvctl.plan.resolve import resolve
 from hvctl.plan.support import State, judge
 from hvctl.profile.reader import load_profile
-from hvctl.profile.shipped import names
+from hvctl.profile.source import shipped_names
 from tests.cli.in_process import Hvctl
 from tests.realkvm import cpuid_firmware
 from tests.realkvm.conftest import Note
@@ -96,12 +96,12 @@ def test_what_libvirt_tells_of_its_host_is_what_the_ioctl_says(hvctl: Hvctl, tmp
 def test_every_profile_is_applied_seen_by_a_guest_and_undone(
     hvctl: Hvctl, libvirtd: Daemon, here: str, tmp_path: Path, note: Note, testbed_world: str
 ) -> None:
-    machines = {load_profile(name).machine for name in names()}
+    machines = {load_profile(name).machine for name in shipped_names()}
     for machine in machines:
         libvirtd.connection.defineXML(domain(tmp_path, f"win-{machine}", cpuid_firmware.image(), machine))
     before = {machine: libvirtd.definition(f"win-{machine}") for machine in machines}
     started: set[object] = set()
-    for profile in names():
+    for profile in shipped_names():
         machine = load_profile(profile).machine
         name = f"win-{machine}"
         guest = read_domain(before[machine].encode(), name)
@@ -112,12 +112,13 @@ def test_every_profile_is_applied_seen_by_a_guest_and_undone(
         expected = predict(plan, this_host())
         if expected not in started and len(started) < STARTS[testbed_world]:
             if not started:
-                assert "nothing to do" in hvctl("apply", profile, name, "--dry-run", "--host", here).err
+                said = hvctl("apply", profile, name, "--dry-run", "--host", here).err
+                assert f"already matches profile {profile}" in said
             started.add(expected)
             assert seen(libvirtd, name, tmp_path).items() >= {leaf.leaf: leaf for leaf in expected}.items(), profile
         hvctl("apply", "--undo", name)
         assert libvirtd.definition(name) == before[machine], profile
-    note(f"{len(names())} profiles, {len(started)} different guests")
+    note(f"{len(shipped_names())} profiles, {len(started)} different guests")
     assert len(started) == STARTS[testbed_world] or len(started) > 5
 
 
@@ -179,7 +180,7 @@ def test_a_panic_arrives_with_its_parameters(hvctl: Hvctl, tmp_path: Path) -> No
 def test_launch_of_a_defined_domain(hvctl: Hvctl, libvirtd: Daemon, here: str, tmp_path: Path) -> None:
     libvirtd.connection.defineXML(domain(tmp_path, "win", cpuid_firmware.image()))
     words = ("minimal", "--connect", URI, "--domain", "win", "--host", here)
-    assert "win is not what profile minimal makes of it" in hvctl("launch", *words, code=1).err
+    assert "win does not match profile minimal" in hvctl("launch", *words, code=1).err
     hvctl("apply", "minimal", "win", "--yes", "--host", here)
     later(lambda: libvirtd.running("win"), lambda: libvirtd.connection.lookupByName("win").destroy())
     said = hvctl("launch", *words).err

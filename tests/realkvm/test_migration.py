@@ -11,15 +11,14 @@ from typing import NamedTuple
 
 import pytest
 
-from hvctl.guest.command.strict import read_command_line
+from hvctl.guest.command.reader import read_command_line
 from hvctl.host.probe import probe_host
+from hvctl.migration.differences import Effect, Journey
 from hvctl.migration.verdict import judge
 from hvctl.model.host import Host
-from hvctl.model.migration import Effect, Journey
 from tests.realkvm.migration import Move, Moved, Side, migrate
 from tests.realkvm.real import QEMU, this_host
-from tests.testbed.tree import DEBIAN_13
-from tests.testbed.world import CHECKOUT
+from tests.testbed.world import NEWER
 
 WORKS = "works"
 # What hvctl writes for windows-11, where either world has it.
@@ -119,10 +118,7 @@ TO_NEWER = (
     Case("the same", cpu(model=NAMED), cpu(model=NAMED), WORKS),
     # KVM's own features, and what the processor says of its errors: the new QEMU offers more of both.
     changes("CPU model host", FULL, FULL, 0x40000101, 0x80000007),
-    Case(
-        *("machine alias", FULL, FULL, Effect.FAILS, versions("pc-q35-7.2", "pc-q35-10.0")),
-        machines=("q35", "q35"),
-    ),
+    Case(*("machine alias", FULL, FULL, Effect.FAILS, versions("pc-q35-7.2", "pc-q35-10.0")), machines=("q35", "q35")),
 )
 TO_OLDER = (
     Case("the same", cpu(model=NAMED), cpu(model=NAMED), WORKS),
@@ -220,13 +216,11 @@ def tried(case: Case, folder: Path, *, source: Sequence[str] = (QEMU,), target: 
 
 
 def newer_qemu() -> tuple[str, ...]:
-    """Debian 13's QEMU by its own loader, from the root that the other world is made of."""
-    root = CHECKOUT / ".testbed" / f"{DEBIAN_13.name}-{DEBIAN_13.stamp()}"
-    loader, libraries = root / "lib64/ld-linux-x86-64.so.2", root / "usr/lib/x86_64-linux-gnu"
-    assert loader.exists(), f"{root} has not been built; the world debian-13 does that"
+    """Debian 13's QEMU by its own loader, from the root of the other world."""
+    loader, libraries = NEWER / "lib64/ld-linux-x86-64.so.2", NEWER / "usr/lib/x86_64-linux-gnu"
     return (
-        *(str(loader), "--library-path", str(libraries), str(root / "usr/bin" / QEMU)),
-        *("-L", str(root / "usr/share/qemu"), "-L", str(root / "usr/share/seabios")),
+        *(str(loader), "--library-path", str(libraries), str(NEWER / "usr/bin" / QEMU)),
+        *("-L", str(NEWER / "usr/share/qemu"), "-L", str(NEWER / "usr/share/seabios")),
     )
 
 

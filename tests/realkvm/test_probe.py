@@ -13,8 +13,7 @@ from hvctl.catalog.types import Kind, Row
 from hvctl.host.host_file import read_host
 from hvctl.host.kvm import capabilities, system_leaves, vcpu_leaves
 from hvctl.host.kvm_device import LinuxKvm, opened, throw_away_vcpu
-from hvctl.model.cpuid import CpuidLeaf
-from hvctl.model.host import Host, Qemu
+from hvctl.model.host import CpuidLeaf, Host, Qemu
 from hvctl.model.plan import Layer
 from hvctl.plan.support import State, support
 from tests.paths import HOSTS

@@ -10,17 +10,17 @@ import pytest
 
 from hvctl.catalog import ROWS
 from hvctl.guest.command.writer import arguments
-from hvctl.model.cpuid import CpuidLeaf
+from hvctl.model.host import CpuidLeaf
 from hvctl.model.plan import Plan
 from hvctl.plan.cpuid import predict
 from hvctl.plan.resolve import resolve
 from hvctl.profile.reader import load_profile
-from hvctl.profile.shipped import names
+from hvctl.profile.source import shipped_names
 from tests.realkvm.cpuid_firmware import seen_leaves
 from tests.realkvm.real import QEMU, hvctl, this_host
 from tests.testbed.linuxguest import boot_arguments, make_initramfs
 
-PROFILES = names()
+PROFILES = shipped_names()
 
 
 def planned(profile: str) -> tuple[Plan, dict[int, CpuidLeaf]]:

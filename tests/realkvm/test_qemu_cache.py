@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hvctl.host.qemu_cache import ask_first
+from hvctl.host.probe import ask_first
 from tests.realkvm.real import QEMU, this_host
 
 pytestmark = pytest.mark.world("debian-12")
@@ -40,11 +40,7 @@ def test_the_second_answer_is_the_remembered_one(cached: Path) -> None:
 def test_what_is_odd_is_asked_anew(cached: Path, damage: str) -> None:
     content = cached.read_bytes()
     marked = content.replace(b'"version": "', b'"version": "odd', 1)
-    odd = {
-        "another key": b"x" + marked,
-        "truncated": marked[:-20],
-        "not UTF-8": marked + b"\xff",
-    }[damage]
+    odd = {"another key": b"x" + marked, "truncated": marked[:-20], "not UTF-8": marked + b"\xff"}[damage]
     cached.write_bytes(odd)
     assert ask() == this_host().qemu[0]
     assert cached.read_bytes() == content

@@ -81,7 +81,15 @@ def test_the_profiles_are_good(folder: Path) -> None:
 
 
 def test_qemu_takes_the_windows_installation(folder: Path) -> None:
-    prepare, _, launch = blocks("sh")[0].partition("hvctl launch")
+    once, each_time = blocks("sh")[:2]
+    shell(once, folder)
+    disk = folder / "disk.qcow2"
+    disk.write_bytes(disk.read_bytes() + b"Windows")
+    # Whoever runs the whole section again must not lose what is installed.
+    with pytest.raises(AssertionError, match="File exists"):
+        shell(once, folder)
+    assert disk.read_bytes().endswith(b"Windows")
+    prepare, _, launch = each_time.partition("hvctl launch")
     try:
         printed = shell(f"{prepare}hvctl launch{launch.replace(' -- ', ' --dry-run -- ', 1)}", folder)
         command = shlex.split(printed.splitlines()[-1])
@@ -117,7 +125,7 @@ def libvirtd() -> Iterator[None]:
 
 @pytest.mark.usefixtures("libvirtd")
 def test_libvirt_takes_the_windows_installation(folder: Path) -> None:
-    *lines, last = blocks("sh")[1].strip().splitlines()
+    *lines, last = blocks("sh")[2].strip().splitlines()
     assert last == "virsh start win11"  # needs the network `default` and disks with something on them
     subprocess.run(
         ["qemu-img", "create", "-q", "-f", "qcow2", str(folder / "disk.qcow2"), "1M"], check=True, timeout=30

@@ -11,9 +11,10 @@ from collections.abc import Callable
 
 import pytest
 
-from hvctl.catalog import BY_ID, ROWS
+from hvctl.catalog import BY_ID, ROWS, kvm
 from hvctl.cli import run
 from hvctl.guest.command.writer import arguments, cpu
+from hvctl.guest.plan import guest_of
 from hvctl.model.host import Host
 from hvctl.model.plan import Plan
 from hvctl.model.profile import Value
@@ -22,12 +23,12 @@ from hvctl.plan.cpuid import predict
 from hvctl.plan.resolve import resolve
 from hvctl.plan.start import predict_start
 from hvctl.profile.reader import load_profile
-from hvctl.profile.shipped import names
-from hvctl.verify.compare import verify
-from hvctl.verify.outcome import observe
-from hvctl.verify.probe_run import start
+from hvctl.profile.source import shipped_names
+from hvctl.verify.compare import predict_command, verify
+from hvctl.verify.probe_run import observe, start
+from tests.plan.test_start import raw_plan
 from tests.realkvm.real import QEMU, this_host
-from tests.realkvm.test_oracle import MACHINES, random_set, raw_plan
+from tests.realkvm.test_oracle import MACHINES, random_set
 
 SECONDS = 45.0
 TIMEOUT = 60.0
@@ -39,6 +40,30 @@ def check(plan: Plan, words: tuple[str, ...]) -> Verification:
     with start([QEMU, *words, "-accel", "kvm"], crash="crash" in enabled(plan)) as guest:
         seen = observe(guest.finish(TIMEOUT), TIMEOUT)
     return verify(predict(plan, this_host()), enabled(plan), seen)
+
+
+def test_every_leaf_is_predicted() -> None:
+    """KVM's own too, and nothing else than these is there, with and without Hyper-V."""
+    for cpu_value, chip in (
+        ("host,hv-relaxed,hv-time", "on"),
+        ("host,hv-passthrough", "split"),
+        (
+            "host,hv-passthrough,hv-vendor-id=Test,hv-spinlocks=4095,hv-version-id-build=1,hv-tlbflush-ext,hv-syndbg",
+            "on",
+        ),
+        ("host,hv-passthrough,hv-no-nonarch-coresharing=on,hv-enforce-cpuid,hv-tlbflush-direct,x-hv-max-vps=8", "on"),
+        ("host,-kvm-pv-eoi", "split"),
+        (f"host,tsc-frequency={this_host().hardware.tsc_hz}", "on"),
+        ("max,kvm=off,hv-vapic", "on"),
+        ("qemu64,kvm=off", "on"),
+    ):
+        words = ("-accel", "kvm", "-machine", f"q35,kernel-irqchip={chip}", "-cpu", cpu_value)
+        with start([QEMU, *words]) as guest:
+            seen = observe(guest.finish(TIMEOUT), TIMEOUT)
+        predicted = predict_command(words, "test", this_host())
+        # The probe guest does not report VMware's leaf.
+        expected = [leaf for leaf in predicted.leaves if leaf.leaf != kvm.VMWARE_FREQUENCIES]
+        assert [leaf for leaf in seen.vcpus[0].leaves if any(leaf[1:])] == expected, (cpu_value, chip)
 
 
 def enabled(plan: Plan) -> list[str]:
@@ -59,7 +84,7 @@ def planned(profile: str) -> Plan:
 
 def test_every_shipped_profile_agrees(note: Note) -> None:
     """Each command line once: several releases of Windows get the same."""
-    plans = {arguments(plan): plan for plan in map(planned, names())}
+    plans = {arguments(plan): plan for plan in map(planned, shipped_names())}
     verdicts: dict[str, set[Verdict]] = {}
     for place, (words, plan) in enumerate(plans.items()):
         # One of them with two vCPUs: they take the emulated processor longer.
@@ -67,7 +92,7 @@ def test_every_shipped_profile_agrees(note: Note) -> None:
         assert troubles(result) == [], plan.profile
         for finding in result.findings:
             verdicts.setdefault(finding.id, set()).add(finding.verdict)
-    note(f"verify: {len(names())} profiles, {len(plans)} command lines agree")
+    note(f"verify: {len(shipped_names())} profiles, {len(plans)} command lines agree")
     worked = {row_id for row_id, found in verdicts.items() if Verdict.WORKS in found}
     # All that has an MSR or a hypercall was tried and worked in one of them, but what only debuggers use; and what the
     # guest needs SVM for, to be a hypervisor itself.
@@ -127,9 +152,9 @@ def random_plan(dice: random.Random, host: Host) -> Plan:
         if dice.random() < 0.1:
             enabled = {row.id: None for row in ROWS if row.takes_all}
         machine = dice.choice(machines)
-        if any(BY_ID[row_id].enables_hyperv for row_id in enabled) and predict_start(enabled, machine, host) is None:
-            plan = raw_plan(enabled, machine)
-            return plan._replace(cpu=plan.cpu._replace(hidden=dice.random() < 0.3))
+        plan = raw_plan(enabled, machine, hidden=dice.random() < 0.3)
+        if any(BY_ID[row_id].enables_hyperv for row_id in enabled) and predict_start(plan, host).starts:
+            return plan
 
 
 def test_random_plans_give_the_predicted_leaves(note: Note) -> None:
@@ -139,7 +164,14 @@ def test_random_plans_give_the_predicted_leaves(note: Note) -> None:
     done, worked = 0, set()
     while done < count if count else time.monotonic() < end:
         plan = random_plan(dice, this_host())
-        words = ("-machine", plan.machine.type, "-cpu", cpu(plan), "-smp", "2" if dice.random() < 0.2 else "1")
+        words = (
+            "-machine",
+            plan.machine.type,
+            "-cpu",
+            cpu(guest_of(plan)),
+            "-smp",
+            "2" if dice.random() < 0.2 else "1",
+        )
         result = check(plan, words)
         assert troubles(result) == [], (seed, done, words)
         done += 1

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from hvctl.bench.tables import GROUPS
+from hvctl.bench.compare import GROUPS
 from hvctl.report.bench import bench_text, doubts, time_text
 from tests.made_bench import HOST, made_bench
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hvctl.report.bench_html import bench_html
+from hvctl.report.bench import bench_html
 from tests.made_bench import HOST, made_bench
 
 HOSTILE = HOST._replace(processor='<script>alert("x")</script>', clocksource="hpet", virtual=True)

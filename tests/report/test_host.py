@@ -10,7 +10,8 @@ from hvctl.host.host_file import host_json as document_of
 from hvctl.host.host_file import read_host
 from hvctl.model.host import Host
 from hvctl.plan.support import State, judge
-from hvctl.report.host import dump, host_json, host_text, warnings
+from hvctl.report.host import host_json, host_text, warnings
+from hvctl.text.json_document import dump
 from tests.made_hosts import made_amd_host, made_intel_host, made_no_hyperv_host, made_old_kernel_host, made_qemu
 from tests.paths import HOSTS
 

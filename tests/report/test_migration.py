@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
+
 import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hvctl.migration.differences import Answer, Effect, Journey, Move, Reason
 from hvctl.migration.verdict import judge_pool
 from hvctl.model.host import Host
-from hvctl.model.migration import Answer, Effect, Journey, Move, Reason
 from hvctl.model.plan import Layer
 from hvctl.report.migration import EFFECTS, moves_json, moves_text, working
+from hvctl.text.json_document import dump
 from tests.migration.test_verdict import journeys, targets
-from tests.model.test_pool import pool_of
+from tests.model.test_host import pool_of
 from tests.paths import schema
 
 SCHEMA = schema("check-migration")
@@ -88,7 +91,7 @@ def test_lines_fit_and_json_is_as_the_schema_says(journey: Journey, those: list[
         # A word stays whole, and so does what stands between backquotes.
         assert len(line) <= width or "`" in line or len(max(line.split(), key=len)) > width - 10
         assert line == line.rstrip()
-    document = moves_json(journey.guest.label, journey.source.label, moves)
+    document = json.loads(dump(moves_json(journey.guest.label, journey.source.label, moves)))
     jsonschema.validate(document, SCHEMA, jsonschema.Draft7Validator)
     assert document["works"] == [
         name for one in document["verdicts"] if one["answer"] == "yes" for name in one["targets"]
@@ -103,7 +106,7 @@ def test_the_schema_knows_every_word() -> None:
     assert reason["effect"]["enum"] == [str(effect) for effect in Effect]
     assert reason["layer"]["enum"] == [str(layer) for layer in Layer]
     assert SCHEMA["definitions"]["verdict"]["properties"]["answer"]["enum"] == [str(answer) for answer in Answer]
-    document = moves_json("g", "s", MOVES)
+    document = json.loads(dump(moves_json("g", "s", MOVES)))
     assert list(document) == list(SCHEMA["properties"])
     assert list(document["verdicts"][1]["reasons"][0]) == list(reason)
 

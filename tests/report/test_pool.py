@@ -10,12 +10,11 @@ import pytest
 
 from hvctl.catalog import ROWS
 from hvctl.host.host_file import read_host
-from hvctl.model.host import Host
-from hvctl.model.pool import Pool
+from hvctl.model.host import Host, Pool
 from hvctl.plan.pool import survey
-from hvctl.report.plan import dump
 from hvctl.report.pool import Gain, companions, gains, letter, losses, names_text, pool_text
 from hvctl.report.pool_json import pool_json
+from hvctl.text.json_document import dump
 from tests.made_hosts import (
     made_amd_host,
     made_intel_host,
@@ -25,7 +24,7 @@ from tests.made_hosts import (
     made_old_kernel_host,
     made_qemu,
 )
-from tests.model.test_pool import pool_of, with_frequencies
+from tests.model.test_host import pool_of, with_frequencies
 from tests.paths import HOSTS, schema
 
 RECORDED = [read_host(str(HOSTS / f"{name}.json")) for name in ("debian-12", "debian-13")]
@@ -311,7 +310,7 @@ def test_what_else_the_hosts_have_in_common() -> None:
     pool = POOLS["every kind"]
     assert companion(pool, "no plan") == [
         "made-no-hyperv: its KVM has no Hyper-V emulation; boot a kernel built with CONFIG_KVM_HYPERV=y",
-        "no-qemu: no QEMU is known there; record the host anew where QEMU is installed, or name a QEMU binary",
+        "no-qemu: no QEMU is known there; record the host again where QEMU is installed, or name a QEMU binary",
     ]
     assert companion(pool, "machine types") == []
     assert companion(pool, "CPU vendor") == ["AMD, Intel, unknown"]

@@ -14,8 +14,7 @@ import pytest
 from lxml import html as lxml_html
 
 from hvctl.catalog import ROWS
-from hvctl.model.host import Host, Libvirt
-from hvctl.model.pool import Pool
+from hvctl.model.host import Host, Libvirt, Pool
 from hvctl.plan.pool import Survey, survey
 from hvctl.report.pool import Gain, letter
 from hvctl.report.pool_html import pool_html
@@ -27,7 +26,7 @@ from tests.made_hosts import (
     made_old_kernel_host,
     made_qemu,
 )
-from tests.model.test_pool import pool_of, with_frequencies
+from tests.model.test_host import pool_of, with_frequencies
 
 IDS = [row.id for row in ROWS if not row.experimental]
 LAYERS = ("Kernel", "Hardware", "QEMU", "libvirt")

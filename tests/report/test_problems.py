@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hvctl.errors import InputError, UsageError
-from hvctl.model.span import Problem, Span
+from hvctl.errors import InputError, Problem, Span, UsageError
 from hvctl.profile.reader import profile_from_text
 from hvctl.report.problems import WIDTH, render_error, render_problem
 

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hvctl.model.cpuid import CpuidLeaf
-from hvctl.model.observation import (
+from hvctl.model.host import CpuidLeaf
+from hvctl.model.profile import Value
+from hvctl.model.verification import (
     Apic,
     Call,
     Counter,
@@ -25,10 +26,10 @@ from hvctl.model.observation import (
     Sent,
     TscPage,
     Vcpu,
+    Verdict,
+    Verification,
     Written,
 )
-from hvctl.model.profile import Value
-from hvctl.model.verification import Verdict, Verification
 from hvctl.report.verify import Run, headline, verify_json, verify_text
 from hvctl.verify.compare import verify
 from tests.made_observation import made_observation
@@ -57,7 +58,7 @@ windows-11: all 4 enlightenments asked for are there, and work where that could
       and not compared
   the hypercall page works
 
-relaxed                 there      told to the guest; there is nothing to try
+relaxed                 there      the guest sees it; there is nothing to try
 vapic                   works      4 MSRs; TPR, ICR and EOI
 spinlocks               works      1 hypercall
 emsr-bitmap             unchecked  not checked here: the guest has no SVM to run
@@ -76,7 +77,7 @@ windows-11: 2 of 4 enlightenments are not as asked for, and 1 came unasked
       and not compared
   the hypercall page works
 
-relaxed                 there      told to the guest; there is nothing to try
+relaxed                 there      the guest sees it; there is nothing to try
 vapic                   missing    dropped without a word:
                                    HV_APIC_ACCESS_AVAILABLE
 spinlocks               missing    hv-spinlocks is 0xffffffff, expected 0x1fff

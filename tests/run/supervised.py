@@ -10,17 +10,19 @@ import sys
 from pathlib import Path
 
 from hvctl.run.ending import verdict
-from hvctl.run.supervise import Patience, run
+from hvctl.run.spawn import started
 
 
 def main(words: list[str]) -> None:
     result, stdio, powerdown, quit_, *argv = words
-    patience = Patience(float(powerdown), float(quit_))
 
     def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
-    ending = run(argv, say, stdio=stdio == "1", patience=patience)
+    with started(argv, stdio=stdio == "1") as child:
+        from hvctl.run.supervise import Patience, watch
+
+        ending = watch(child, say, Patience(float(powerdown), float(quit_)))
     said = {"status": ending.status, "started": ending.started, "killed": ending.killed, "code": ending.exit_code}
     Path(result).write_text(json.dumps({**said, "stderr": ending.stderr, "verdict": verdict(ending)}))
 

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hvctl.run.bugchecks import BUG_CHECKS
-from hvctl.run.crash import Crash, read_event, report, signature
+from hvctl.run.crash import BUG_CHECKS, Crash, read_event, report, signature
 
 KERNEL = st.integers(0xFFFF8000_00000000, 0xFFFFFFFE_FFFFFFFF)
 

@@ -95,7 +95,7 @@ def test_refused(caller: str, message: str) -> None:
 )
 def test_no_enlightenment_goes_through_a_global(row: object, form: str) -> None:
     for known in next(each for each in ROWS if each is row).properties:
-        with pytest.raises(InputError, match="changes an enlightenment behind the plan") as caught:
+        with pytest.raises(InputError, match="changes an enlightenment of the plan") as caught:
             merge(GENERATED, ["-global", form.format(known.name)], TARGET)
         assert f"`{next(each for each in ROWS if each is row).id}`" in caught.value.problems[0].hint
 

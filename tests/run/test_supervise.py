@@ -5,14 +5,21 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from hvctl.errors import HostError
-from hvctl.run.supervise import run
+from hvctl.run.spawn import started
+from hvctl.run.supervise import watch
 from tests.run.running import PAUSED, QEMU, Supervisor, gone, qemu_of, wait_for
 from tests.verify import firmware
+
+
+def run(argv: Sequence[str], say: Callable[[str], None]) -> None:
+    with started(argv, stdio=False) as child:
+        watch(child, say)
 
 
 def guest(folder: Path, image: bytes, *more: str) -> tuple[str, ...]:
@@ -113,7 +120,7 @@ def test_an_exception_leaves_no_qemu(tmp_path: Path) -> None:
     # QEMU warns of an image whose format is not named: that line is what makes it fail.
     (tmp_path / "disk").write_bytes(bytes(65536))
     with pytest.raises(RuntimeError):
-        run((*PAUSED, "-drive", f"file={tmp_path / 'disk'},if=virtio"), fail, stdio=False)
+        run((*PAUSED, "-drive", f"file={tmp_path / 'disk'},if=virtio"), fail)
     assert pids
     assert all(gone(pid) for pid in pids)
 
@@ -145,7 +152,7 @@ def test_other_programs_are_not_waited_for(tmp_path: Path) -> None:
 
 def test_a_missing_program_is_an_error_of_the_host() -> None:
     with pytest.raises(HostError, match="QEMU was not found"):
-        run(("/nonexistent/qemu",), print, stdio=False)
+        run(("/nonexistent/qemu",), print)
 
 
 def test_descriptors_of_the_caller_reach_qemu(tmp_path: Path) -> None:
@@ -162,6 +169,6 @@ def test_descriptors_of_the_caller_reach_qemu(tmp_path: Path) -> None:
 
 def test_python_ends_with_its_own_signal_handlers() -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGTTOU)]
-    run((QEMU, "-version"), print, stdio=False)
+    run((QEMU, "-version"), print)
     after = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGTTOU)]
     assert before == after

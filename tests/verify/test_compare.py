@@ -8,15 +8,13 @@ import pytest
 
 from hvctl.catalog import BY_ID, ROWS
 from hvctl.catalog.types import Kind, Row
-from hvctl.model.cpuid import CpuidLeaf
-from hvctl.model.host import Host
+from hvctl.model.host import CpuidLeaf, Host
 from hvctl.model.plan import CpuPlan, Decision, Layer, Machine, Outcome, Plan
 from hvctl.model.profile import ClockChoice, Migration, Value
 from hvctl.model.verification import WRONG, Finding, Verdict, Verification
 from hvctl.plan.cpuid import predict
 from hvctl.verify.calls import CODES
-from hvctl.verify.compare import bit_names, verify
-from hvctl.verify.tcg_host import host_without_kvm
+from hvctl.verify.compare import bit_names, host_without_kvm, verify
 from tests.made_hosts import made_amd_host, made_intel_host, made_kvm
 from tests.made_observation import made_observation
 

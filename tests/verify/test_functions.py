@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from hvctl.catalog import BY_ID
-from hvctl.model.observation import Call, Flushed, MsrRun, Nested, Observation, Sent, Written
-from hvctl.model.verification import Verdict, Verification
+from hvctl.model.verification import Call, Flushed, MsrRun, Nested, Observation, Sent, Verdict, Verification, Written
 from hvctl.verify.compare import verify
 from tests.made_observation import made_observation
 from tests.verify.test_compare import EVERYTHING, found, leaves_of, wrong
@@ -60,7 +59,7 @@ def on_the_last(name: str, **fields: int | None) -> Callable[[Observation], Obse
 BROKEN: dict[str, tuple[Callable[[Observation], Observation], dict[str, str]]] = {
     "runtime faults": (answer(0x40000010, None), {"runtime": "MSR 0x40000010 cannot be read"}),
     "runtime goes back": (lambda seen: seen._replace(runtime=(9, 8)), {"runtime": "went from 0x9 to 0x8"}),
-    "counter stands": (replaced("counter", end=1000), {"time": "stands still"}),
+    "counter stands": (replaced("counter", end=1000), {"time": "does not advance"}),
     "page goes back": (replaced("tsc_page", back=3), {"time": "went back 3 times"}),
     "page is late": (replaced("tsc_page", late=200_000), {"time": "20.0 ms off"}),
     "page is early": (replaced("tsc_page", early=200_000), {"time": "20.0 ms off"}),

@@ -6,7 +6,7 @@ import shlex
 
 import pytest
 
-from hvctl.verify.probe_arguments import essential, userspace_apic, with_accelerator, with_vcpus, without_rows
+from hvctl.verify.probe_subject import essential, with_accelerator, with_vcpus, without_rows
 
 WHOLE = (
     "-name guest=a -machine pc-q35-7.2,smm=on,memory-backend=ram,pflash0=code,hpet=off -accel kvm -m 8G -smp 4,cores=4 "
@@ -92,17 +92,3 @@ def test_accelerator(before: str, name: str, after: str | None) -> None:
 def test_rows_are_taken_out_however_they_are_written() -> None:
     words = ("-cpu", "max,hv-vpindex,hv_vpindex=on,+hv-vpindex,hv-apicv=on,hv-time,hv-version-id-major=1", "-smp", "2")
     assert without_rows(words, ["vpindex", "avic", "version-id"]) == ("-cpu", "max,hv-time", "-smp", "2")
-
-
-@pytest.mark.parametrize(
-    ("words", "off"),
-    [
-        ("-machine q35,kernel-irqchip=off", True),
-        ("-M q35,kernel_irqchip=off", True),
-        ("-accel kvm,kernel-irqchip=off", True),
-        ("-machine q35,kernel-irqchip=split", False),
-        ("-machine q35 -cpu max -enable-kvm", False),
-    ],
-)
-def test_whose_apic_it_is(words: str, off: bool) -> None:
-    assert userspace_apic(words.split()) is off

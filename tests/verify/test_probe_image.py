@@ -10,13 +10,12 @@ from pathlib import Path
 import pytest
 
 from hvctl import probe_guest as probe
-from hvctl.bench.boot_report import read_boot
-from hvctl.bench.tables import mask
+from hvctl.bench.compare import mask
+from hvctl.bench.measuring import read_boot
 from hvctl.catalog import ROWS
 from hvctl.errors import HostError
-from hvctl.model.observation import Observation
-from hvctl.verify.outcome import finished, observe
-from hvctl.verify.probe_run import start
+from hvctl.model.verification import Observation
+from hvctl.verify.probe_run import finished, observe, start
 from tests.made_observation import LEAVES
 from tests.run.running import QEMU
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hvctl.model.cpuid import CpuidLeaf
-from hvctl.model.observation import LARGEST, MOST_VCPUS, Observation, Vcpu
+from hvctl.model.host import CpuidLeaf
+from hvctl.model.verification import LARGEST, MOST_VCPUS, Observation, Vcpu
 from hvctl.verify.probe_report import FIELDS, REPEATED, VERSION, ReportError, is_complete, read_report
 from tests.made_observation import made_observation, printed, sealed
 

@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 
 from hvctl.errors import HostError, HvctlError, RefusedError
-from hvctl.model.observation import LARGEST, Observation
-from hvctl.verify.outcome import observe, refused
-from hvctl.verify.probe_run import Ran, start
+from hvctl.model.verification import LARGEST, Observation
+from hvctl.verify.probe_run import Ran, observe, refused, start
 from tests.made_observation import made_observation, printed, sealed
 from tests.paths import ROOT
 from tests.run.running import QEMU, children, gone, wait_for

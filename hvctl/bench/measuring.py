@@ -1,0 +1,147 @@
+"""What is measured: boots of the measuring guest, its report, and the state of this host that it depends on.
+
+The guests with and without enlightenments are booted in turn, so that whatever changes meets both. What they print is
+described in hvctl/probe_guest/PROTOCOL.md.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from hvctl.bench.file import Boot, HostState, Series, Took
+from hvctl.errors import HostError
+from hvctl.host.hostfs import clean, read_host_files
+from hvctl.model.host import Host
+from hvctl.probe_guest import BENCH, firmware, with_parameter
+from hvctl.verify.probe_report import ReportError, read_lines
+from hvctl.verify.probe_run import finished, start
+
+VERSION = "hvctl-bench 1"
+FIELDS = {"cpus": "ww", "took": "wwnnnnn", "missing": "w", "lost": "w"}
+TIMEOUT = 120.0
+_STEAL = 7  # linux:Documentation/filesystems/proc.rst, "/proc/stat": user nice system idle iowait irq softirq steal
+
+
+class Setup(NamedTuple):
+    """A kind of guest: QEMU's path and arguments, the number of vCPUs that they say, and what it is to measure."""
+
+    argv: tuple[str, ...]
+    enlightened: bool
+    vcpus: int
+    mask: int
+
+
+class Measured(NamedTuple):
+    """What all boots together say; `missing` are things that no guest has."""
+
+    series: tuple[Series, ...]
+    missing: tuple[int, ...]
+
+
+def boot(setup: Setup) -> Boot:
+    """One boot.
+
+    Raises:
+        RefusedError: QEMU refuses the configuration.
+        HostError: QEMU died, the guest hung or printed something else than a report, or a vCPU did not answer.
+    """
+    with start(setup.argv, with_parameter(firmware(BENCH), setup.mask)) as guest:
+        ran = guest.finish(TIMEOUT)
+    found = finished(ran, TIMEOUT, read_boot)
+    if found.vcpus < setup.vcpus or found.lost:
+        raise HostError(
+            f"of {setup.vcpus} vCPUs {found.vcpus} started, and {found.lost} answers did not come in time",
+            "this host is too busy for so many vCPUs: use fewer, or measure when it has less to do",
+        )
+    return found
+
+
+def measure(setups: Sequence[Setup], runs: int, progress: Callable[[], None]) -> Measured:
+    """Boot every kind of guest once in each run; every other run goes the other way round.
+
+    Raises:
+        RefusedError, HostError: as `boot`.
+    """
+    values: dict[tuple[int, bool, int], list[float]] = {}
+    missing: set[int] = set()
+    for run in range(runs):
+        for setup in setups if run % 2 == 0 else reversed(setups):
+            found = boot(setup)
+            missing.update(found.missing)
+            for took in found.took:
+                values.setdefault((took.id, setup.enlightened, setup.vcpus), []).append(took.each)
+            progress()
+    series = tuple(Series(*key, tuple(cycles)) for key, cycles in sorted(values.items()))
+    return Measured(series, tuple(sorted(missing - {one.id for one in series})))
+
+
+def read_boot(data: bytes) -> Boot:
+    """What a guest measured; any bytes are harmless.
+
+    Raises:
+        ReportError: it is no whole and intact report of this version, or says that the guest could not go on.
+    """
+    found = {
+        name: [tuple(field or 0 for field in row) for row in rows]
+        for name, rows in read_lines(data, VERSION, FIELDS).items()
+    }
+    if len(found.get("cpus", ())) != 1 or len(found.get("lost", ())) > 1:
+        raise ReportError("does not say once how many vCPUs it has")
+    wanted, started = found["cpus"][0]
+    took = tuple(Took(row[0], row[1], row[2:]) for row in found.get("took", ()))
+    if len({one.id for one in took}) != len(took) or not all(one.operations and all(one.cycles) for one in took):
+        raise ReportError("measured a thing twice, or in no time")
+    missing = tuple(row[0] for row in found.get("missing", ()))
+    return Boot(wanted, started, took, missing, found["lost"][0][0] if "lost" in found else 0)
+
+
+class Ticks(NamedTuple):
+    """Clock ticks of all CPUs since the host's start: stolen by its own host, and all."""
+
+    stolen: int
+    all: int
+
+
+def cpus() -> int:
+    """The CPUs that this process may run on."""
+    return len(os.sched_getaffinity(0))
+
+
+def ticks() -> Ticks | None:
+    """The counters now; None where there are none."""
+    words = _first_line("/proc/stat").split()[1:9]
+    if len(words) <= _STEAL or not all(word.isdecimal() for word in words):
+        return None
+    numbers = [int(word) for word in words]
+    return Ticks(numbers[_STEAL], sum(numbers))
+
+
+def steal(begin: Ticks | None, end: Ticks | None) -> float | None:
+    """The percentage that was stolen in between."""
+    if begin is None or end is None or end.all <= begin.all:
+        return None
+    return 100 * (end.stolen - begin.stolen) / (end.all - begin.all)
+
+
+def state(host: Host) -> HostState:
+    """This host as it is before a measurement."""
+    load = _first_line("/proc/loadavg").partition(" ")[0]
+    governor = clean(_first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"))
+    return HostState(
+        cpus=cpus(),
+        processor=host.hardware.model_name,
+        kernel=host.kvm.release,
+        qemu=host.qemu[0].version if host.qemu else None,
+        clocksource=host.hardware.clocksource,
+        governor=governor or None,
+        load=float(load) if load.replace(".", "", 1).isdecimal() else None,
+        virtual=read_host_files("/").virtual,
+    )
+
+
+def _first_line(path: str) -> str:
+    try:
+        with open(path, encoding="ascii", errors="replace") as stream:
+            return stream.readline(4096)
+    except OSError:
+        return ""

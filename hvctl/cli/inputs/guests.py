@@ -1,0 +1,103 @@
+"""The guest that a command is about: a file of any kind, a process, a QMP socket, a libvirt domain, a profile."""
+
+import os
+import re
+import stat
+
+from hvctl import api
+from hvctl.api import Described
+from hvctl.cli.options import no_such
+from hvctl.errors import HostError, UsageError
+from hvctl.model.guest import Guest
+from hvctl.text.files import UnreadableError, read, reason_of
+
+MOST_BYTES = 16 << 20
+_CMDLINE = re.compile(r"/proc/([0-9]+)/cmdline", re.ASCII)
+# `ld.so --library-path DIRECTORIES qemu-system-x86_64`
+_FOREMOST = 4
+
+
+def find_guest(word: str) -> Described:
+    """What a GUEST on the command line means.
+
+    Args:
+        word: `URI#DOMAIN`, a process id or its /proc/PID/cmdline, `-`, the path of a QMP socket or of a file, or a
+            shipped profile's name.
+
+    Raises:
+        UsageError: it is none of these.
+        InputError: the file is wrong.
+        HostError: the process, socket or domain cannot be asked.
+    """
+    uri, mark, name = word.rpartition("#")
+    if mark and "://" in uri:
+        return Described(_domain(uri, name))
+    if word.isascii() and word.isdecimal():
+        return Described(_process(word))
+    if match := _CMDLINE.fullmatch(word):
+        return Described(_process(match[1]))
+    mode = None if word == "-" else _mode(word)
+    if word != "-" and mode is None:
+        return _shipped(word)
+    if mode is not None and stat.S_ISSOCK(mode):
+        from hvctl.run.running import read_running
+
+        return Described(read_running(word))
+    return api.read_guest(word)
+
+
+def _mode(path: str) -> int | None:
+    """The mode of a file; None if it does not exist."""
+    try:
+        return os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise UnreadableError(path, reason_of(error)) from error
+
+
+def _shipped(word: str) -> Described:
+    from hvctl.profile.source import shipped_names
+
+    if word in shipped_names():
+        return Described(profile=api.load_profile(word))
+
+    error = no_such("guest", [word], shipped_names())
+    error.hint = f"{error.hint} name a file, a process id, a QMP socket, URI#DOMAIN, or a shipped profile".lstrip()
+    raise error
+
+
+def _domain(uri: str, name: str) -> Guest:
+    from hvctl.guest.domain.reader import read_domain
+    from hvctl.libvirt.connection import connected
+
+    with connected(uri) as connection:
+        xml = connection.xml(connection.domain(name))
+    return read_domain(xml.encode(), f"{uri}#{name}")
+
+
+def _process(pid: str) -> Guest:
+    from hvctl.guest.command.reader import read_command_line
+
+    try:
+        text = read(f"/proc/{pid}/cmdline", MOST_BYTES).decode(errors="replace")
+    except UnreadableError as error:
+        if isinstance(error.__cause__, FileNotFoundError | ProcessLookupError):
+            raise HostError(f"no process {pid}") from error
+        raise HostError(f"cannot read the command line of process {pid}: {error.reason}") from error
+    program = _program(text)
+    if program is None:
+        name = os.path.basename(text.partition("\0")[0]) or "a kernel thread, or has ended"
+        raise UsageError(f"process {pid} is {name}, and no QEMU")
+    guest = read_command_line(text, f"process {pid}")
+    # qemu:softmmu/vl.c, configure_accelerators(): the default, by the name of the program.
+    default = "kvm" if program.endswith("kvm") else "tcg"
+    return guest.replace(accelerator=guest.accelerator or default)
+
+
+def _program(text: str) -> str | None:
+    """The name of a QEMU, called directly or by a loader; None for any other program."""
+    first, *others = (os.path.basename(word) for word in text.split("\0")[:_FOREMOST])
+    if "qemu" in first or "kvm" in first:
+        return first
+    return next((name for name in others if name.startswith(("qemu-system-", "qemu-kvm"))), None)

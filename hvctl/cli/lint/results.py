@@ -1,0 +1,165 @@
+"""The result of `hvctl lint`, put together file by file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+import click
+
+from hvctl.cli.lint.run import Outcome, Plan
+from hvctl.cli.output import is_quiet, say, write_result
+from hvctl.lint.engine import lacking
+from hvctl.lint.output import Report, note, skipped_lines, summary
+from hvctl.lint.rule import Facts
+from hvctl.lint.settings import chosen
+from hvctl.model.finding import Safety, Severity, Skipped, Unchecked
+from hvctl.report.problems import visible
+
+_EVERY = 200
+
+
+class Results:
+    """Collects outcomes; text goes out as it comes, unless it goes to a file."""
+
+    def __init__(self, plan: Plan, options: Mapping[str, Any]) -> None:
+        self.plan = plan
+        self.writer = plan.writer
+        self.fail_on: str = options["fail_on"]
+        self.path: str | None = options["output"]
+        self.quiet = is_quiet()
+        self.seen = 0
+        self.files = 0
+        self.fixed = 0
+        self.changes = 0
+        self.counts: dict[Severity, int] = {}
+        self.fixes: dict[Safety, int] = {}
+        self.flawed = 0
+        self.found = 0
+        self.skipped: dict[Skipped, None] = {}
+        self.unchecked: list[Unchecked] = []
+        self.parts: list[str] = []
+        self.progress = sys.stderr.isatty() and not self.quiet and os.environ.get("TERM") != "dumb"
+        self.erasable = False
+        self.between: str | None = None
+        self.held: list[str] = []
+
+    def __enter__(self) -> Results:
+        """Begin with what no file can change."""
+        skipped = lacking(chosen(self.plan.settings, ""), Facts(self.plan.hosts))
+        self.skipped.update(dict.fromkeys(skipped))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Write the rest, unless something went wrong."""
+        self._erase()
+        if kind is None:
+            self._finish()
+
+    def add(self, outcome: Outcome) -> None:
+        """Take what came of the next file."""
+        self.files += outcome.note is None and (outcome.unchecked is None or bool(outcome.counts))
+        self.fixed += outcome.fixed
+        for severity, count in outcome.counts:
+            self.counts[severity] = self.counts.get(severity, 0) + count
+        for safety, count in outcome.fixes:
+            self.fixes[safety] = self.fixes.get(safety, 0) + count
+        self.flawed += bool(outcome.found)
+        self.found += outcome.found
+        self.skipped.update(dict.fromkeys(outcome.skipped))
+        if outcome.unchecked:
+            self.unchecked.append(outcome.unchecked)
+        if outcome.note:
+            self._erase()
+            say(note(*outcome.note))
+        if outcome.diff:
+            self.changes += 1
+            self._write(outcome.diff, exact=True)
+        elif not self._diff:
+            self._show(outcome.shown)
+        self._step()
+
+    def code(self) -> int:
+        """The exit code."""
+        if self.unchecked:
+            return 1
+        if self.fail_on == "never":
+            return 0
+        if self.changes:
+            return 1
+        least = Severity(self.fail_on).rank
+        return int(any(severity.rank >= least for severity in self.counts))
+
+    @property
+    def _diff(self) -> bool:
+        return bool(self.plan.allowed) and not self.plan.write
+
+    def _write(self, text: str, *, exact: bool = False) -> None:
+        """Write a part; `exact` is for one that other programs read, with the bytes of the file that it is about."""
+        if not text:
+            return
+        if self.path is not None:
+            self.parts.append(text)
+            return
+        self._erase()
+        if exact and not sys.stdout.isatty():
+            click.echo(text.encode("utf-8", "surrogateescape"), nl=False)
+        elif exact:
+            click.echo("\t".join(map(visible, text.split("\t"))), nl=False)
+        else:
+            click.echo(text, nl=False, color=True)
+
+    def _show(self, part: str) -> None:
+        """Write what was found in a file, at once unless its writer is a late one."""
+        if not part:
+            return
+        if self.writer.late:
+            self.held.append(part)
+            return
+        if self.between is None:
+            frame = self.writer.frame(self._report())
+            self._write(frame.head)
+            self.between = frame.between
+        else:
+            self._write(self.between)
+        self._write(part)
+
+    def _report(self) -> Report:
+        return Report(self.files, self.flawed, self.found, tuple(self.unchecked), tuple(self.skipped))
+
+    def _finish(self) -> None:
+        frame = self.writer.frame(self._report())
+        if self.held:
+            self._write(frame.head + frame.between.join(self.held))
+        self._write(frame.tail if self.held or self.between is not None else frame.empty)
+        if self._diff and self.counts:
+            # Else an exit code of 1 beside an empty patch would have no reason.
+            say(f"not fixed by this patch: {summary(self.counts, {}, self.files, 0).strip()}")
+        elif self.writer.with_summary and not self._diff:
+            self._talk()
+        if self.path is not None:
+            write_result("".join(self.parts).encode("utf-8", "surrogateescape"), self.path)
+
+    def _talk(self) -> None:
+        if self.fixed:
+            say(f"fixed: {self.fixed}")
+        if self.skipped:
+            say(skipped_lines(tuple(self.skipped)).rstrip("\n"))
+        say(summary(self.counts, self.fixes, self.files, len(self.unchecked)).rstrip("\n"))
+
+    def _step(self) -> None:
+        """How far it has come, on a terminal, after all that is written there."""
+        self.seen += 1
+        if self.progress and self.seen % _EVERY == 0:
+            click.echo(f"\rchecked {self.seen} files", err=True, nl=False, color=True)
+            self.erasable = True
+
+    def _erase(self) -> None:
+        if self.erasable:
+            click.echo("\r\x1b[K", err=True, nl=False, color=True)
+            self.erasable = False

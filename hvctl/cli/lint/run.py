@@ -1,0 +1,250 @@
+"""Many files judged, in this process or in several, and what came of them in the order of the files."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, groupby, repeat
+from typing import NamedTuple
+
+from hvctl.cli.lint.files import File, Unreadable, check_length, from_here, read_file, syntax_of
+from hvctl.errors import HostError
+from hvctl.guest.syntax import Syntax
+from hvctl.lint.engine import MOST_FINDINGS, Job, Result, Text, lint, lint_all
+from hvctl.lint.output import Writer
+from hvctl.lint.rule import Facts
+from hvctl.lint.settings import Settings, chosen, matches, profile_of
+from hvctl.model.finding import Safety, Severity, Skipped, Unchecked
+from hvctl.model.host import Host
+from hvctl.model.profile import Profile
+from hvctl.text.files import UnreadableError, patch, replace
+
+# Files that are judged in one go, and bytes after which no other is added to them.
+_HANDFUL = 64
+_MOST_AT_ONCE = 1 << 20
+# What a process is given at a time: little at first, so that each gets a share of few files; later more, since whoever
+# gives it and takes what comes of it needs a core for that.
+_CHUNKS = range(_HANDFUL, 3 * _HANDFUL + 1, 8)
+_WORTH_PROCESSES = 200
+# From so many files on an import of lxml pays, which takes as long as it saves for a thousand of them.
+_MANY = 500
+# For each process, how much is given to it before what came of the first is waited for.
+_AHEAD = 3
+
+_NO_TEXTS: Mapping[str, bytes] = {}
+
+
+class Outcome(NamedTuple):
+    """What came of one file, small enough to be sent from process to process.
+
+    `shown` is its part of the result, with so many findings as `found` says.
+    """
+
+    counts: tuple[tuple[Severity, int], ...] = ()
+    fixes: tuple[tuple[Safety, int], ...] = ()
+    shown: str = ""
+    found: int = 0
+    skipped: tuple[Skipped, ...] = ()
+    unchecked: Unchecked | None = None
+    note: tuple[str, str] | None = None
+    fixed: int = 0
+    diff: str = ""
+
+
+class Plan(NamedTuple):
+    """How files are judged, and by whom the findings are written.
+
+    `folder` is the configuration file's, `allowed` the fixes that are carried out. `texts` are what stands for files
+    that are none: the domains of a libvirt.
+    """
+
+    settings: Settings
+    hosts: tuple[Host, ...]
+    profiles: Mapping[str, Profile]
+    folder: str
+    writer: Writer
+    qemu_args: bool
+    allowed: tuple[Safety, ...] = ()
+    write: bool = False
+    texts: Mapping[str, bytes] = _NO_TEXTS
+
+
+def run(files: Iterable[File | Unreadable], plan: Plan, jobs: int) -> Iterator[Outcome]:
+    """Judge files; with more than one job in as many processes, where there are many files and no other thread.
+
+    Raises:
+        HostError: one of the processes was killed.
+    """
+    import threading
+
+    waiting = iter(files)
+    first = _take(waiting, _WORTH_PROCESSES)
+    judge = Judge(plan)
+    # A fork keeps for ever the locks that other threads hold; there are some where a libvirt was asked.
+    if jobs < 2 or len(first) < _WORTH_PROCESSES or threading.active_count() > 1:
+        yield from judge(chain(first, waiting))
+        return
+    from concurrent.futures import Future, ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+    from multiprocessing import get_context
+
+    from hvctl.host.hostfs import die_with_parent
+
+    # Workers are copies of this process, with all rules and hosts read.
+    pool = ProcessPoolExecutor(jobs, get_context("fork"), _begin, (judge, die_with_parent()))
+    # No more than is waited for: what has come of many files can be larger than they are.
+    given: deque[Future[list[Outcome]]] = deque()
+    try:
+        for chunk in _chunks(chain(first, waiting)):
+            given.append(pool.submit(_judge_all, chunk))
+            if len(given) == jobs * _AHEAD:
+                yield from given.popleft().result()
+        while given:
+            yield from given.popleft().result()
+    except BrokenProcessPool:
+        raise HostError("a process that judged files was killed", "is there memory? try --jobs 1") from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _take(files: Iterator[File | Unreadable], count: int) -> list[File | Unreadable]:
+    return [file for _, file in zip(range(count), files, strict=False)]
+
+
+def _chunks(files: Iterator[File | Unreadable]) -> Iterator[list[File | Unreadable]]:
+    for size in chain(_CHUNKS, repeat(_CHUNKS[-1])):
+        if not (chunk := _take(files, size)):
+            return
+        yield chunk
+
+
+_judge: Judge
+
+
+def _begin(judge: Judge, die_with_parent: Callable[[], None]) -> None:
+    """A worker begins; it is its parent that is interrupted."""
+    import signal
+
+    global _judge
+    _judge = judge
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _judge_all(files: Sequence[File | Unreadable]) -> list[Outcome]:
+    return list(_judge(files))
+
+
+class Judge:
+    """Reads and judges files one by one, and writes what is fixed back."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._jobs: dict[tuple[bool, ...], Job] = {}
+        self._seen = 0
+
+    def __call__(self, files: Iterable[File | Unreadable]) -> Iterator[Outcome]:
+        """Judge files, a handful at a time."""
+        taken: list[tuple[Text, Job] | Outcome] = []
+        size = 0
+        for file in files:
+            taken.append(one := self._take(file))
+            size += 0 if isinstance(one, Outcome) else len(one[0].data)
+            if len(taken) == _HANDFUL or size > _MOST_AT_ONCE:
+                yield from self._judged(taken)
+                taken, size = [], 0
+        yield from self._judged(taken)
+
+    def _take(self, file: File | Unreadable) -> tuple[Text, Job] | Outcome:
+        """A file with its bytes, and its job; what came of it where it is not judged, or fixed already."""
+        if isinstance(file, Unreadable):
+            return Outcome(unchecked=Unchecked(file.path, file.reason))
+        plan = self.plan
+        try:
+            data = plan.texts[file.path] if plan.texts else read_file(file)
+            kind = syntax_of(file, data, qemu_args=plan.qemu_args)
+            check_length(file, data, kind)
+        except UnreadableError as error:
+            return Outcome(unchecked=Unchecked(file.name, error.reason))
+        job = self._job(file.name)
+        if plan.allowed:
+            return self._fixed(file, data, kind, job)
+        return Text(data, file.name, kind), job
+
+    def _judged(self, taken: Sequence[tuple[Text, Job] | Outcome]) -> Iterator[Outcome]:
+        """What comes of files, in their order."""
+        for job, group in groupby(taken, key=_job_of):
+            if job is None:
+                yield from (one for one in group if isinstance(one, Outcome))
+                continue
+            texts = [one[0] for one in group if not isinstance(one, Outcome)]
+            results = lint_all(texts, job, many=self._seen >= _MANY)
+            self._seen += len(texts)
+            for text, result in zip(texts, results, strict=True):
+                yield outcome_of(text.path, result, self.plan.writer)
+
+    def _fixed(self, file: File, data: bytes, kind: Syntax, job: Job) -> Outcome:
+        from hvctl.lint.fixes import apply_fixes
+
+        fixed = apply_fixes(data, file.name, kind, job, self.plan.allowed)
+        outcome = outcome_of(file.name, fixed.result, self.plan.writer)._replace(fixed=len(fixed.titles))
+        if fixed.data == data:
+            return outcome
+        if not self.plan.write:
+            return outcome._replace(diff=patch(data, fixed.data, from_here(file.name)))
+        reason = _write(file, fixed.data)
+        if not reason:
+            return outcome
+        # What is found is then what was.
+        outcome = outcome_of(file.name, lint(data, file.name, kind, job), self.plan.writer)
+        return outcome._replace(unchecked=Unchecked(file.name, reason))
+
+    def _job(self, name: str) -> Job:
+        settings = self.plan.settings
+        if not settings.paths and () in self._jobs:
+            return self._jobs[()]
+        path = os.path.relpath(name, self.plan.folder or ".") if settings.paths else ""
+        key = tuple(matches(one.pattern, path) for one in settings.paths)
+        job = self._jobs.get(key)
+        if job is None:
+            facts = Facts(self.plan.hosts, self.plan.profiles.get(profile_of(settings, path) or ""))
+            job = self._jobs[key] = Job(chosen(settings, path), facts, with_edits=self.plan.writer.with_edits)
+        return job
+
+
+def _job_of(taken: tuple[Text, Job] | Outcome) -> Job | None:
+    return None if isinstance(taken, Outcome) else taken[1]
+
+
+def _write(file: File, data: bytes) -> str:
+    """Write a file anew; why it cannot be."""
+
+    try:
+        replace(file.path, data)
+    except OSError as error:
+        return f"it cannot be written: {(error.strerror or str(error)).lower()}"
+    return ""
+
+
+def outcome_of(name: str, result: Result, writer: Writer) -> Outcome:
+    """What came of a file of that name, with its part of the result."""
+    if not result.findings:
+        note = (name, result.note) if result.note else None
+        return Outcome(skipped=result.skipped, unchecked=result.unchecked, note=note) if any(result) else _NOTHING
+    counts: dict[Severity, int] = {}
+    fixes: dict[Safety, int] = {}
+    for finding in result.findings:
+        counts[finding.severity] = counts.get(finding.severity, 0) + 1
+        if finding.fix:
+            fixes[finding.fix.safety] = fixes.get(finding.fix.safety, 0) + 1
+    # As JSON a hundred thousand of them are a gigabyte; nobody reads more than these.
+    findings, unchecked = result.findings[:MOST_FINDINGS], result.unchecked
+    if len(findings) < len(result.findings):
+        found = f"only the first {MOST_FINDINGS} of its {len(result.findings)} findings are shown, and none is fixed"
+        unchecked = Unchecked(name, found)
+    shown = writer.part(findings)
+    return Outcome(tuple(counts.items()), tuple(fixes.items()), shown, len(findings), result.skipped, unchecked)
+
+
+_NOTHING = Outcome()

@@ -1,0 +1,158 @@
+"""What `hvctl lint` is asked to do: its words and its configuration, checked, before any file is read."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any, assert_never
+
+from hvctl import api
+from hvctl.cli.inputs.hosts import read_hosts
+from hvctl.cli.lint.files import File, Unreadable, find_config, find_files, read_config
+from hvctl.cli.lint.run import Plan
+from hvctl.cli.options import check_stdin
+from hvctl.cli.output import use_color
+from hvctl.errors import UsageError
+from hvctl.lint.output import ConciseWriter, Format, TextWriter, Writer
+from hvctl.lint.settings import Settings, rules_named
+from hvctl.model.finding import Safety
+from hvctl.model.profile import Profile
+
+_STDIN_NAME = "<stdin>"
+
+
+def prepare(paths: tuple[str, ...], options: Mapping[str, Any]) -> tuple[Iterator[File | Unreadable], Plan, int]:
+    """The files, how they are judged, and in how many processes.
+
+    Raises:
+        UsageError: words that do not go together, or name what does not exist.
+        InputError: the configuration, a host file or a profile is wrong.
+        HostError: libvirt cannot be asked.
+    """
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise UsageError(f"cannot find the current directory: {error.strerror}") from error
+    _check(paths, options)
+    settings, folder = _settings(paths, options)
+    hosts = read_hosts(settings.hosts).representatives() if settings.hosts else ()
+    profiles = _profiles(settings)
+    texts = _domains(options["connect"]) if options["connect"] else {}
+    plan = Plan(
+        settings=settings,
+        hosts=hosts,
+        profiles=profiles,
+        folder=folder,
+        writer=_writer(options["output_format"], color=use_color(sys.stdout) and options["output"] in (None, "-")),
+        qemu_args=options["qemu_args"],
+        allowed=_allowed(options),
+        write=not options["diff"],
+        texts=texts,
+    )
+    named = find_files(paths, options["stdin_filename"] or _STDIN_NAME)
+    files = (File(name, name, named=False) for name in texts) if texts else named
+    return files, plan, options["jobs"] or len(os.sched_getaffinity(0))
+
+
+def _check(paths: tuple[str, ...], options: Mapping[str, Any]) -> None:
+    if bool(paths) == bool(options["connect"]):
+        what = "PATH and --connect do not go together" if paths else "name a PATH, or a libvirt with --connect"
+        raise UsageError(what, "check the files below the current directory with `hvctl lint .`")
+    check_stdin(*paths, *options["hosts"])
+    writes = (options["fix"] or options["unsafe_fixes"]) and not options["diff"]
+    if writes and ("-" in paths or options["connect"]):
+        raise UsageError("--fix needs files: stdin and --connect cannot be changed", "use --diff to see the fixes")
+    for path in paths if options["output"] else ():
+        if _same(path, options["output"]):
+            raise UsageError(f"{path} is read, and the result would take its place", "name another file with -o")
+    if options["fix"] and options["unsafe_fixes"]:
+        raise UsageError("--fix and --unsafe-fixes do not go together", "use --unsafe-fixes for both kinds")
+    if options["config"] and options["no_config"]:
+        raise UsageError("--config and --no-config do not go together", "name one of them")
+    if options["diff"] and options["output_format"] not in (Format.TEXT, Format.CONCISE):
+        raise UsageError("--diff has a form of its own", "leave --format out")
+
+
+def _same(path: str, other: str) -> bool:
+    try:
+        return os.path.isfile(other) and os.path.samefile(path, other)
+    except OSError:
+        return False  # it is read, and reported, later
+
+
+def _allowed(options: Mapping[str, Any]) -> tuple[Safety, ...]:
+    if options["unsafe_fixes"]:
+        return (Safety.SAFE, Safety.UNSAFE)
+    return (Safety.SAFE,) if options["fix"] or options["diff"] else ()
+
+
+def _settings(paths: tuple[str, ...], options: Mapping[str, Any]) -> tuple[Settings, str]:
+    settings, folder = Settings(), ""
+    if not options["no_config"]:
+        named = options["config"] or find_config(_places(paths, options["stdin_filename"]))
+        if named:
+            settings = read_config(named)
+            folder = os.path.dirname(os.path.abspath(named))
+    select, ignore = _words(options["select"]), _words(options["ignore"])
+    settings = settings._replace(
+        select=select or settings.select,
+        ignore=(*settings.ignore, *ignore),
+        hosts=options["hosts"] or settings.hosts,
+        profile=options["profile"] or settings.profile,
+    )
+    rules_named((*select, *ignore))
+    return settings, folder
+
+
+def _places(paths: tuple[str, ...], stdin_name: str | None) -> list[str]:
+    """The files that the configuration is for: stdin stands for the one that it is named after."""
+    return [stdin_name or path if path == "-" else path for path in paths]
+
+
+def _words(words: tuple[str, ...]) -> tuple[str, ...]:
+    """`--select a,b --select c` names three."""
+    return tuple(part.strip() for word in words for part in word.split(",") if part.strip())
+
+
+def _profiles(settings: Settings) -> dict[str, Profile]:
+    names = {name for name in (settings.profile, *(one.profile for one in settings.paths)) if name}
+    return {name: api.load_profile(name) for name in sorted(names)}
+
+
+def _domains(uri: str) -> dict[str, bytes]:
+    from hvctl.libvirt.connection import connected
+
+    with connected(uri) as connection:
+        domains = connection.domains()
+        texts = connection.xmls(domains, definition=True)
+    return {
+        f"{uri}#{domain.name}": text.encode()
+        for domain, text in zip(domains, texts, strict=True)
+        if text is not None  # gone meanwhile
+    }
+
+
+def _writer(form: Format, *, color: bool) -> Writer:
+    """The writer of a form; no other one is imported."""
+    match form:
+        case Format.TEXT:
+            return TextWriter(color)
+        case Format.CONCISE:
+            return ConciseWriter(color)
+        case Format.JSON:
+            from hvctl.lint.output.json import JsonWriter
+
+            return JsonWriter()
+        case Format.SARIF:
+            from hvctl.lint.output.json import SarifWriter
+
+            return SarifWriter()
+        case Format.GITHUB:
+            from hvctl.lint.output.ci import GithubWriter
+
+            return GithubWriter()
+        case Format.JUNIT:
+            from hvctl.lint.output.ci import JunitWriter
+
+            return JunitWriter()
+        case _:
+            assert_never(form)

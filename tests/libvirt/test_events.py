@@ -1,0 +1,173 @@
+"""Staying with a domain: on libvirt's test driver, and with the events that it does not have. QEMU's: tests/realkvm."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+
+from hvctl.errors import HostError
+from hvctl.libvirt.connection import Connection, connected
+from hvctl.libvirt.events import (
+    CRASHED,
+    PMSUSPENDED,
+    RESUMED,
+    SHUTDOWN,
+    STARTED,
+    STOPPED,
+    SUSPENDED,
+    Closed,
+    Event,
+    Events,
+    Lifecycle,
+    Panic,
+    follow,
+    start_loop,
+)
+
+UUID = "6695eb01-f6a4-8304-79aa-97f2502e193f"
+POWER_STATE_FAILURE = (0x9F, 3, 0xFFFFC80F4A1E2060, 0xFFFFF8051E6D5750, 0xFFFFC80F52A3B010)
+INFO = {"type": "hyper-v", **{f"arg{number}": value for number, value in enumerate(POWER_STATE_FAILURE, 1)}}
+PANIC = {"event": "GUEST_PANICKED", "data": {"action": "pause", "info": INFO}}
+
+
+class Script(Events):
+    """Events that were written down; after the last one the wait is for a signal."""
+
+    def __init__(self, *events: Event) -> None:
+        self._events = list(events)
+
+    def next(self) -> Event:
+        if not self._events:
+            time.sleep(30)
+        return self._events.pop(0)
+
+
+def followed(*events: Event) -> tuple[int, list[str]]:
+    said: list[str] = []
+    return follow(Script(*events), UUID, "win11", said.append), said
+
+
+@pytest.mark.parametrize(
+    ("detail", "code", "line"),
+    [
+        (0, 0, "hvctl: win11 stopped"),
+        (1, 0, "hvctl: win11 stopped: destroyed"),
+        (2, 1, "hvctl: win11 stopped: after a crash"),
+        (3, 0, "hvctl: win11 stopped: it has migrated"),
+        (4, 0, "hvctl: win11 stopped: its state is saved"),
+        (5, 1, "hvctl: win11 stopped: QEMU failed"),
+        (99, 0, "hvctl: win11 stopped: reason 99"),
+    ],
+)
+def test_how_it_stops(detail: int, code: int, line: str) -> None:
+    assert followed(Lifecycle(UUID, STOPPED, detail)) == (code, [line])
+
+
+def test_what_happens_to_it() -> None:
+    code, said = followed(
+        Lifecycle(UUID, STARTED, 0),
+        Lifecycle("another", STOPPED, 0),
+        Lifecycle(UUID, SUSPENDED, 2),
+        Lifecycle(UUID, RESUMED, 0),
+        Lifecycle(UUID, PMSUSPENDED, 1),
+        Lifecycle(UUID, 0, 0),
+        Lifecycle(UUID, SHUTDOWN, 1),
+        Lifecycle(UUID, STOPPED, 0),
+    )
+    assert code == 0
+    assert said == [
+        "hvctl: win11 started",
+        "hvctl: win11 paused: by an error of its disk",
+        "hvctl: win11 goes on",
+        "hvctl: win11 sleeps: to its disk",
+        "hvctl: win11 shuts down: by the guest itself",
+        "hvctl: win11 stopped",
+    ]
+
+
+def test_a_panic_is_told_with_its_parameters_and_counts_at_the_end() -> None:
+    code, said = followed(Panic("another", {}), Panic(UUID, dict(PANIC)), Lifecycle(UUID, STOPPED, 0))
+    assert code == 1
+    assert said[0] == "hvctl: the guest crashed: bug check 0x0000009f DRIVER_POWER_STATE_FAILURE"
+    assert said[2] == "hvctl: crash signature: 0000009F-3"
+
+
+@pytest.mark.parametrize("event", [Panic(UUID, {"data": None}), Lifecycle(UUID, CRASHED, 0)])
+def test_a_panic_without_parameters_is_one(event: Event) -> None:
+    code, said = followed(event, Lifecycle(UUID, STOPPED, 0))
+    assert code == 1
+    assert "crashed" in said[0]
+
+
+def test_a_connection_that_breaks() -> None:
+    with pytest.raises(HostError, match="lost: libvirt closed it") as raised:
+        followed(Closed("libvirt closed it"))
+    assert "win11 may go on" in raised.value.hint
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("crashed", [False, True])
+def test_signals_detach(number: signal.Signals, crashed: bool) -> None:
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    threading.Timer(0.2, os.kill, (os.getpid(), number)).start()
+    code, said = followed(*([Panic(UUID, dict(PANIC))] if crashed else []))
+    assert said[-1] == "hvctl: detached; win11 goes on without hvctl"
+    assert code == int(crashed)
+    assert {one: signal.getsignal(one) for one in before} == before
+
+
+@pytest.fixture(scope="module")
+def loop() -> None:
+    start_loop()
+
+
+@pytest.fixture
+def connection(loop: None) -> Iterator[Connection]:
+    del loop
+    with connected("test:///default", write=True) as found:
+        yield found
+    # The driver's domains are anew once nothing holds it, an event on its way neither.
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        with connected("test:///default") as other:
+            if other.domain("test").running:
+                break
+        gc.collect()
+        time.sleep(0.05)
+
+
+def later(*steps: Callable[[], object]) -> threading.Thread:
+    def run() -> None:
+        for step in steps:
+            time.sleep(0.05)
+            step()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_the_events_of_a_real_driver(connection: Connection) -> None:
+    handle = connection.domain("test").handle
+    said: list[str] = []
+    with closing(Events(connection)) as events:
+        thread = later(handle.suspend, handle.resume, handle.destroy)
+        assert follow(events, handle.UUIDString(), "test", said.append) == 0
+        thread.join(10)
+    assert said == ["hvctl: test paused", "hvctl: test goes on", "hvctl: test stopped: destroyed"]
+
+
+def test_a_wait_for_a_real_driver_can_be_ended(connection: Connection) -> None:
+    said: list[str] = []
+    with closing(Events(connection)) as events:
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+        assert follow(events, UUID, "test", said.append) == 0
+    assert said == ["hvctl: detached; test goes on without hvctl"]
+    assert connection.domain("test").running
