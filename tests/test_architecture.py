@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "plan_file": {"model", "catalog", "text", "xml", "plan", "host", "guest", "migration"},
     "lint": {"model", "catalog", "text", "xml", "plan", "guest", "report"},
     "run": {"model", "catalog", "text", "host", "guest"},
-    "libvirt": {"text", "run"},
+    "libvirt": {"text", "xml", "run"},
     "verify": {"model", "catalog", "text", "xml", "plan", "host", "guest", "run", "libvirt", "probe_guest"},
     "bench": {"model", "catalog", "text", "host", "verify", "probe_guest"},
     "report": {"model", "catalog", "text", "plan", "guest", "migration", "verify", "bench"},

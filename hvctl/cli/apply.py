@@ -146,16 +146,16 @@ def _remember(connection: Connection, domain: Domain, kept: Kept) -> None:
 
 def _undo(connection: Connection, name: str, how: How) -> int:
     domain = connection.domain(name)
-    kept = apply_state.newest(connection.uri, domain.uuid)
+    kept = apply_state.newest(connection.uri, domain.uuid, say_sentence)
     if kept is None:
         raise RefusedError(f"there is nothing to undo: hvctl keeps no older definition of {name}")
-    before, now = kept.says_before(), definition(connection, domain)
+    before, now = kept.definition, definition(connection, domain)
     if now == before:
         say(f"{name} is as it was before: nothing to do")
         if not how.dry_run:
             kept.drop()
         return 0
-    ours = now == kept.says_after()
+    ours = now == kept.made
     if not ours and not (how.yes or how.dry_run):
         raise RefusedError(
             f"{name} was changed by someone else since hvctl did, and that would be lost",

@@ -253,7 +253,7 @@ def deliver(before: bytes, after: bytes, target: Target, name: str) -> int:
         return int(before != after)
     if target.in_place:
         if before != after:
-            write_result(after, target.path)
+            write_result(after, target.path, before)
         return 0
     write_result(after, target.output)
     return 0

@@ -17,14 +17,16 @@ _SECONDS = 0.1
 _ERASE_LINE = "\r\x1b[K"
 
 
-def write_result(text: str | bytes, path: str | None) -> None:
-    """Write to stdout (`path` None or `-`), or replace a file.
+def write_result(text: str | bytes, path: str | None, was: bytes | None = None) -> None:
+    """Write to stdout (`path` None or `-`), or replace a file, which must still be what it `was`.
 
     Raises:
+        RefusedError: something of the file would be lost.
         HostError: there is no room for it.
         UsageError: it cannot be written for another reason.
     """
-    if path is None or path == "-":
+    # /dev/stdout may be a file that is appended to, and is not to be replaced.
+    if path is None or path in ("-", "/dev/stdout"):
         click.echo(text, nl=False)
         return
     # Most results go to stdout.
@@ -32,7 +34,7 @@ def write_result(text: str | bytes, path: str | None) -> None:
     from hvctl.text.files import replace
 
     try:
-        replace(path, text.encode() if isinstance(text, str) else text)
+        replace(path, text.encode() if isinstance(text, str) else text, was=was)
     except OSError as error:
         kind = HostError if error.errno in NO_ROOM else UsageError
         raise kind(f"{path} cannot be written: {error.strerror}") from error

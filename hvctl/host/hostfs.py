@@ -107,8 +107,8 @@ def _read(path: str, until: bytes = b"") -> str:
 PR_SET_PDEATHSIG = 1  # linux:include/uapi/linux/prctl.h
 
 
-def die_with_parent() -> Callable[[], None]:
-    """What a child calls between fork and exec, to be killed when the thread that started it ends.
+def die_with_parent(number: int = signal.SIGKILL) -> Callable[[], None]:
+    """What a child calls between fork and exec, to get a signal when the thread that started it ends.
 
     The signal outlives exec (prctl(2)), but a parent that died before is not told of: then the child has another parent
     already. Nothing is imported and no lock taken after the fork.
@@ -119,7 +119,7 @@ def die_with_parent() -> Callable[[], None]:
     parent = os.getpid()
 
     def setup() -> None:
-        prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+        prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0)
         if os.getppid() != parent:
             os._exit(1)
 

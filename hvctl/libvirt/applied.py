@@ -6,29 +6,28 @@ one. They can hold passwords, so nobody else may read them.
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from hvctl.errors import HostError
-from hvctl.text.files import UnreadableError, read
+from hvctl.errors import HostError, InputError, Problem
+from hvctl.text.files import UnreadableError, create, decode, read
+from hvctl.xml.reader import parse
 
 _LARGEST = 16 << 20  # bytes: four times what libvirt passes on
 _NUMBER = re.compile(r"([0-9]{4,9})-(?:before|after|overwritten)\.xml", re.ASCII)
 
 
 class Kept(NamedTuple):
-    """One replaced definition. `after` does not exist where hvctl was killed before it could read it."""
+    """One replaced definition, and the files that have it and what the change made of it.
+
+    `made` is None where that is not known: hvctl was killed before it could read it, or its file is damaged.
+    """
 
     before: Path
     after: Path
-
-    def says_after(self) -> bytes | None:
-        """What the definition was after the change; None where that is not known."""
-        return _read(self.after) if self.after.exists() else None
-
-    def says_before(self) -> bytes:
-        """The definition that was replaced."""
-        return _read(self.before)
+    definition: bytes
+    made: bytes | None = None
 
     def overwritten(self, now: bytes) -> Path:
         """Keep what someone else has made of the domain since, and its file's name."""
@@ -44,11 +43,23 @@ class Kept(NamedTuple):
         self.before.unlink(missing_ok=True)
 
 
-def newest(uri: str, uuid: str) -> Kept | None:
-    """The definition of a domain that was replaced last."""
+def newest(uri: str, uuid: str, say: Callable[[str], None]) -> Kept | None:
+    """The definition of a domain that was replaced last, of those whose files are whole; `say` names the others."""
     folder = _folder(uri, uuid)
-    found = [kept for number in _numbers(folder) if (kept := _kept(folder, number)).before.exists()]
-    return found[-1] if found else None
+
+    def whole(path: Path, uuid: str | None = None) -> bytes | None:
+        try:
+            return _read(path, uuid) if os.path.lexists(path) else None
+        except InputError as error:
+            reason = error.reason if isinstance(error, UnreadableError) else error.message
+            say(f"note: {path} is damaged and passed over: {reason}")
+            return None
+
+    for number in reversed(_numbers(folder)):
+        before, after = folder / f"{number:04}-before.xml", folder / f"{number:04}-after.xml"
+        if (definition := whole(before, uuid)) is not None:
+            return Kept(before, after, definition, whole(after))
+    return None
 
 
 def keep(uri: str, uuid: str, before: bytes) -> Kept:
@@ -59,7 +70,7 @@ def keep(uri: str, uuid: str, before: bytes) -> Kept:
     """
     path = _next(_folder(uri, uuid), "before")
     write(path, before)
-    return Kept(path, path.with_name(path.name.replace("before", "after")))
+    return Kept(path, path.with_name(path.name.replace("before", "after")), before)
 
 
 def write(path: Path, data: bytes) -> None:
@@ -67,10 +78,7 @@ def write(path: Path, data: bytes) -> None:
     try:
         for folder in (path.parent.parent.parent, path.parent.parent, path.parent):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
+        create(str(path), data)
     except OSError as error:
         raise HostError(
             f"the definition cannot be kept in {path.parent}: {error.strerror}",
@@ -78,11 +86,15 @@ def write(path: Path, data: bytes) -> None:
         ) from error
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return read(str(path), _LARGEST, pipe=False)
-    except UnreadableError as error:
-        raise HostError(error.message) from error
+def _read(path: Path, uuid: str | None) -> bytes:
+    """A kept definition; raises InputError for what is not one of this domain, if its UUID is given."""
+    data = read(str(path), _LARGEST, pipe=False, owner=os.geteuid())
+    if uuid:
+        decode(data, str(path))
+        root = parse(data, str(path)).root
+        if root.local != "domain" or [child.text() for child in root.named("uuid")] != [uuid]:
+            raise InputError([Problem(f"it is not a definition of the domain {uuid}")])
+    return data
 
 
 def _folder(uri: str, uuid: str) -> Path:
@@ -106,7 +118,3 @@ def _numbers(folder: Path) -> list[int]:
 
 def _next(folder: Path, what: str) -> Path:
     return folder / f"{max(_numbers(folder), default=0) + 1:04}-{what}.xml"
-
-
-def _kept(folder: Path, number: int) -> Kept:
-    return Kept(folder / f"{number:04}-before.xml", folder / f"{number:04}-after.xml")

@@ -1,14 +1,20 @@
 """The user's files: read within bounds and without endless waiting, replaced whole or not at all, and compared."""
 
 import codecs
+import contextlib
 import errno
+import fcntl
+import functools
 import os
+import re
 import select
+import signal
 import stat
 import sys
 import time
+from collections.abc import Iterator
 
-from hvctl.errors import InputError, Problem, Span
+from hvctl.errors import InputError, Problem, RefusedError, Span
 
 _STDIN = ("-", "/dev/stdin")
 # Without O_NONBLOCK, to open a named pipe is to wait for its writer, and some files of /proc and /sys wait for events.
@@ -17,6 +23,10 @@ _CHUNK = 1 << 20
 _USE_STDIN = "pass it on stdin, as `-`"
 # A pipe of the shell's <(...) has its writer from the beginning; a named pipe gets it when both sides are opened.
 _FOR_A_WRITER, _FOR_THE_END = 1.0, 10.0  # seconds
+_TEMPORARY = ".hvctl-tmp"
+_LEFT_OVER = re.compile(rf"\..+\.[0-9a-f]{{12}}{re.escape(_TEMPORARY)}", re.DOTALL)
+# The kernel's own, of what a file contains: a copy would make the new content invalid.
+_OF_CONTENT = {"security.ima", "security.evm"}
 
 
 class UnreadableError(InputError):
@@ -25,6 +35,14 @@ class UnreadableError(InputError):
     def __init__(self, name: str, reason: str, remedy: str = "", hint: str = "") -> None:
         super().__init__([Problem(f"{name} cannot be read: {reason}", None, remedy or hint)])
         self.reason = "; ".join(filter(None, (reason, remedy)))
+
+
+class UnwritableError(RefusedError):
+    """A file is left as it is. `reason` is why, and what to do about that, without its name."""
+
+    def __init__(self, name: str, reason: str, remedy: str) -> None:
+        super().__init__(f"{name} cannot be written: {reason}", remedy)
+        self.reason = f"{reason}; {remedy}"
 
 
 class _OddError(Exception):
@@ -170,30 +188,168 @@ def _from_pipe(handle: int, most: int) -> bytes:
     return b"".join(parts)
 
 
-def replace(path: str, content: bytes) -> None:
-    """Replace a file atomically: a temporary file beside it, fsync, rename; mode and owner are kept.
+def replace(path: str, content: bytes, *, was: bytes | None = None) -> None:
+    """Replace a file whole or not at all; owner, mode, ACL and other extended attributes are kept, or nothing is done.
 
-    A link is followed; what is not a regular file (/dev/stdout, a pipe) is written to in place.
+    A link is followed; a pipe or a device is written to in place, and no pipe is waited for without end.
+
+    Args:
+        path: the file.
+        content: all that it is to have.
+        was: what was read of it, for an edit of what is there: it must still be that, and be a regular file.
+
+    Raises:
+        UnwritableError: replacing it would lose something of it.
+        OSError: it cannot be written.
     """
     old = _status(path)
     if old and not stat.S_ISREG(old.st_mode):
-        with open(path, "wb") as stream:
-            stream.write(content)
+        if was is not None:
+            raise UnwritableError(path, "it is not a regular file", "write to a file with -o")
+        _write_in_place(path, content)
         return
+    if old and old.st_nlink > 1:
+        reason = f"it has {old.st_nlink} hard links, of which the others would keep the old content"
+        raise UnwritableError(path, reason, "make it a file of its own: copy it with cp -a, and move the copy over it")
     target = os.path.realpath(path)
-    folder, name = os.path.split(target)
-    temporary = os.path.join(folder, f".{name}.{os.urandom(6).hex()}")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            _keep_mode(old, stream.fileno())
-            os.fsync(stream.fileno())
+    with _beside(target, content, 0o600 if old else 0o666) as (temporary, handle):
+        if old:
+            _keep_attributes(path, target, old, handle)
+        os.fsync(handle)
+        if was is not None and not _still(target, was):
+            raise UnwritableError(path, "it was changed by someone else meanwhile", "run the command again")
         os.rename(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
+
+
+def create(path: str, content: bytes) -> None:
+    """Write a file that only its owner may read, whole or not at all; raises OSError where it is there already."""
+    with _beside(path, content, 0o600) as (temporary, handle):
+        os.fsync(handle)
+        os.link(temporary, path)  # which replaces nothing
+
+
+@contextlib.contextmanager
+def _beside(target: str, content: bytes, mode: int) -> Iterator[tuple[str, int]]:
+    """A temporary file with this content, which is gone after the block: signals that end hvctl wait for that.
+
+    Only SIGKILL leaves it. Its writer holds a lock on it, which the system drops with the process, whichever host,
+    container or boot that was in: what nobody has locked is left over.
+    """
+    folder, name = os.path.split(target)
+    _remove_left_over(folder or ".")
+    with _signals_held():
+        while True:
+            temporary = os.path.join(folder, f".{name[:50]}.{os.urandom(6).hex()}{_TEMPORARY}")
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+            with contextlib.suppress(OSError):  # a file system without locks: there nothing is left over, either
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            if os.fstat(handle).st_nlink:
+                break
+            os.close(handle)  # another hvctl took it for left over, before it was locked
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(content)
+                stream.flush()
+                yield temporary, handle
+        finally:
+            with contextlib.suppress(FileNotFoundError):  # it has its name
+                os.unlink(temporary)
+
+
+@functools.cache  # once in a process: a directory may have many files to be written
+def _remove_left_over(folder: str) -> None:
+    """Remove the user's own temporary files that a hvctl left which was killed."""
+    with contextlib.suppress(OSError):
+        for name in filter(_LEFT_OVER.fullmatch, os.listdir(folder)):
+            with contextlib.suppress(OSError):
+                temporary = os.path.join(folder, name)
+                handle = os.open(temporary, _OPEN | os.O_NOFOLLOW)
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    if os.geteuid() in (0, os.fstat(handle).st_uid):
+                        os.unlink(temporary)
+                finally:
+                    os.close(handle)
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let signals that end the process come after the block. Handlers, not masks: a mask is one thread's alone."""
+    came: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    held = {number: handler for number, handler in handlers.items() if handler not in (None, signal.SIG_IGN)}
+    try:
+        with contextlib.suppress(ValueError):  # another thread than the main one, which gets no signals
+            for number in held:
+                signal.signal(number, lambda number, _: came.append(number))
+        yield
+    finally:
+        with contextlib.suppress(ValueError):
+            for number, handler in held.items():
+                signal.signal(number, handler)
+        for one in came:
+            signal.raise_signal(one)
+
+
+def _still(path: str, was: bytes) -> bool:
+    """Whether a file is what was read; its bytes tell more than its inode, size and time, which edits can keep."""
+    try:
+        return _from_path(path, len(was), pipe=False, owner=None) == was
+    except (OSError, _OddError):
+        return False
+
+
+def _keep_attributes(path: str, target: str, old: os.stat_result, handle: int) -> None:
+    """Owner, then ACL and other attributes, then mode: before the ACL the mode lets in whom the ACL keeps out."""
+    new = os.fstat(handle)
+    if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+        os.fchown(handle, old.st_uid, old.st_gid)
+    kept, given = _attributes(target), _attributes(handle)
+    for name in given.keys() - kept.keys():
+        if name.startswith("system."):  # an ACL that the directory gives to what is new in it
+            os.removexattr(handle, name)
+    for name, value in kept.items():
+        try:
+            if given.get(name) != value:
+                os.setxattr(handle, name, value)
+        except OSError as error:
+            reason = f"its attribute {name} would be lost ({reason_of(error)})"
+            raise UnwritableError(path, reason, "run hvctl as a user who may set it") from error
+    os.fchmod(handle, stat.S_IMODE(old.st_mode))
+
+
+def _attributes(file: str | int) -> dict[str, bytes]:
+    try:
+        return {name: os.getxattr(file, name) for name in os.listxattr(file) if name not in _OF_CONTENT}
+    except OSError as error:
+        if error.errno == errno.ENOTSUP:
+            return {}
         raise
+
+
+def _write_in_place(path: str, content: bytes) -> None:
+    """Write to a pipe or device, while somebody reads it."""
+    end = time.monotonic() + _FOR_A_WRITER
+    while True:
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+            break
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            if time.monotonic() > end:
+                raise OSError(errno.ENXIO, "nothing reads this pipe") from error
+            time.sleep(0.01)
+    try:
+        poll = select.poll()
+        poll.register(handle, select.POLLOUT)
+        while content:
+            if not poll.poll(_FOR_THE_END * 1000):
+                raise OSError(errno.ETIMEDOUT, f"nothing was read from this pipe for {_FOR_THE_END:.0f} s")
+            with contextlib.suppress(BlockingIOError):
+                content = content[os.write(handle, content[:_CHUNK]) :]
+    finally:
+        os.close(handle)
 
 
 def _status(path: str) -> os.stat_result | None:
@@ -201,17 +357,6 @@ def _status(path: str) -> os.stat_result | None:
         return os.stat(path)  # a loop of links is an OSError here; what realpath() makes of one differs between Pythons
     except FileNotFoundError:
         return None
-
-
-def _keep_mode(old: os.stat_result | None, handle: int) -> None:
-    if old is None:
-        mask = os.umask(0)
-        os.umask(mask)
-        os.fchmod(handle, 0o666 & ~mask)
-        return
-    os.fchmod(handle, stat.S_IMODE(old.st_mode))
-    if (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
-        os.fchown(handle, old.st_uid, old.st_gid)
 
 
 def unified(before: bytes, after: bytes, name: str) -> str:

@@ -23,6 +23,7 @@ from hvctl.libvirt.connection import Connection, is_local
 from hvctl.libvirt.errors import load
 from hvctl.model.verification import LARGEST
 from hvctl.probe_guest import firmware
+from hvctl.text.files import replace
 from hvctl.verify.probe_report import is_complete
 from hvctl.verify.probe_run import FINISHED, Ran
 
@@ -152,8 +153,7 @@ def check_driver(connection: Connection) -> None:
 
 def _image(folder: str) -> str:
     path = os.path.join(folder, IMAGE)
-    with open(path, "wb") as stream:
-        stream.write(firmware())
+    replace(path, firmware())
     os.chmod(path, 0o444)
     return path
 

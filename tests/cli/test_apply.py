@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import resource
+import signal
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -319,6 +321,84 @@ def test_where_the_old_definition_cannot_be_kept_nothing_is_changed(
     (tmp_path / "state").symlink_to("/proc")
     done = hvctl("apply", "windows-10", "test", *WITH, "--yes", code=3)
     assert "the definition cannot be kept" in done.err
+    assert xml(driver) == before
+
+
+def other_kind(make: Callable[[Path], None]) -> Callable[[Path, str], None]:
+    def exchange(path: Path, _: str) -> None:
+        path.unlink()
+        make(path)
+
+    return exchange
+
+
+DAMAGES: dict[str, Callable[[Path, str], object]] = {
+    "empty": lambda path, _: path.write_bytes(b""),
+    "not UTF-8": lambda path, text: path.write_text(text.replace("<name>", "<!-- \xff --><name>"), "latin-1"),
+    "latin-1": lambda path, text: path.write_text(
+        f"<?xml version='1.0' encoding='iso-8859-1'?><!-- \xff -->{text}", "latin-1"
+    ),
+    "cut": lambda path, text: path.write_text(text[:200]),
+    "no domain": lambda path, _: path.write_text("<network/>"),
+    "of another domain": lambda path, text: path.write_text(re.sub("<uuid>.{8}", "<uuid>00000000", text)),
+    "without UUID": lambda path, text: path.write_text(re.sub("<uuid>.*</uuid>", "", text)),
+    "pipe": other_kind(os.mkfifo),
+    "directory": other_kind(os.mkdir),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_definition_is_passed_over_and_named(
+    hvctl: Hvctl, driver: libvirt.virConnect, state: Path, damage: str
+) -> None:
+    """As of a full disk: the newest file was written before the domain was changed, and 0001 is whole."""
+    before = xml(driver)
+    hvctl("apply", "windows-10", "test", *WITH, "--yes")
+    after = xml(driver)
+    (first,) = state.rglob("0001-before.xml")
+    second = first.with_name("0002-before.xml")
+    second.touch()
+    DAMAGES[damage](second, before)
+    done = hvctl(*UNDO)
+    assert "is damaged and passed over:" in " ".join(done.err.split())
+    assert second.name in "".join(done.err.split())
+    assert xml(driver) == before
+    assert files(state) == ["0002-before.xml"]
+    # The only one: nothing is defined.
+    driver.defineXML(after)
+    done = hvctl(*UNDO, code=1)
+    assert "there is nothing to undo" in done.err
+    assert second.name in "".join(done.err.split())
+    assert xml(driver) == after
+    driver.defineXML(before)  # an error may keep hvctl's connection, and so this domain, beyond the test
+
+
+@pytest.mark.parametrize("damage", ["empty", "pipe"])
+def test_undo_where_what_libvirt_made_of_it_is_damaged(
+    hvctl: Hvctl, driver: libvirt.virConnect, state: Path, damage: str
+) -> None:
+    before = xml(driver)
+    hvctl("apply", "windows-10", "test", *WITH, "--yes")
+    DAMAGES[damage](next(state.rglob("0001-after.xml")), before)
+    assert "was changed by someone else" in hvctl(*UNDO, code=1).err
+    hvctl(*UNDO, "--yes")
+    assert xml(driver) == before
+
+
+def test_a_full_disk_keeps_nothing_by_halves(hvctl: Hvctl, driver: libvirt.virConnect, state: Path) -> None:
+    before = xml(driver)
+    old, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, old[1]))
+    try:
+        done = hvctl("apply", "windows-10", "test", *WITH, "--yes", code=3)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert "the definition cannot be kept" in done.err
+    assert xml(driver) == before
+    assert [path for path in state.rglob("*") if path.is_file()] == []
+    hvctl("apply", "windows-10", "test", *WITH, "--yes")
+    hvctl(*UNDO)
     assert xml(driver) == before
 
 

@@ -7,10 +7,13 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.cli.run import hvctl
+from hvctl.cli import gen
+from hvctl.cli.inputs import plans
+from tests.cli.run import hvctl, inside
 from tests.paths import HOSTS
 
 HOST = ("--host", str(HOSTS / "debian-12.json"))
@@ -92,6 +95,36 @@ def test_a_full_disk_leaves_the_old_file_whole(domain: Path) -> None:
     assert f"{domain} cannot be written: File too large" in " ".join(done.stderr.split())
     assert domain.read_text() == DOMAIN
     assert os.listdir(domain.parent) == ["win.xml"]
+
+
+def test_what_is_changed_meanwhile_is_not_overwritten(domain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = plans.say_plan
+
+    def slow(*words: Any, **options: Any) -> None:
+        domain.write_text("theirs")
+        real(*words, **options)
+
+    monkeypatch.setattr(gen, "say_plan", slow)
+    done = inside("gen", "windows-11", "--domain", str(domain), "--in-place", *HOST, code=1)
+    assert "cannot be written: it was changed by someone else meanwhile" in " ".join(done.stderr.split())
+    assert domain.read_text() == "theirs"
+    assert os.listdir(domain.parent) == ["win.xml"]
+
+
+def test_a_pipe_that_nobody_reads(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = inside("gen", "minimal", "-o", str(tmp_path / "pipe"), *HOST, code=2)
+    assert "cannot be written: nothing reads this pipe" in " ".join(done.stderr.split())
+
+
+def test_dev_stdout_is_stdout(tmp_path: Path) -> None:
+    """A file that is appended to keeps what it has."""
+    log = tmp_path / "log"
+    log.write_text("before\n")
+    with log.open("a") as stream:
+        command = [sys.executable, "-m", "hvctl", "gen", "minimal", "-o", "/dev/stdout", *HOST]
+        subprocess.run(command, stdout=stream, stderr=subprocess.DEVNULL, check=True, timeout=60)
+    assert log.read_text() == "before\n" + inside("gen", "minimal", *HOST).stdout
 
 
 @pytest.mark.parametrize(

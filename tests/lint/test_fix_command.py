@@ -7,9 +7,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hvctl.lint import fixes
 from tests.cli.in_process import Hvctl
 
 DOMAIN = """\
@@ -148,10 +150,31 @@ def test_a_diff_names_a_file_as_from_here(hvctl: Hvctl, path: Path, monkeypatch:
 
 
 def test_a_file_that_cannot_be_written_keeps_its_findings(hvctl: Hvctl, path: Path) -> None:
-    """Its name leaves no room for that of a temporary file beside it."""
-    name = "a" * 250 + ".xml"
-    path.rename(path.with_name(name))
-    done = hvctl("lint", name, *RULES, "--fix", "--format", "concise", code=1)
+    """To write it would part it from its other name."""
+    os.link(path, path.with_name("other"))
+    done = hvctl("lint", "guest.xml", *RULES, "--fix", "--format", "concise", code=1)
     assert "error[requirement-missing]" in done.out
-    assert f"{name}: not checked: it cannot be written: file name too long" in done.out
-    assert path.with_name(name).read_text() == DOMAIN
+    assert "guest.xml: not checked: it cannot be written: it has 2 hard links" in done.out
+    assert path.read_text() == DOMAIN
+    assert path.samefile(path.with_name("other"))
+
+
+def test_a_long_name(hvctl: Hvctl, path: Path) -> None:
+    """The name of the temporary file beside it has room."""
+    name = "a" * 251 + ".xml"
+    path.rename(path.with_name(name))
+    hvctl("lint", name, *RULES, "--fix")
+    assert path.with_name(name).read_text() != DOMAIN
+
+
+def test_a_file_that_is_changed_meanwhile(hvctl: Hvctl, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = fixes.apply_fixes
+
+    def slow(*words: Any) -> fixes.FixResult:
+        path.write_text(DOMAIN + "<!-- theirs -->")
+        return real(*words)
+
+    monkeypatch.setattr(fixes, "apply_fixes", slow)
+    done = hvctl("lint", "guest.xml", *RULES, "--fix", "--format", "concise", code=1)
+    assert "guest.xml: not checked: it cannot be written: it was changed by someone else meanwhile" in done.out
+    assert path.read_text() == DOMAIN + "<!-- theirs -->"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
+import signal
 import stat
+import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -15,7 +19,7 @@ import pytest
 
 from hvctl.errors import InputError
 from hvctl.text import files
-from hvctl.text.files import UnreadableError, decode, read, replace
+from hvctl.text.files import UnreadableError, UnwritableError, create, decode, read, replace
 from tests.cli.run import hvctl
 from tests.paths import HOSTS
 
@@ -232,6 +236,167 @@ def test_what_is_no_regular_file_is_written_in_place() -> None:
     finally:
         os.close(reading)
         os.close(writing)
+
+
+ACL, DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
+USER = 1000
+
+
+def acl(*entries: tuple[int, int, int]) -> bytes:
+    """linux:include/uapi/linux/posix_acl_xattr.h: tag, permissions, who."""
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+
+# The owner and one user may read and write, the group and others nothing; the mask shows as the group's bits.
+PRIVATE = acl((1, 6, 0xFFFFFFFF), (2, 6, USER), (4, 0, 0xFFFFFFFF), (16, 6, 0xFFFFFFFF), (32, 0, 0xFFFFFFFF))
+
+
+def test_acl_and_attributes_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"old")
+    os.setxattr(path, ACL, PRIVATE)
+    os.setxattr(path, "user.note", b"mine")
+    mode = stat.S_IMODE(path.stat().st_mode)
+    assert mode == 0o660
+    replace(str(path), b"new", was=b"old")
+    assert path.read_bytes() == b"new"
+    assert (os.getxattr(path, ACL), os.getxattr(path, "user.note")) == (PRIVATE, b"mine")
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_a_directory_adds_nothing_to_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"old")
+    path.chmod(0o664)
+    os.setxattr(tmp_path, DEFAULT, PRIVATE)
+    replace(str(path), b"new")
+    assert ACL not in os.listxattr(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o664
+    replace(str(tmp_path / "made"), b"new")
+    assert os.getxattr(tmp_path / "made", ACL) == PRIVATE
+
+
+IN_A_CHILD = "import sys; from hvctl.text.files import replace; replace(sys.argv[1], b'x' * int(sys.argv[2]))"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file what its owner cannot")
+def test_an_attribute_that_cannot_be_kept() -> None:
+    """A file's owner may not set its capabilities."""
+    code = (
+        "import os, sys\n"
+        "from hvctl.text import files\n"
+        "os.setuid(65534)\n"
+        "try: files.replace(sys.argv[1], b'new')\n"
+        "except files.UnwritableError as error: print(error.message)\n"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "f")
+        path.write_bytes(b"old")
+        for made in (Path(folder), path):
+            os.chown(made, 65534, -1)
+        os.setxattr(path, "security.capability", struct.pack("<5I", 0x02000000, 1 << 10, 0, 0, 0))
+        done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+        assert done.stdout == (
+            f"{path} cannot be written: its attribute security.capability would be lost (operation not permitted)\n"
+        )
+        assert (os.listdir(folder), path.read_bytes()) == (["f"], b"old")
+
+
+def test_hard_links_are_not_parted(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"old")
+    os.link(path, tmp_path / "other")
+    with pytest.raises(UnwritableError, match="it has 2 hard links"):
+        replace(str(path), b"new")
+    assert path.read_bytes() == (tmp_path / "other").read_bytes() == b"old"
+    assert path.samefile(tmp_path / "other")
+    assert len(os.listdir(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("change", ["written", "exchanged", "removed", "pipe"])
+def test_what_was_changed_meanwhile_is_not_overwritten(change: str, tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"old")
+    was = path.stat()
+    if change == "written":
+        path.write_bytes(b"1ld")
+        os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))  # only its bytes tell
+    else:
+        path.unlink()
+    if change == "exchanged":
+        path.write_bytes(b"another")
+    elif change == "pipe":
+        os.mkfifo(path)
+    with pytest.raises(UnwritableError, match="not a regular file" if change == "pipe" else "changed by someone else"):
+        replace(str(path), b"new", was=b"old")
+    assert os.listdir(tmp_path) == ([] if change == "removed" else ["f"])
+    if path.is_file():
+        assert path.read_bytes() in (b"1ld", b"another")
+
+
+def test_what_is_created_replaces_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    create(str(path), b"one")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with pytest.raises(FileExistsError):
+        create(str(path), b"two")
+    assert path.read_bytes() == b"one"
+    assert os.listdir(tmp_path) == ["f"]
+
+
+def kill_while_it_writes(path: Path, number: signal.Signals) -> int:
+    """The exit status of a process that got a signal while it wrote 64 MiB."""
+    with subprocess.Popen([sys.executable, "-c", IN_A_CHILD, str(path), str(64 << 20)]) as process:
+        while process.poll() is None and len(os.listdir(path.parent)) < 2:
+            time.sleep(0.0005)
+        process.send_signal(number)
+        return process.wait(60)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_no_signal_leaves_a_temporary_file(number: signal.Signals, tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"old")
+    for _ in range(3):
+        assert kill_while_it_writes(path, number) in (-number, 0)
+        assert os.listdir(tmp_path) == ["f"]
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"old")
+    assert kill_while_it_writes(path, signal.SIGKILL) == -signal.SIGKILL
+    (left,) = set(os.listdir(tmp_path)) - {"f"}
+    assert path.read_bytes() == b"old"
+    written = ".g." + left.removeprefix(".f.")
+    foreign = (".f.swp", "f.hvctl-tmp", ".f.0123.hvctl-tmp")
+    for name in (written, *foreign):
+        (tmp_path / name).touch()
+    with open(tmp_path / written) as living:
+        fcntl.flock(living, fcntl.LOCK_EX)
+        subprocess.run([sys.executable, "-c", IN_A_CHILD, str(tmp_path / "other"), "1"], check=True, timeout=60)
+    assert sorted(os.listdir(tmp_path)) == sorted(("f", "other", written, *foreign))
+
+
+def test_a_pipe_is_written_to_if_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_FOR_A_WRITER", 0.3)
+    monkeypatch.setattr(files, "_FOR_THE_END", 0.3)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="nothing reads this pipe"):
+        replace(str(pipe), b"x")
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
+    reader.start()
+    replace(str(pipe), b"x" * 300_000)
+    reader.join(10)
+    assert got == [b"x" * 300_000]
+    silent = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with pytest.raises(OSError, match="nothing was read from this pipe"):
+            replace(str(pipe), b"x" * 300_000)
+    finally:
+        os.close(silent)
 
 
 def test_a_file_that_cannot_be_replaced_leaves_nothing(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from hvctl.lint.settings import Settings, chosen, matches, profile_of
 from hvctl.model.finding import Safety, Severity, Skipped, Unchecked
 from hvctl.model.host import Host
 from hvctl.model.profile import Profile
-from hvctl.text.files import UnreadableError, patch, replace
+from hvctl.text.files import UnreadableError, UnwritableError, patch, replace
 
 # Files that are judged in one go, and bytes after which no other is added to them.
 _HANDFUL = 64
@@ -88,11 +88,12 @@ def run(files: Iterable[File | Unreadable], plan: Plan, jobs: int) -> Iterator[O
     from concurrent.futures import Future, ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
+    from signal import SIGTERM
 
     from hvctl.host.hostfs import die_with_parent
 
     # Workers are copies of this process, with all rules and hosts read.
-    pool = ProcessPoolExecutor(jobs, get_context("fork"), _begin, (judge, die_with_parent()))
+    pool = ProcessPoolExecutor(jobs, get_context("fork"), _begin, (judge, die_with_parent(SIGTERM)))
     # No more than is waited for: what has come of many files can be larger than they are.
     given: deque[Future[list[Outcome]]] = deque()
     try:
@@ -193,7 +194,7 @@ class Judge:
             return outcome
         if not self.plan.write:
             return outcome._replace(diff=patch(data, fixed.data, from_here(file.name)))
-        reason = _write(file, fixed.data)
+        reason = _write(file, fixed.data, data)
         if not reason:
             return outcome
         # What is found is then what was.
@@ -217,11 +218,13 @@ def _job_of(taken: tuple[Text, Job] | Outcome) -> Job | None:
     return None if isinstance(taken, Outcome) else taken[1]
 
 
-def _write(file: File, data: bytes) -> str:
+def _write(file: File, data: bytes, was: bytes) -> str:
     """Write a file anew; why it cannot be."""
 
     try:
-        replace(file.path, data)
+        replace(file.path, data, was=was)
+    except UnwritableError as error:
+        return f"it cannot be written: {error.reason}"
     except OSError as error:
         return f"it cannot be written: {(error.strerror or str(error)).lower()}"
     return ""
