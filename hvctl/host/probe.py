@@ -226,5 +226,5 @@ def _write(path: str, key: str, host: Host) -> None:
     try:
         os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
         replace(place, f"{key}\n{dump_host(host)}".encode())
-    except OSError:
+    except (OSError, HvctlError):
         return  # a cache that cannot be written is only slow

@@ -241,7 +241,7 @@ def _beside(target: str, content: bytes, mode: int) -> Iterator[tuple[str, int]]
         while True:
             temporary = os.path.join(folder, f".{name[:50]}.{os.urandom(6).hex()}{_TEMPORARY}")
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-            with contextlib.suppress(OSError):  # a file system without locks: there nothing is left over, either
+            with contextlib.suppress(OSError):  # without locks, none can be taken for left over
                 fcntl.flock(handle, fcntl.LOCK_EX)
             if os.fstat(handle).st_nlink:
                 break
@@ -276,8 +276,8 @@ def _remove_left_over(folder: str) -> None:
 def _signals_held() -> Iterator[None]:
     """Let signals that end the process come after the block. Handlers, not masks: a mask is one thread's alone."""
     came: list[int] = []
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    held = {number: handler for number, handler in handlers.items() if handler not in (None, signal.SIG_IGN)}
+    ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    held = {number: old for number in ending if (old := signal.getsignal(number)) not in (None, signal.SIG_IGN)}
     try:
         with contextlib.suppress(ValueError):  # another thread than the main one, which gets no signals
             for number in held:
@@ -322,9 +322,9 @@ def _attributes(file: str | int) -> dict[str, bytes]:
     try:
         return {name: os.getxattr(file, name) for name in os.listxattr(file) if name not in _OF_CONTENT}
     except OSError as error:
-        if error.errno == errno.ENOTSUP:
-            return {}
-        raise
+        if error.errno != errno.ENOTSUP:
+            raise
+        return {}
 
 
 def _write_in_place(path: str, content: bytes) -> None:
@@ -338,14 +338,14 @@ def _write_in_place(path: str, content: bytes) -> None:
             if error.errno != errno.ENXIO:
                 raise
             if time.monotonic() > end:
-                raise OSError(errno.ENXIO, "nothing reads this pipe") from error
+                raise OSError(errno.ENXIO, "nothing reads from it") from error
             time.sleep(0.01)
     try:
         poll = select.poll()
         poll.register(handle, select.POLLOUT)
         while content:
             if not poll.poll(_FOR_THE_END * 1000):
-                raise OSError(errno.ETIMEDOUT, f"nothing was read from this pipe for {_FOR_THE_END:.0f} s")
+                raise OSError(errno.ETIMEDOUT, f"nothing was read from it for {_FOR_THE_END:.0f} s")
             with contextlib.suppress(BlockingIOError):
                 content = content[os.write(handle, content[:_CHUNK]) :]
     finally:

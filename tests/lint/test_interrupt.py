@@ -15,6 +15,7 @@ import pytest
 SECONDS = 60
 CHILD = "<spinlocks state='on' retries='1'/>\n"
 DOMAIN = f"<domain type='kvm'><features><hyperv>\n{CHILD * 200}</hyperv></features></domain>\n"
+FIXABLE = "<domain type='kvm'><features><hyperv>\n<vapic state='on'/><ipi state='on'/>\n</hyperv></features></domain>\n"
 
 
 @pytest.fixture
@@ -86,3 +87,22 @@ def test_a_worker_that_is_killed_is_told(folder: Path) -> None:
     assert process.returncode == 3
     assert "a process that judged files was killed" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("moment", range(6))
+def test_no_temporary_file_is_left_by_fixes(tmp_path: Path, moment: int) -> None:
+    """Every file is as it was, or fixed; whichever process wrote."""
+    for number in range(400):
+        (tmp_path / f"{number}.xml").write_text(FIXABLE)
+    command = [sys.executable, "-m", "hvctl", "lint", str(tmp_path), "--jobs", "2", "--fix", "--no-config", "-q"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        wait_for(
+            lambda: process.poll() is not None or any(path.read_text() != FIXABLE for path in tmp_path.glob("*.xml"))
+        )
+        workers = children(process.pid)
+        time.sleep(moment * 0.013)
+        process.terminate()
+        assert process.wait(SECONDS) in (-signal.SIGTERM, 0, 1)
+    wait_for(lambda: all(map(gone, workers)))
+    assert {path.suffix for path in tmp_path.iterdir()} == {".xml"}
+    assert len({path.read_text() for path in tmp_path.iterdir()}) <= 2

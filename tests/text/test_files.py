@@ -383,7 +383,7 @@ def test_a_pipe_is_written_to_if_it_is_read(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(files, "_FOR_THE_END", 0.3)
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with pytest.raises(OSError, match="nothing reads this pipe"):
+    with pytest.raises(OSError, match="nothing reads from it"):
         replace(str(pipe), b"x")
     got: list[bytes] = []
     reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
@@ -393,7 +393,7 @@ def test_a_pipe_is_written_to_if_it_is_read(tmp_path: Path, monkeypatch: pytest.
     assert got == [b"x" * 300_000]
     silent = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        with pytest.raises(OSError, match="nothing was read from this pipe"):
+        with pytest.raises(OSError, match="nothing was read from it"):
             replace(str(pipe), b"x" * 300_000)
     finally:
         os.close(silent)

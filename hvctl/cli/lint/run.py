@@ -124,13 +124,14 @@ _judge: Judge
 
 
 def _begin(judge: Judge, die_with_parent: Callable[[], None]) -> None:
-    """A worker begins; it is its parent that is interrupted."""
+    """A worker begins; it is its parent that is interrupted, whose end it hears by SIGTERM: a file is written whole."""
     import signal
 
     global _judge
     _judge = judge
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _judge_all(files: Sequence[File | Unreadable]) -> list[Outcome]:
