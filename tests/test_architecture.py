@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "host": {"model", "catalog", "text", "xml"},
     "guest": {"model", "catalog", "text", "xml"},
     "migration": {"model", "catalog", "plan", "guest"},
-    "plan_file": {"model", "catalog", "text", "xml", "plan", "host", "guest", "migration"},
+    "plan_file": {"model", "catalog", "text", "xml", "plan", "host", "guest"},
     "lint": {"model", "catalog", "text", "xml", "plan", "guest", "report"},
     "run": {"model", "catalog", "text", "host", "guest"},
     "libvirt": {"text", "xml", "run"},

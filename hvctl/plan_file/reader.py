@@ -3,22 +3,20 @@
 What is kept beside the plan, QEMU's arguments and a domain, is what will be started: it must say what the plan says.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from hvctl.catalog import BY_ID, parse_version
 from hvctl.catalog.types import Kind
 from hvctl.catalog.windows import USES
 from hvctl.errors import InputError
-from hvctl.guest.command.options import global_property, parameters, scan
+from hvctl.guest.command.writer import arguments
 from hvctl.guest.domain.identity import checksum, content, digest
-from hvctl.guest.plan import guest_of
 from hvctl.host.host_file import TSC_HZ, decode_hardware
-from hvctl.migration.differences import in_effect
-from hvctl.model.guest import Guest
 from hvctl.model.host import Host, Kvm, Qemu
 from hvctl.model.plan import CpuPlan, Decision, Layer, Machine, Outcome, Plan, SavedPlan
 from hvctl.model.profile import ClockChoice, Migration, Value
+from hvctl.text.c_numbers import decimal_number
 from hvctl.text.files import decode
 from hvctl.text.json_document import load, read_bytes, write
 from hvctl.text.json_fields import FORMAT_VERSION, Fields, Form
@@ -29,11 +27,6 @@ KIND = "locked plan"  # the word in the file, which stays
 FORM = Form("plan file", "write one with 'hvctl gen PROFILE --lock FILE'", 1 << 20, FileKind.PLAN)
 _REASON = "locked"
 _FACTS = ("vendor", "family", "model", "stepping", "tsc_hz", "tsc_scaling")
-# The elements that hvctl.guest.domain.writer writes at the top, and of those below whose others would matter.
-_ELEMENTS = {"name", "metadata", "memory", "os", "features", "cpu", "clock", "devices"}
-_FEATURES = {"acpi", "apic", "hyperv", "kvm"}
-_DEVICES = {"panic"}
-_TICK_POLICIES = ("rtc", "pit")
 
 
 def dump_lock(lock: SavedPlan) -> str:
@@ -96,7 +89,7 @@ def _lock(root: Fields) -> SavedPlan | None:
         root.wrong("digest", "this is not the digest of the plan in this file")
     else:
         # A checksum is no signature: what will be started must say what the plan says, and no more.
-        if lock.argv is not None and not says_argv(lock.argv, lock.plan):
+        if lock.argv is not None and lock.argv != arguments(lock.plan):
             root.wrong("argv", '"argv" is not what the plan in this file becomes')
         if lock.xml is not None and not says_xml(lock.xml, lock.plan):
             root.wrong("xml", '"xml" is not what the plan in this file becomes')
@@ -186,74 +179,29 @@ def _host(fields: Fields) -> Host:
     )
 
 
-def says_argv(argv: Sequence[str], plan: Plan) -> bool:
-    """Whether these are the arguments of a plan, each option once and none besides.
-
-    They are read and compared, not written again: another hvctl may write the same plan in other words.
-    """
-    from shlex import join
-
-    from hvctl.guest.command.reader import read_command_line
-
-    options = scan(argv)
-    values = {option.name: option.value or "" for option in options}
-    if [option.name for option in options] != ["machine", "cpu", "rtc", "global"]:
-        return False
-    hpet = {"hpet": "on" if plan.clock.hpet else "off"} if plan.machine.hpet_option else {}
-    driftfix = {"driftfix": "slew"} if plan.clock.rtc == "catchup" else {}
-    try:
-        guest = read_command_line(join(argv), "argv")
-    except InputError:
-        return False
-    return (
-        dict(parameters(values["machine"], "type")) == {"type": plan.machine.type, **hpet}
-        and dict(parameters(values["rtc"])) == {"base": plan.clock.offset, **driftfix}
-        and global_property(values["global"]) == ("kvm-pit", "lost_tick_policy", plan.clock.pit)
-        and not (guest.enforce or guest.properties or guest.doubts)
-        and _comparable(guest) == _comparable(guest_of(plan))
-    )
-
-
 def says_xml(xml: str, plan: Plan) -> bool:
-    """Whether this is the domain of a plan, but for its name and memory, and no more than that."""
-    from hvctl.guest.domain.reader import read_domain
+    """Whether this is the domain of a plan, element by element and attribute by attribute, in any order and layout.
+
+    Only the name, the memory, and whether there is metadata or a fragment only, are not the plan's.
+    """
+    from hvctl.guest.domain.writer import domain
     from hvctl.xml.reader import parse
 
     try:
         root = parse(xml.encode(), "xml").root
-        guest = read_domain(xml.encode(), "xml")
     except InputError:
         return False
-    return (
-        _below(root) <= _ELEMENTS
-        and {name for features in root.named("features") for name in _below(features)} <= _FEATURES
-        and {name for devices in root.named("devices") for name in _below(devices)} <= _DEVICES
-        and _domain_clock(root)
-        == [plan.clock.offset, plan.clock.rtc, plan.clock.pit, "yes" if plan.clock.hpet else "no"]
-        and not guest.enforce
-        # What is written beside the mode that takes all is a doubt in itself: not every libvirt writes it.
-        and (guest.takes_all or not guest.doubts)
-        and _comparable(guest) == _comparable(guest_of(plan, libvirt=True))
-    )
+    fragment, metadata = not root.named("name"), bool(root.named("metadata"))
+    own = domain(plan, fragment=fragment, metadata=metadata)
+    return _shape(root) == _shape(parse(own.encode(), "xml").root)
 
 
-def _below(element: Element) -> set[str]:
-    return {child.tag for child in element.children}
-
-
-def _domain_clock(root: Element) -> list[str | None]:
-    """The offset, the tick policies and whether there is an HPET."""
-    found: list[str | None] = []
-    for clock in root.named("clock"):
-        timers = {timer.get("name"): timer for timer in clock.named("timer")}
-        found.append(clock.get("offset"))
-        found += [timers[name].get("tickpolicy") if name in timers else None for name in _TICK_POLICIES]
-        found.append(timers["hpet"].get("present") if "hpet" in timers else None)
-    return found
-
-
-def _comparable(guest: Guest) -> tuple[object, ...]:
-    # QEMU takes `_` for `-` in a feature's name.
-    features = {name.replace("_", "-"): on for name, on in guest.features}
-    cpu = (guest.cpu, guest.migratable, guest.hidden, features, guest.tsc_frequency)
-    return guest.machine, *cpu, set(guest.enabled()), in_effect(guest)
+def _shape(element: Element, depth: int = 0) -> tuple[str, list[tuple[str, str]], str, list[Any]]:
+    """An element with all below it; of the domain's name and memory whether they are what `gen` takes."""
+    text = element.text().strip(" \t\r\n")
+    if depth == 1 and element.tag == "name":
+        text = str(bool(text) and text.isprintable() and "/" not in text)
+    if depth == 1 and element.tag == "memory":
+        text = str(bool(decimal_number(text)))
+    below = sorted(_shape(child, depth + 1) for child in element.children)
+    return element.tag, sorted(element.values.items()), text, below

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lxml import etree
 
 from hvctl.errors import InputError
 from hvctl.guest.command.writer import arguments
@@ -206,6 +208,15 @@ XML = {
     "another model": ("host-passthrough", "maximum"),
     "not migratable": ('migratable="on"', 'migratable="off"'),
     "a command line": ("</clock>", f'</clock><c:commandline xmlns:c="{QEMU}"><c:arg value="-S"/></c:commandline>'),
+    "no KVM": ('type="kvm"', 'type="qemu"'),
+    "a kernel": ("</type>", "</type><kernel>/tmp/k</kernel>"),
+    "a loader": ("</type>", "</type><loader>/tmp/l</loader>"),
+    "an ACPI table": ("</type>", '</type><acpi><table type="slic">/tmp/t</table></acpi>'),
+    "foreign metadata": ("<memory", '<metadata><x xmlns="urn:x"/></metadata><memory'),
+    "no ACPI": ("<acpi/>", ""),
+    "a path as its name": ("windows-11</name>", "../windows-11</name>"),
+    "memory in another unit": ('unit="MiB"', 'unit="TiB"'),
+    "no memory": (">4096<", ">0<"),
     "no domain": ("domain", "network"),
     "no XML": ("</domain>", ""),
 }
@@ -219,6 +230,53 @@ def test_a_domain_that_says_something_else_is_refused(name: str) -> None:
     assert old in text
     changed = {**document, "xml": text.replace(old, new).split("\n")}
     assert problems(sealed(changed)) == ['"xml" is not what the plan in this file becomes']
+
+
+INSERTED = ("hvm", "/bin/sh", "on", "qemu", "a b")
+TAGS = ("kernel", "loader", "table", "metadata", "emulator", "feature", "timer", "smm", "acpi", "hyperv", "type", "x")
+ATTRIBUTES = ("type", "state", "present", "enabled", "id", "firmware", "placement", "x", "{urn:x}y")
+
+
+@settings(max_examples=300)
+@given(made().filter(lambda given_: given_.libvirt), st.booleans(), st.data())
+def test_whatever_is_inserted_into_a_domain_is_refused(given_: Made, metadata: bool, data: st.DataObject) -> None:
+    kept = lock_of(given_, metadata=metadata)
+    root = etree.fromstring(kept.xml or "")
+    assert says_xml(etree.tostring(root, encoding="unicode", pretty_print=True), kept.plan)
+    element = data.draw(st.sampled_from(list(root.iter())), label="where")
+    what = data.draw(st.sampled_from(["element", "copy", "attribute", "text", "tail"]))
+    if what == "element":
+        new = etree.Element(data.draw(st.sampled_from(TAGS)), dict.fromkeys(data.draw(st.sets(st.just("state"))), "on"))
+        element.insert(data.draw(st.integers(0, len(element))), new)
+    elif what == "copy":
+        element.append(copy.deepcopy(data.draw(st.sampled_from(list(root.iter())))))
+    elif what == "attribute":
+        names = [name for name in ATTRIBUTES if name not in element.attrib]
+        element.set(data.draw(st.sampled_from(names)), data.draw(st.sampled_from(INSERTED)))
+    elif what == "text":
+        # The name is the one thing that is free.
+        element = data.draw(st.sampled_from([one for one in root.iter() if one.tag != "name"]))
+        element.text = (element.text or "") + data.draw(st.sampled_from(INSERTED))
+    else:
+        element = data.draw(st.sampled_from(list(root)))
+        element.tail = data.draw(st.sampled_from(INSERTED))
+    assert not says_xml(etree.tostring(root, encoding="unicode"), kept.plan)
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_whatever_is_inserted_into_arguments_is_refused(data: st.DataObject) -> None:
+    document = json.loads(TEXT)
+    words = document["argv"]
+    at = data.draw(st.integers(0, len(words)))
+    part = data.draw(st.sampled_from([*"".join(words).split(","), "", ",", "-S", "0", " "]) | st.text(min_size=1))
+    if data.draw(st.booleans()):
+        changed = [*words[:at], part, *words[at:]]
+    else:
+        word = words[at % len(words)]
+        place = data.draw(st.integers(0, len(word)))
+        changed = replaced(document["argv"], (at % len(words),), lambda _: f"{word[:place]}{part or ','}{word[place:]}")
+    assert problems(sealed({**document, "argv": changed}))
 
 
 def test_a_changed_plan_is_refused_by_what_was_written_for_it() -> None:
