@@ -6,6 +6,7 @@ after a line that names all it depends on; whatever is odd about that file makes
 """
 
 import os
+import stat
 from collections.abc import Sequence
 
 from hvctl import __version__
@@ -15,6 +16,7 @@ from hvctl.host.hostfs import HostFiles, read_host_files
 from hvctl.host.kvm import NO_HYPERV, probe_kvm
 from hvctl.model.host import Host, Kvm, Libvirt, Qemu
 from hvctl.text.files import read, replace
+from hvctl.text.problems import printable
 
 _KVM_HOW = {
     "system-ioctl": "KVM_GET_SUPPORTED_HV_CPUID on /dev/kvm",
@@ -150,6 +152,45 @@ def named_binaries(names: Sequence[str]) -> tuple[str, ...]:
     return _once([(None if "/" in name else _on_path(name)) or name for name in names])
 
 
+def emulator_of_file(named: str, hint: str) -> str:
+    """The real path of a program that a file names, if nobody but root and the caller can have put it there.
+
+    The file may be a stranger's: to look at it must not run what he likes. Links may change later, the real path not.
+
+    Raises:
+        HostError: the program is not there, or not to be trusted; `hint` is what to do instead.
+    """
+    why = "it is not an absolute path"
+    if os.path.isabs(named):
+        try:
+            real = os.path.realpath(named, strict=True)
+            why = _distrust(real)
+        except (OSError, ValueError):
+            why = "it is not on this machine"
+        if not why:
+            return real
+    raise HostError(f"the domain's emulator {printable(named)} is not started: {why}", hint)
+
+
+def _distrust(real: str) -> str:
+    """Why others may have written a program; empty if only root and the caller can. An ACL's mask is the group's bits.
+
+    In a sticky directory others can replace nothing that is not theirs, but can have put the program there first.
+    """
+    if not os.path.isfile(real):
+        return "it is not a file"
+    place, depth = real, 0
+    while True:
+        status = os.stat(place)
+        if status.st_uid not in (0, os.geteuid()):
+            return f"{place} belongs to another user"
+        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not (depth > 1 and status.st_mode & stat.S_ISVTX):
+            return f"other users can write to {place}"
+        if place == "/":
+            return ""
+        place, depth = os.path.dirname(place), depth + 1
+
+
 def _on_path(name: str) -> str | None:
     # Not shutil.which: shutil imports every compression module there is.
     places = [os.path.join(directory, name) for directory in os.get_exec_path()]
@@ -214,7 +255,9 @@ def _read(path: str, key: str) -> Qemu | None:
     try:
         text = read(place, LARGEST, pipe=False, owner=os.geteuid()).decode()
         first, _, rest = text.partition("\n")
-        return load_host(rest, place).qemu[0] if first == key else None
+        qemu = load_host(rest, place).qemu[0]
+        # What is started is the binary that was asked for, whatever a file names.
+        return qemu if first == key and qemu.path == path else None
     except (ValueError, HvctlError, IndexError):
         return None
 

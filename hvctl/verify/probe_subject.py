@@ -139,6 +139,7 @@ class Boot(NamedTuple):
 
     `image` is the path of the firmware, `pipe` that of the named pipes PIPE.in and PIPE.out for what the guest prints.
     `vcpus` is a number of vCPUs instead of the other domain's, `arguments` are QEMU's, for `<qemu:commandline>`.
+    `emulator` is the path of QEMU: never copied, since whoever wrote the other domain may have named any program.
     """
 
     name: str
@@ -146,6 +147,7 @@ class Boot(NamedTuple):
     pipe: str
     vcpus: int | None = None
     arguments: tuple[str, ...] = ()
+    emulator: str | None = None
 
 
 def probe_domain(document: Document, boot: Boot) -> str:
@@ -173,7 +175,7 @@ def probe_domain(document: Document, boot: Boot) -> str:
     # It is not to start again where it resets itself, and not to be kept where it crashes.
     for event in ("on_poweroff", "on_reboot", "on_crash"):
         _add(root, event, "destroy")
-    _devices(root, source, boot.pipe)
+    _devices(root, source, boot)
     if boot.arguments:
         around = etree.SubElement(root, f"{{{NAMESPACE}}}commandline")
         for word in boot.arguments:
@@ -210,14 +212,16 @@ def _system(root: etree._Element, source: Element, image: str) -> None:
     _add(system, "loader", image, readonly="yes", type="rom")
 
 
-def _devices(root: etree._Element, source: Element, pipe: str) -> None:
+def _devices(root: etree._Element, source: Element, boot: Boot) -> None:
     devices = etree.SubElement(root, "devices")
+    if boot.emulator:
+        _add(devices, "emulator", boot.emulator)
     for element in (one for found in source.named("devices") for one in found.children if one.namespace is None):
-        if element.tag == "emulator" or (element.tag == "panic" and element.get("model") in _PANICS):
+        if element.tag == "panic" and element.get("model") in _PANICS:
             _copy(devices, element)
     _add(devices, "controller", "", type="usb", model="none")
     serial = etree.SubElement(devices, "serial", type="pipe")
-    _add(serial, "source", "", path=pipe)
+    _add(serial, "source", "", path=boot.pipe)
     target = etree.SubElement(serial, "target", type="isa-debug", port="0")
     _add(target, "model", "", name="isa-debugcon")
     _add(serial, "address", "", type="isa", iobase="0x402")

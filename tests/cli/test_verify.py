@@ -193,7 +193,26 @@ def test_a_domain_names_its_qemu(tmp_path: Path) -> None:
     assert "is not on this machine" in folded(hvctl("verify", "--domain", str(path), code=3).stderr)
     (tmp_path / "qemu").symlink_to(QEMU)
     told = hvctl("verify", "--domain", str(path), "--format", "json", code=1)
-    assert json.loads(told.stdout)["argv"][0] == f"{tmp_path}/qemu"
+    assert json.loads(told.stdout)["argv"][0] == QEMU
+    assert f"starting the domain's emulator {QEMU}\n" in told.stderr
+
+
+@pytest.mark.parametrize(("mode", "run"), [(0o755, True), (0o757, False)])
+def test_a_strangers_program_is_not_run(tmp_path: Path, mode: int, run: bool) -> None:
+    program, domain, mark = tmp_path / "qemu", tmp_path / "mine.xml", tmp_path / "was run"
+    program.write_text(f"#!/bin/sh\n: >'{mark}'\nexit 1\n")
+    program.chmod(mode)
+    domain.write_text(DOMAIN.replace("<devices>", f"<devices><emulator>{program}</emulator>"))
+    done = hvctl("verify", "-q", "--domain", str(domain), code=1 if run else 3)
+    assert mark.exists() == run
+    assert (f"starting the domain's emulator {program}\n" in done.stderr) == run
+    assert ("name the QEMU to start with --qemu" in done.stderr) != run
+
+
+def test_the_machine_of_a_domain_brings_no_other_options(tmp_path: Path) -> None:
+    domain = tmp_path / "mine.xml"
+    domain.write_text(DOMAIN.replace("machine='q35'", "machine='pc,kernel=/nonexistent'"))
+    assert "-machine pc,,kernel=/nonexistent: Invalid" in hvctl("verify", "--domain", str(domain), code=1).stderr
 
 
 def test_a_locked_plan(tmp_path: Path) -> None:

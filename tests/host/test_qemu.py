@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from hvctl.catalog import ROWS, machines
-from hvctl.host.probe import find_binaries
+from hvctl.host.probe import ask_first, find_binaries
 from hvctl.host.qemu import probe_qemus
 from hvctl.model.host import MachineType, Qemu
+from tests.made_hosts import made_amd_host
 
 FAKE = Path(__file__).with_name("fake_qemu.py")
 
@@ -83,6 +84,16 @@ def test_with_kvm_the_fake_tells_everything(tmp_path: Path) -> None:
         (),
         ("EPYC",),
     )
+
+
+def test_the_cache_names_no_other_binary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path = fake(tmp_path, "honest")
+    asked = ask_first([path], made_amd_host())
+    (kept,) = (tmp_path / "cache/hvctl").iterdir()
+    first, _, rest = kept.read_text().partition("\n")
+    kept.write_text(f"{first}\n{rest.replace(path, '/bin/false').replace('9.8.7', '1.2.3')}")
+    assert ask_first([path], made_amd_host()) == asked
 
 
 def test_a_qemu_that_dies_of_kvm_is_known_without_it(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def made(boot: Boot = BOOT, text: str = WHOLE) -> etree._Element:
 
 def test_all_of_it() -> None:
     assert (
-        probe_domain(document(), BOOT._replace(arguments=("-global", "cpu.hv-time=on")))
+        probe_domain(document(), BOOT._replace(arguments=("-global", "cpu.hv-time=on"), emulator="/trusted/qemu"))
         == """\
 <domain xmlns:qemu="http://libvirt.org/schemas/domain/qemu/1.0" type="kvm">
   <name>probe</name>
@@ -84,7 +84,7 @@ def test_all_of_it() -> None:
   <on_reboot>destroy</on_reboot>
   <on_crash>destroy</on_crash>
   <devices>
-    <emulator>/usr/bin/qemu-kvm</emulator>
+    <emulator>/trusted/qemu</emulator>
     <panic model="hyperv"/>
     <controller type="usb" model="none"/>
     <serial type="pipe">
@@ -112,6 +112,7 @@ def test_the_guest_is_the_same() -> None:
     assert facts(ours, "settings", "firmware") == facts(theirs, "settings", "firmware")
     assert ours.enabled() == theirs.enabled()
     assert (ours.label, ours.doubts) == ("probe", ())
+    assert made().find("devices/emulator") is None
 
 
 def test_other_vcpus_have_no_layout() -> None:

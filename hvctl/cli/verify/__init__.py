@@ -82,6 +82,10 @@ def command(
     --domain is a guest's domain XML. Only machine, accelerator, CPU, vCPUs and clock are used of what is written: no
     disk is opened, no device is made, and no guest that is there is touched.
 
+    QEMU is the one of --qemu, or the program before QEMU-ARGS, or the first one found. The <emulator> of a domain is
+    started only if its path is absolute and nobody but root and you can write to it or to a directory above it; it is
+    printed on stderr before. Otherwise --qemu is needed.
+
     With --connect libvirt starts the probe guest, as a transient domain of its own that is gone when hvctl is.
 
     With --dry-run nothing is started: hvctl predicts whether QEMU would start the guest on the machine of a host file,

@@ -8,7 +8,16 @@ from typing import NamedTuple
 import click
 
 from hvctl import api
-from hvctl.cli.verify.subject import Subject, Wanted, essential_words, guest_of, host_of, refuse_userspace_apic, subject
+from hvctl.cli.verify.subject import (
+    Subject,
+    Wanted,
+    emulator_of,
+    essential_words,
+    guest_of,
+    host_of,
+    refuse_userspace_apic,
+    subject,
+)
 from hvctl.libvirt.connection import Connection, connected
 from hvctl.model.host import Host
 from hvctl.model.plan import Plan
@@ -16,13 +25,14 @@ from hvctl.xml.document import Document
 
 
 class _Source(NamedTuple):
-    """A domain, the plan that it stands for, and the host that decides what that promises."""
+    """A domain, the plan that it stands for, the host that decides what that promises, and its emulator."""
 
     label: str
     document: Document
     plan: Plan
     host: Host
     accelerator: str = "kvm"
+    emulator: str | None = None
 
 
 @contextmanager
@@ -44,7 +54,6 @@ def by_libvirt(uri: str, wanted: Wanted) -> Iterator[Subject]:
 
 def _described(domain: str, connection: Connection) -> _Source:
     from hvctl.guest.plan import plan_of
-    from hvctl.verify.probe_subject import emulator
     from hvctl.xml.reader import parse, parse_file
 
     if domain == "-" or os.path.isfile(domain):
@@ -55,8 +64,9 @@ def _described(domain: str, connection: Connection) -> _Source:
     guest = guest_of(document)
     kind = guest.accelerator or "kvm"
     refuse_userspace_apic(_arguments(document), guest, kind)
-    host, _ = host_of(guest, kind, emulator(document))
-    return _Source(guest.label, document, plan_of(guest), host, kind)
+    path = emulator_of(document, "verify it without --connect, and name the QEMU to start with --qemu")
+    host, _ = host_of(guest, kind, path)
+    return _Source(guest.label, document, plan_of(guest), host, kind, path)
 
 
 def _planned(wanted: Wanted) -> _Source:
@@ -88,7 +98,7 @@ def _subject(source: _Source, vcpus: int | None, connection: Connection) -> Subj
     arguments = _arguments(source.document)
 
     def build(name: str, image: str, pipe: str) -> str:
-        return probe_domain(source.document, Boot(name, image, pipe, vcpus, arguments))
+        return probe_domain(source.document, Boot(name, image, pipe, vcpus, arguments, source.emulator))
 
     found = subject(source.label, (), source.plan, source.host, source.accelerator)
     return found._replace(start=lambda _argv: start(connection, build), uri=connection.uri)

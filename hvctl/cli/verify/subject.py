@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import NamedTuple, Protocol
@@ -11,7 +10,7 @@ import click
 
 from hvctl import api
 from hvctl.catalog import BY_ID, kvm
-from hvctl.cli.output import say
+from hvctl.cli.output import say, show_line
 from hvctl.errors import HostError, UsageError
 from hvctl.model.guest import Guest
 from hvctl.model.host import CpuidLeaf, Host
@@ -129,19 +128,28 @@ def described(path: str, wanted: Wanted) -> Subject:
     Raises:
         InputError: it is no domain, or libvirt would refuse it.
         UsageError: it can crash the host.
-        HostError: there is no QEMU, or no KVM.
+        HostError: there is no QEMU, or no KVM, or the domain's emulator is not to be trusted.
     """
     from hvctl.guest.plan import plan_of
-    from hvctl.verify.probe_subject import emulator
 
     document, guest, words, kind = described_words(path, wanted.vcpus, wanted.accel)
     refuse_userspace_apic(words, guest, kind)
-    found = emulator(document)
-    if found and not wanted.qemu and not os.path.exists(found):
-        raise HostError(f"the domain's emulator {found} is not on this machine", "name another QEMU with --qemu")
-    named = wanted.qemu or found
+    named = wanted.qemu or emulator_of(document, "name the QEMU to start with --qemu")
     host, program = host_of(guest, kind, named)
     return subject(guest.label, (program or binary(named), *words), plan_of(guest), host, kind)
+
+
+def emulator_of(document: Document, hint: str) -> str | None:
+    """The path of the QEMU that a domain names, which is reported; raises HostError where it is not to be trusted."""
+    from hvctl.host.probe import emulator_of_file
+    from hvctl.verify.probe_subject import emulator
+
+    named = emulator(document)
+    if named is None:
+        return None
+    path = emulator_of_file(named, hint)
+    show_line(f"starting the domain's emulator {path}")
+    return path
 
 
 def described_words(path: str, vcpus: int | None, accel: str | None) -> tuple[Document, Guest, tuple[str, ...], str]:
@@ -151,7 +159,7 @@ def described_words(path: str, vcpus: int | None, accel: str | None) -> tuple[Do
     by -cpu or -global, is already the guest's.
     """
     from hvctl.guest.command.options import scan
-    from hvctl.guest.command.writer import cpu
+    from hvctl.guest.command.writer import cpu, escape
     from hvctl.verify import probe_subject
     from hvctl.verify.probe_subject import with_accelerator, with_vcpus
     from hvctl.xml.reader import parse_file
@@ -160,7 +168,7 @@ def described_words(path: str, vcpus: int | None, accel: str | None) -> tuple[Do
     guest = guest_of(document)
     if guest.cpu is None:
         say("note: libvirt chooses the CPU model when the guest starts; the probe guest has host")
-    machine = [guest.machine or "pc", *([f"kernel_irqchip={guest.irqchip}"] if guest.irqchip else [])]
+    machine = [escape(guest.machine or "pc"), *([f"kernel_irqchip={guest.irqchip}"] if guest.irqchip else [])]
     own = essential_words(probe_subject.arguments(document))
     rest = [word for option in scan(own) if option.name not in ("cpu", "global", "smp") for word in option.words]
     words = ("-machine", ",".join(machine), "-cpu", cpu(guest), *rest)
