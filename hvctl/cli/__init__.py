@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from hvctl import __version__
-from hvctl.cli.output import NO_ROOM, use_color
+from hvctl.cli.output import NO_ROOM, echo, use_color
 
 if TYPE_CHECKING:
     # Neither `--help` nor `--version` needs it.
@@ -132,7 +132,9 @@ def run(arguments: list[str]) -> int:
     try:
         result = cli.main(args=arguments, prog_name="hvctl", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        text = io.StringIO()
+        error.show(text)
+        echo(text.getvalue(), err=True)
         return error.exit_code
     except HvctlError as error:
         return _report(error, arguments[0])
@@ -158,7 +160,7 @@ def _drop_stdout() -> None:
 def _bug() -> int:
     import traceback
 
-    traceback.print_exc()
+    echo(traceback.format_exc(), err=True)
     click.echo("hvctl: this is a bug in hvctl; please report it with the lines above", err=True)
     return 70
 
@@ -169,5 +171,5 @@ def _report(error: HvctlError, command: str = "") -> int:
 
     if isinstance(error, MisplacedError):
         error = error.within(command)
-    click.echo(render_error(error, color=use_color(sys.stderr)), err=True, nl=False, color=True)
+    echo(render_error(error, color=use_color(sys.stderr)), err=True)
     return error.exit_code

@@ -16,6 +16,7 @@ from hvctl.libvirt.applied import Kept
 from hvctl.libvirt.connection import DEFAULT_URI, SECONDS, Connection, Domain, connected
 from hvctl.model.plan import EditOptions
 from hvctl.model.profile import Profile
+from hvctl.text.problems import printable
 
 
 class How(NamedTuple):
@@ -111,7 +112,7 @@ def _apply(
     show_difference(before, edited.after, name)
     if how.dry_run:
         return 1
-    if not how.yes and not click.confirm(f"Apply this change to {name}?", err=True):
+    if not how.yes and not click.confirm(f"Apply this change to {printable(name)}?", err=True):
         say("nothing was changed")
         return 1
     return _define(connection, domain, edited)

@@ -74,7 +74,8 @@ def command(
         before = read_bench(old)
     _check_output(output)
     bench = _bench(profile, groups, vcpus, runs, qemu)
-    write_result(_text(bench, before, output_format, color=output is None), output)
+    text = _text(bench, before, output_format, color=output is None)
+    write_result(text, output, people=output_format is PageFormat.TEXT)
     return 0
 
 

@@ -8,7 +8,7 @@ import click
 
 from hvctl import api
 from hvctl.cli.options import Format, common, connect, only_with_connect, output_format
-from hvctl.cli.output import spinner, use_color, width, write_result
+from hvctl.cli.output import echo, spinner, use_color, width, write_result
 from hvctl.errors import HostError, InputError, UsageError
 from hvctl.model.host import Host
 from hvctl.model.plan import Plan
@@ -67,7 +67,7 @@ def command(
         _record(host, record)
     plans = [api.resolve(profile, (host,)) for profile in wanted] if host.kvm.hyperv and host.qemu else []
     if record != "-":
-        click.echo(_report(host, plans, output_format), nl=False, color=True)
+        echo(_report(host, plans, output_format))
     if not host.kvm.hyperv:
         raise _no_hyperv(host)
     if wanted and not host.qemu:

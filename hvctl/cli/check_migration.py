@@ -8,7 +8,7 @@ from hvctl import api
 from hvctl.api import Described
 from hvctl.cli.inputs.hosts import read_hosts
 from hvctl.cli.options import Format, check_stdin, common, output_format
-from hvctl.cli.output import use_color, width
+from hvctl.cli.output import echo, use_color, width
 from hvctl.errors import UsageError
 from hvctl.guest.plan import guest_of
 from hvctl.migration.differences import Answer, Move
@@ -69,7 +69,7 @@ def command(
     moves = api.judge_migration(configured, here, pool, _configured(waiting, here) if waiting else None)
     color = use_color(sys.stdout)
     text = _text(configured, here, moves, output_format, color=color, all_names=all_names)
-    click.echo(text, nl=False, color=color or None)
+    echo(text)
     return 0 if all(move.answer is Answer.YES for move in moves) else 1
 
 

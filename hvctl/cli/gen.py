@@ -9,7 +9,7 @@ from hvctl import api
 from hvctl.cli.inputs.hosts import pool_of
 from hvctl.cli.inputs.plans import NO_PROFILE, Wanted, check_lock, resolved, say_plan, unlocked, write_lock
 from hvctl.cli.options import Format, check_name, check_stdin, common, output_format
-from hvctl.cli.output import write_result
+from hvctl.cli.output import echo, write_result
 from hvctl.errors import UsageError
 from hvctl.model.plan import EditOptions
 
@@ -249,7 +249,7 @@ def deliver(before: bytes, after: bytes, target: Target, name: str) -> int:
     if target.diff:
         from hvctl.text.files import unified
 
-        write_result(unified(before, after, name), None)
+        echo(unified(before, after, name))
         return int(before != after)
     if target.in_place:
         if before != after:

@@ -17,8 +17,10 @@ _SECONDS = 0.1
 _ERASE_LINE = "\r\x1b[K"
 
 
-def write_result(text: str | bytes, path: str | None, was: bytes | None = None) -> None:
-    """Write to stdout (`path` None or `-`), or replace a file, which must still be what it `was`.
+def write_result(text: str | bytes, path: str | None, was: bytes | None = None, *, people: bool = False) -> None:
+    """Write to stdout (`path` None or `-`): exactly, but for `people` and terminals as `echo`; or replace a file.
+
+    A file must still be what it `was`, if that is given.
 
     Raises:
         RefusedError: something of the file would be lost.
@@ -27,7 +29,10 @@ def write_result(text: str | bytes, path: str | None, was: bytes | None = None) 
     """
     # /dev/stdout may be a file that is appended to, and is not to be replaced.
     if path is None or path in ("-", "/dev/stdout"):
-        click.echo(text, nl=False)
+        if people or sys.stdout.isatty():
+            echo(text if isinstance(text, str) else text.decode("utf-8", "surrogateescape"))
+        else:
+            click.echo(text, nl=False)
         return
     # Most results go to stdout.
     from hvctl.errors import HostError, UsageError
@@ -38,6 +43,15 @@ def write_result(text: str | bytes, path: str | None, was: bytes | None = None) 
     except OSError as error:
         kind = HostError if error.errno in NO_ROOM else UsageError
         raise kind(f"{path} cannot be written: {error.strerror}") from error
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Print a text for people, whose names may be anybody's: what a terminal would obey or hide is escaped."""
+    from hvctl.text.problems import visible
+
+    colors = use_color(sys.stderr if err else sys.stdout)
+    # By itself click takes colours out of what goes to no terminal, also where they are asked for.
+    click.echo(visible(text, colors=colors), nl=False, err=err, color=True)
 
 
 def width() -> int:
@@ -54,7 +68,7 @@ def say(message: str, *, level: int = 0) -> None:
     meta = click.get_current_context().meta
     if meta.get("hvctl.quiet") or level > meta.get("hvctl.verbose", 0):
         return
-    click.echo(message, err=True)
+    echo(f"{message}\n", err=True)
 
 
 def is_quiet() -> bool:
@@ -65,7 +79,7 @@ def is_quiet() -> bool:
 
 def show_line(line: str) -> None:
     """A line on stderr that is the point of the command: -q does not silence it."""
-    click.echo(line, err=True)
+    echo(f"{line}\n", err=True)
 
 
 def say_sentence(sentence: str) -> None:

@@ -41,7 +41,8 @@ def command(
     pool = read_hosts(hosts)
     surveyed = survey(pool)
     gain = _gain(pool, surveyed, without) if without else None
-    write_result(_report(surveyed, gain, output_format, output, all_names=all_names), output)
+    text = output_format is PageFormat.TEXT
+    write_result(_report(surveyed, gain, output_format, output, all_names=all_names), output, people=text)
     return 1 if surveyed.unusable or not any(kind for _, kind in surveyed.machines) else 0
 
 
@@ -61,8 +62,6 @@ def _report(surveyed: Survey, gain: Gain | None, form: PageFormat, output: str |
     match form:
         case PageFormat.TEXT:
             color = output in (None, "-") and use_color(sys.stdout)
-            # By itself click takes colours out of what goes to no terminal, also where they are asked for.
-            click.get_current_context().color = color
             return pool_text(surveyed, gain, width=width(), color=color, all_names=all_names)
         case PageFormat.JSON:
             from hvctl.report.pool_json import pool_json

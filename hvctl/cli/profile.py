@@ -7,7 +7,7 @@ import click
 
 from hvctl import api
 from hvctl.cli.options import Format, common, output_format
-from hvctl.cli.output import use_color
+from hvctl.cli.output import echo, use_color, write_result
 from hvctl.errors import HvctlError
 
 
@@ -57,13 +57,13 @@ def show(name: str, merged: bool) -> None:
     if merged:
         from hvctl.profile.reader import to_yaml
 
-        click.echo(to_yaml(profile.load_profile(name)), nl=False)
+        write_result(to_yaml(profile.load_profile(name)), None)
     else:
         from hvctl.text.recognition import FileKind, check_kind
 
         source = profile.open_source(name)
         check_kind(source.text, source.path, FileKind.PROFILE)
-        click.echo(source.text, nl=False)
+        write_result(source.text, None)
 
 
 @command.command()
@@ -90,15 +90,15 @@ def check(files: tuple[str, ...], output_format: Format) -> int:
             from hvctl.report.problems import error_json
             from hvctl.text.json_document import dump
 
-            click.echo(dump({"files": [{"path": file, **error_json(error)} for file, error in results]}), nl=False)
+            write_result(dump({"files": [{"path": file, **error_json(error)} for file, error in results]}), None)
         case _:
             assert_never(output_format)
     return 2 if any(error for _, error in results) else 0
 
 
 def _print_checks(results: list[tuple[str, HvctlError | None]]) -> None:
-    from hvctl.report.problems import render_error, visible
+    from hvctl.report.problems import render_error
 
     color = use_color(sys.stdout)
-    texts = [render_error(error, color) + "\n" if error else f"{visible(file)}: ok\n" for file, error in results]
-    click.echo("".join(texts).removesuffix("\n"), color=color)
+    texts = [render_error(error, color) + "\n" if error else f"{file}: ok\n" for file, error in results]
+    echo("".join(texts).removesuffix("\n") + "\n")

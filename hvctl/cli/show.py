@@ -6,7 +6,7 @@ import click
 
 from hvctl import api
 from hvctl.cli.options import Format, common, connect, output_format
-from hvctl.cli.output import use_color, width
+from hvctl.cli.output import echo, use_color, width
 from hvctl.errors import InputError
 from hvctl.guest.domain.identity import read_identity
 from hvctl.libvirt.connection import DEFAULT_URI, SECONDS, Connection, Domain, connected
@@ -38,7 +38,7 @@ def command(domains: tuple[str, ...], uri: str, timeout: float | None, inactive:
     with connected(uri, seconds=timeout or SECONDS, meanwhile=_prepare) as connection:
         found = [connection.domain(name) for name in domains] if domains else connection.domains()
         entries = _entries(connection, found, definition=inactive)
-    click.echo(_text(uri, entries, output_format), nl=False, color=True)
+    echo(_text(uri, entries, output_format))
     return 0
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from hvctl.errors import HvctlError, InputError, Problem, Span
 from hvctl.report.console import BOLD, painted, wrapped
-from hvctl.text.problems import printable
+from hvctl.text.problems import printable, visible
 
 WIDTH = 80
 _TAB = 4
@@ -123,11 +123,6 @@ def _cells(line: str) -> list[str]:
         shown.append(cell)
         at += _width(cell)
     return shown
-
-
-def visible(text: str) -> str:
-    """A text of several lines as a terminal may show it."""
-    return printable(text, keep="\n")
 
 
 def _width(text: str) -> int:

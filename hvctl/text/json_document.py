@@ -118,7 +118,8 @@ def _position(problem: Problem) -> tuple[int, int]:
 
 def dump(content: Mapping[str, Any]) -> str:
     """The text of a result, with its version and a final newline; in ASCII, which is the same in every encoding."""
-    return json.dumps({"format_version": FORMAT_VERSION, **content}, indent=2) + "\n"
+    # ASCII's DEL is the one control character that JSON lets stay.
+    return json.dumps({"format_version": FORMAT_VERSION, **content}, indent=2).replace("\x7f", "\\u007f") + "\n"
 
 
 def write(value: Any, indent: int = 0) -> str:

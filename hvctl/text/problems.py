@@ -1,5 +1,6 @@
 """What messages are made of: mistakes collected, texts made safe for a terminal, guesses, plurals."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
@@ -8,6 +9,8 @@ from hvctl.errors import InputError, Problem, Span
 # A file of 1 MiB can hold 300,000 mistakes; nobody reads more than these, and each may cost a search for similar words.
 MOST = 100
 _LONGEST_GUESS = 64
+# The colours of hvctl.report.console and hvctl.report.problems, and their end.
+_COLORS = re.compile(r"(\x1b\[(?:0|1|3[1-6]|1;3[1-6])m)")
 
 
 class Problems:
@@ -52,6 +55,17 @@ def printable(text: str, keep: str = "") -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() or char in keep else ascii(char)[1:-1] for char in text)
+
+
+def visible(text: str, *, colors: bool = False) -> str:
+    """A text of several lines as a terminal may show it; hvctl's own colours stay where there are `colors`."""
+    pieces = _COLORS.split(text) if colors else [text]
+    return "".join(piece if at % 2 else _lines(piece) for at, piece in enumerate(pieces))
+
+
+def _lines(text: str) -> str:
+    # Line by line: most are printable, which is found out in C.
+    return "\n".join(printable(line, keep="\t") for line in text.split("\n"))
 
 
 def quoted(text: str) -> str:

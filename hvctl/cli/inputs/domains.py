@@ -3,14 +3,12 @@
 import re
 from collections.abc import Sequence
 
-import click
-
 from hvctl import api
 from hvctl.api import Edited
 from hvctl.catalog import BY_ID
 from hvctl.catalog.placement import PanicDevice
 from hvctl.cli.inputs.hosts import read_hosts
-from hvctl.cli.output import say_sentence
+from hvctl.cli.output import echo, say_sentence
 from hvctl.errors import RefusedError
 from hvctl.libvirt.connection import Connection, Domain, is_local
 from hvctl.libvirt.errors import load
@@ -62,7 +60,7 @@ def show_difference(before: bytes, after: bytes, name: str) -> None:
     """Print the difference of two definitions, with passwords masked."""
     from hvctl.text.files import unified
 
-    click.echo(_PASSWORD.sub(r"\1'***'", unified(before, after, name)), nl=False)
+    echo(_PASSWORD.sub(r"\1'***'", unified(before, after, name)))
 
 
 def replace(connection: Connection, domain: Domain, before: bytes, after: bytes, *, validate: bool) -> None:

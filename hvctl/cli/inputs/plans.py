@@ -3,11 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import click
-
 from hvctl import api
 from hvctl.cli.inputs.hosts import pool_of
-from hvctl.cli.output import say, write_result
+from hvctl.cli.output import echo, say, write_result
 from hvctl.errors import UsageError
 from hvctl.model.host import Host
 from hvctl.model.plan import Plan, SavedPlan
@@ -145,7 +143,7 @@ def say_plan(plan: Plan, *, explain: bool) -> None:
     from hvctl.report import plan as report
 
     if explain:
-        click.echo(report.explanation(plan), err=True, nl=False)
+        echo(report.explanation(plan), err=True)
         return
     if plan.refusals:
         return  # what was merely preferred is no news then

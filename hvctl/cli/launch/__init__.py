@@ -6,7 +6,7 @@ import click
 
 from hvctl import api
 from hvctl.cli.options import also_host, check_name, check_stdin, common, connect, host_files, only_with_connect
-from hvctl.cli.output import show_line
+from hvctl.cli.output import show_line, write_result
 from hvctl.errors import UsageError
 from hvctl.model.host import Qemu
 
@@ -92,7 +92,7 @@ def command(
     if dry_run:
         import shlex
 
-        click.echo(shlex.join(argv))
+        write_result(shlex.join(argv) + "\n", None)
         return 0
     if replace:
         from hvctl.run.spawn import replace_process

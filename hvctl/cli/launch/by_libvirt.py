@@ -14,7 +14,7 @@ from hvctl.api import Edited
 from hvctl.cli.inputs.domains import definition, edit, is_saved, pool_beside
 from hvctl.cli.inputs.plans import say_plan
 from hvctl.cli.options import check_stdin
-from hvctl.cli.output import show_line
+from hvctl.cli.output import show_line, write_result
 from hvctl.errors import InputError, Problem, RefusedError
 from hvctl.libvirt.connection import SECONDS, Connection, connected
 from hvctl.libvirt.errors import load
@@ -79,7 +79,7 @@ def _file(connection: Connection, profile: Profile, wanted: Wanted) -> int:
     document = parse_file(wanted.domain)
     edited = _edited(connection, profile, wanted, document)
     if wanted.dry_run:
-        click.echo(edited.after, nl=False)
+        write_result(edited.after, None)
         return 0
     # libvirt gets it in UTF-8, whatever the file says of itself.
     xml = _DECLARATION.sub("", edited.after.decode(document.codec), count=1)
@@ -95,7 +95,7 @@ def _defined(connection: Connection, profile: Profile, wanted: Wanted) -> int:
     document = parse(definition(connection, domain, secrets=False), f"{wanted.uri}#{domain.name}")
     edited = _edited(connection, profile, wanted, document)
     if wanted.dry_run:
-        click.echo(edited.after, nl=False)
+        write_result(edited.after, None)
         return 0
     if edited.before != edited.after:
         what = f"{domain.name} does not match profile {profile.name}"

@@ -11,13 +11,12 @@ from typing import Any
 import click
 
 from hvctl.cli.lint.run import Outcome, Plan
-from hvctl.cli.output import is_quiet, say, write_result
+from hvctl.cli.output import echo, is_quiet, say, write_result
 from hvctl.lint.engine import lacking
 from hvctl.lint.output import Report, note, skipped_lines, summary
 from hvctl.lint.rule import Facts
 from hvctl.lint.settings import chosen
 from hvctl.model.finding import Safety, Severity, Skipped, Unchecked
-from hvctl.report.problems import visible
 
 _EVERY = 200
 
@@ -109,10 +108,8 @@ class Results:
         self._erase()
         if exact and not sys.stdout.isatty():
             click.echo(text.encode("utf-8", "surrogateescape"), nl=False)
-        elif exact:
-            click.echo("\t".join(map(visible, text.split("\t"))), nl=False)
         else:
-            click.echo(text, nl=False, color=True)
+            echo(text)
 
     def _show(self, part: str) -> None:
         """Write what was found in a file, at once unless its writer is a late one."""

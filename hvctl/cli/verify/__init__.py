@@ -9,7 +9,7 @@ import click
 
 from hvctl import api
 from hvctl.cli.options import Format, also_host, check_stdin, common, host_files, output_format
-from hvctl.cli.output import spinner, use_color, width
+from hvctl.cli.output import echo, spinner, use_color, width
 from hvctl.cli.verify import subject as subjects
 from hvctl.errors import RefusedError, UsageError
 from hvctl.model.host import CpuidLeaf, Host
@@ -163,7 +163,7 @@ def _predict(wanted: subjects.Wanted, hosts: tuple[str, ...]) -> tuple[str, Host
 def _report(label: str, host: Host, start: Start, form: str) -> int:
     from hvctl.report.verify import prediction_json, prediction_text
 
-    click.echo(prediction_json(start) if form == "json" else prediction_text(start, label, host.label), nl=False)
+    echo(prediction_json(start) if form == "json" else prediction_text(start, label, host.label))
     return 3 if start.starts is None else int(not start.starts)
 
 
@@ -200,9 +200,9 @@ def _verify(subject: subjects.Subject, timeout: float, form: Format) -> int:
     warnings = tuple(dict.fromkeys(ran.stderr))
     run = Run(subject.label, subject.argv, subject.accelerator, ran.seconds, warnings, subject.uri)
     if form == "json":
-        click.echo(verify_json(result, run), nl=False)
+        echo(verify_json(result, run))
     else:
-        click.echo(verify_text(result, run, width=width(), color=use_color(sys.stdout)), nl=False)
+        echo(verify_text(result, run, width=width(), color=use_color(sys.stdout)))
     return 0 if result.agrees else 1
 
 

@@ -14,8 +14,8 @@ from typing import ClassVar, NamedTuple
 
 from hvctl.model.finding import Finding, Fix, Safety, Severity, Skipped, Unchecked
 from hvctl.report.console import BOLD, painted, wrapped
-from hvctl.report.problems import WIDTH, located, visible
-from hvctl.text.problems import counted, printable
+from hvctl.report.problems import WIDTH, located
+from hvctl.text.problems import counted, printable, visible
 
 
 class Format(StrEnum):

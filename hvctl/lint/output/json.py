@@ -57,7 +57,7 @@ def _elements(values: Iterable[dict[str, Any]], depth: int) -> str:
 
 
 def _text(value: dict[str, Any]) -> str:
-    return json.dumps(value, indent=2)
+    return json.dumps(value, indent=2).replace("\x7f", "\\u007f")
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
