@@ -1,6 +1,5 @@
 """What a domain's `<metadata>` says of the guest: its system, by libosinfo's id, and the plan that hvctl has put in."""
 
-import hashlib
 import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -106,5 +105,7 @@ def digest(plan: Plan) -> str:
 
 def checksum(value: Any) -> str:
     """`sha256:` and 64 hexadecimal digits over a JSON value; the order of keys does not count."""
+    import hashlib  # 4 ms, which every command that reads a domain would pay
+
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
