@@ -44,7 +44,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 def main() -> None:
     """Print a line for each size."""
-    gc.set_threshold(100_000)  # as hvctl.cli.main()
+    gc.set_threshold(100_000)  # as hvctl.__main__
     host = read_host(str(HOST))
     plan = resolve(load_profile("windows-11"), (host,), libvirt=True)
     other = resolve(load_profile("windows-7"), (host,), libvirt=True)

@@ -21,7 +21,7 @@ A guest is what a text of any syntax describes; it is converted, linted, and jud
 >>> guest = read_text("-accel kvm -cpu host,hv_relaxed,hv_spinlocks=0x1fff").guest
 >>> guest.enabled()
 {'relaxed': None, 'spinlocks': 8191}
->>> convert(Described(guest), Form.LIBVIRT).text.splitlines()[0]
+>>> convert(Described(guest), "libvirt").text.splitlines()[0]
 '<domain type="kvm">'
 >>> [finding.rule for finding in lint("tests/rules/not-kvm/fires.xml").findings]
 ['clock-offset', 'not-kvm']
@@ -36,8 +36,7 @@ A guest is what a text of any syntax describes; it is converted, linted, and jud
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:  # so that importing this module costs nothing
     from hvctl.guest.convert import Converted
@@ -54,14 +53,8 @@ MEMORY_MIB = 4096
 _LARGEST = 16 << 20  # bytes of any file
 _LONGEST = 1 << 20  # of what is not XML
 
-
-class Form(StrEnum):
-    """What a guest can be converted to."""
-
-    QEMU = "qemu"
-    LIBVIRT = "libvirt"
-    PROFILE = "profile"
-    JSON = "json"
+Form = Literal["qemu", "libvirt", "profile", "json"]
+"""What a guest can be converted to."""
 
 
 class Described(NamedTuple):
@@ -226,14 +219,14 @@ def convert(described: Described, form: Form) -> Converted:
         assert profile is not None
         guest, lost = guest_of_profile(profile)
     match form:
-        case Form.QEMU:
+        case "qemu":
             from shlex import join
 
             words, more = convert.to_qemu(guest)
             text = f"{join(words)}\n"
-        case Form.LIBVIRT:
+        case "libvirt":
             text, more = convert.to_libvirt(guest)
-        case Form.PROFILE:
+        case "profile":
             from hvctl.profile.reader import to_yaml
 
             more = ()
@@ -241,7 +234,7 @@ def convert(described: Described, form: Form) -> Converted:
                 profile, more = profile_of_guest(guest)
                 more = (*more, *convert.lost_in_profile(guest))
             text = to_yaml(profile)
-        case Form.JSON:
+        case "json":
             from hvctl.text.json_document import dump
 
             text, more = dump(convert.to_json(guest)), ()

@@ -46,6 +46,10 @@ class HvctlError(Exception):
         self.message = message
         self.hint = hint
 
+    def within(self, _command: str) -> "HvctlError":
+        """The same error, with what can be done by a command of hvctl's, such as `verify`."""
+        return self
+
 
 class UsageError(HvctlError):
     """The command line asks for something that does not exist or does not go together."""

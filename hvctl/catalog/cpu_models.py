@@ -11,6 +11,9 @@ guest does not start.
 
 VENDOR_NAMES = {"intel": "Intel", "amd": "AMD"}
 
+# Modes of libvirt's <cpu>, with QEMU's models.
+CPU_MODES = {"host-passthrough": "host", "maximum": "max"}
+
 # The CPU feature of nested virtualization.
 NESTED_FEATURE = {"intel": "vmx", "amd": "svm"}
 

@@ -1,5 +1,6 @@
 """The guests that a profile can name, and what goes with them; and how one looks that is Windows."""
 
+import functools
 import re
 from typing import NamedTuple
 
@@ -64,6 +65,7 @@ def looks_like(name: str) -> bool:
     return re.search(_NAME, name[:200], re.IGNORECASE) is not None
 
 
+@functools.lru_cache(1000)  # many guests have the same
 def has_keys(path: str) -> bool:
     """Whether a firmware's file name says that it has Microsoft's keys."""
     return re.search(_KEYS, path[:4096], re.IGNORECASE) is not None

@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import io
-import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
@@ -101,18 +99,12 @@ def cli() -> None:
     """
 
 
-def main() -> NoReturn:
-    """Run the command line and leave with its exit code."""
-    # Imports make many objects and little garbage: collecting among them costs more than one command can win back.
-    gc.set_threshold(100_000)
+def command_line() -> int:
+    """Run the process's command line; its exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A name that the terminal's encoding does not have is no reason to say nothing.
         sys.stdout.reconfigure(errors="backslashreplace")
-    code = run(sys.argv[1:])
-    # The interpreter collects garbage once more as it ends, through every module: a tenth of gen's time, and nothing
-    # is left to win by it. What stands frozen is not looked at; files are closed and exit functions run as ever.
-    gc.freeze()
-    sys.exit(code)
+    return run(sys.argv[1:])
 
 
 def run(arguments: list[str]) -> int:
@@ -139,37 +131,26 @@ def run(arguments: list[str]) -> int:
     except HvctlError as error:
         return _report(error, arguments[0])
     except (KeyboardInterrupt, click.exceptions.Abort):
-        click.echo("interrupted", err=True)
+        echo("interrupted\n", err=True)
         return 130
     except ClosedPipeError:
-        _drop_stdout()
         return 141
     except Exception as error:
         if isinstance(error, OSError) and error.filename is None and error.errno in NO_ROOM:
-            _drop_stdout()
             return _report(HostError(f"the result cannot be written: {error.strerror}"))
         return _bug()
     return result if isinstance(result, int) else 0
 
 
-def _drop_stdout() -> None:
-    """Python flushes stdout once more at exit: let that succeed where writing has failed."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def _bug() -> int:
     import traceback
 
-    echo(traceback.format_exc(), err=True)
-    click.echo("hvctl: this is a bug in hvctl; please report it with the lines above", err=True)
+    echo(f"{traceback.format_exc()}hvctl: this is a bug in hvctl; please report it with the lines above\n", err=True)
     return 70
 
 
 def _report(error: HvctlError, command: str = "") -> int:
     from hvctl.report.problems import render_error
-    from hvctl.text.recognition import MisplacedError
 
-    if isinstance(error, MisplacedError):
-        error = error.within(command)
-    echo(render_error(error, color=use_color(sys.stderr)), err=True)
+    echo(render_error(error.within(command), color=use_color(sys.stderr)), err=True)
     return error.exit_code

@@ -75,7 +75,7 @@ def command(
     _check_output(output)
     bench = _bench(profile, groups, vcpus, runs, qemu)
     text = _text(bench, before, output_format, color=output is None)
-    write_result(text, output, people=output_format is PageFormat.TEXT)
+    write_result(text, output, people=output_format == "text")
     return 0
 
 
@@ -150,15 +150,15 @@ def _measure(setups: list[Setup], runs: int) -> Measured:
 
 def _text(bench: Bench, before: Bench | None, form: PageFormat, *, color: bool) -> str:
     match form:
-        case PageFormat.TEXT:
+        case "text":
             from hvctl.report.bench import bench_text
 
             return bench_text(bench, before, width=width(), color=color and use_color(sys.stdout))
-        case PageFormat.JSON:
+        case "json":
             from hvctl.report.bench import bench_json
 
             return bench_json(bench, before)
-        case PageFormat.HTML:
+        case "html":
             from hvctl.report.bench import bench_html
 
             return bench_html(bench, before)

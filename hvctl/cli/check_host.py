@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from hvctl import api
 from hvctl.cli.options import Format, common, connect, only_with_connect, output_format
 from hvctl.cli.output import echo, spinner, use_color, width, write_result
 from hvctl.errors import HostError, InputError, UsageError
@@ -61,11 +60,11 @@ def command(
         only_with_connect(timeout=timeout)
     elif binaries or no_qemu or root:
         raise UsageError("--connect does not go with --qemu, --no-qemu and --root: libvirt answers for its own QEMU")
-    wanted = _load(profiles)
+    wanted = _load(profiles) if profiles else []
     host = _ask(uri, timeout, name) if uri else _probe(root, binaries, name, with_qemu=not no_qemu)
     if record:
         _record(host, record)
-    plans = [api.resolve(profile, (host,)) for profile in wanted] if host.kvm.hyperv and host.qemu else []
+    plans = _resolve(wanted, host) if wanted and host.kvm.hyperv and host.qemu else []
     if record != "-":
         echo(_report(host, plans, output_format))
     if not host.kvm.hyperv:
@@ -75,8 +74,16 @@ def command(
     return 1 if any(plan.refusals for plan in plans) else 0
 
 
+def _resolve(profiles: Sequence[Profile], host: Host) -> list[Plan]:
+    from hvctl import api
+
+    return [api.resolve(profile, (host,)) for profile in profiles]
+
+
 def _load(names: Sequence[str]) -> list[Profile]:
     """All profiles, or every mistake in all of them."""
+    from hvctl import api
+
     loaded = []
     errors = []
     for name in names:
@@ -125,11 +132,11 @@ def _report(host: Host, plans: Sequence[Plan], form: Format) -> str:
     from hvctl.report import host as report
 
     match form:
-        case Format.TEXT:
+        case "text":
             columns = width()
             text = report.host_text(host, width=columns, color=use_color(sys.stdout))
             return text + "".join(_plan_text(plan, columns) for plan in plans)
-        case Format.JSON:
+        case "json":
             from hvctl.host.host_file import host_json
             from hvctl.text.json_document import dump
 

@@ -99,9 +99,9 @@ def _text(guest: Guest, here: Host, moves: tuple[Move, ...], form: Format, *, co
     from hvctl.report import migration as report
 
     match form:
-        case Format.TEXT:
+        case "text":
             return report.moves_text(guest.label, here.label, moves, width=width(), color=color, all_names=all_names)
-        case Format.JSON:
+        case "json":
             from hvctl.text.json_document import dump
 
             return dump(report.moves_json(guest.label, here.label, moves))

@@ -1,6 +1,7 @@
 """`hvctl convert`: a guest's enlightenments in another form."""
 
 import os
+from typing import get_args
 
 import click
 
@@ -15,13 +16,13 @@ from hvctl.cli.output import say_sentence, write_result
 @click.option(
     "--to",
     "form",
-    type=click.Choice([form.value for form in Form]),
+    type=click.Choice(get_args(Form)),
     help="Form of the result (default: qemu; of QEMU's own, libvirt).",
 )
 @click.option("--strict", is_flag=True, help="Exit code 1 where something could not be carried over.")
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE instead of stdout.")
 @common
-def command(guest: str, form: str | None, strict: bool, output: str | None) -> int:
+def command(guest: str, form: Form | None, strict: bool, output: str | None) -> int:
     """Translate a guest's enlightenments, CPU, clock and machine into another form.
 
     IN is a domain XML, a QEMU command line or a -cpu value (in a file, on stdin as `-`, or as the argument), the
@@ -41,7 +42,7 @@ def command(guest: str, form: str | None, strict: bool, output: str | None) -> i
     """
     named = _find(guest)
     source = named.guest
-    text, lost = api.convert(named, Form(form or ("libvirt" if _from_qemu(named) else "qemu")))
+    text, lost = api.convert(named, form or ("libvirt" if _from_qemu(named) else "qemu"))
     write_result(text, output)
     doubts: tuple[str, ...] = tuple(source.doubts) if source else ()
     if source and source.seen is not None:

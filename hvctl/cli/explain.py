@@ -35,9 +35,9 @@ def command(names: tuple[str, ...], output_format: Format) -> int:
     if len(rules) < len(set(others)):
         raise _unknown([name for name in others if name not in rules])
     match output_format:
-        case Format.TEXT:
+        case "text":
             text = "\n".join(explain.text(row) if row else _other(name, rules) for name, row in rows)
-        case Format.JSON:
+        case "json":
             text = _json([row for _, row in rows if row], list(rules.values()))
         case _:
             assert_never(output_format)
@@ -49,9 +49,9 @@ def _listing(output_format: Format) -> str:
     from hvctl.report import explain
 
     match output_format:
-        case Format.TEXT:
+        case "text":
             return explain.listing(ROWS)
-        case Format.JSON:
+        case "json":
             return _json(ROWS)
 
 

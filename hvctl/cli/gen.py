@@ -142,7 +142,7 @@ def command(
     say_plan(given.plan, explain=explain)
     if lock is not None and not given.plan.refusals:
         write_lock(given, lock)
-    if output_format is Format.JSON:
+    if output_format == "json":
         from hvctl.text.json_document import dump
 
         leaves = () if given.plan.refusals else api.predict_leaves(given.plan, given.pool[0])
@@ -173,7 +173,7 @@ def _edit(
 
     if profile is None:
         raise UsageError(*NO_PROFILE)
-    if output_format is not Format.TEXT:
+    if output_format != "text":
         raise UsageError(f"--format {output_format}: not with --domain")
     check_target(target)
     check_stdin(profile, target.path, *hosts)
@@ -205,7 +205,7 @@ def _check_locked(profile: str | None, others: Mapping[str, object]) -> None:
 
 def _check_output(target: str, output_format: Format, *, null: bool, of_domain: Mapping[str, object]) -> None:
     """Raise UsageError for an option that would do nothing to what is written."""
-    if null and (target != "qemu" or output_format is not Format.TEXT):
+    if null and (target != "qemu" or output_format != "text"):
         raise UsageError("-0 goes with --qemu and --format text only")
     idle = [f"--{option}" for option, value in of_domain.items() if value not in (None, False)]
     if idle and target == "qemu":
@@ -247,7 +247,7 @@ def check_target(target: Target) -> None:
 def deliver(before: bytes, after: bytes, target: Target, name: str) -> int:
     """Write the edited domain, or the difference; the exit code."""
     if target.diff:
-        from hvctl.text.files import unified
+        from hvctl.text.writing import unified
 
         echo(unified(before, after, name))
         return int(before != after)

@@ -1,8 +1,7 @@
 """Options that mean the same in every command."""
 
 from collections.abc import Callable, Sequence
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import click
 
@@ -12,19 +11,11 @@ F = TypeVar("F", bound="Callable[..., Any]")
 _MOST_SECONDS = 3600
 
 
-class Format(StrEnum):
-    """The words of --format."""
+Format = Literal["text", "json"]
+"""The words of --format."""
 
-    TEXT = "text"
-    JSON = "json"
-
-
-class PageFormat(StrEnum):
-    """The same of commands that can also write a page for a browser."""
-
-    TEXT = "text"
-    JSON = "json"
-    HTML = "html"
+PageFormat = Literal["text", "json", "html"]
+"""The same of commands that can also write a page for a browser."""
 
 
 def common(function: F) -> F:
@@ -57,17 +48,15 @@ def _remember(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]
     return callback
 
 
-def output_format(formats: type[StrEnum]) -> Callable[[F], F]:
-    """The option --format with these choices; the first is the default."""
-    names = [choice.value for choice in formats]
+def output_format(formats: Any) -> Callable[[F], F]:
+    """The option --format with the words of a Literal; the first is the default."""
+    words = get_args(formats)
     return click.option(
         "--format",
         "output_format",
-        type=click.Choice(names),
-        default=names[0],
+        type=click.Choice(words),
+        default=words[0],
         show_default=True,
-        # The members themselves are not given to click: from 8.2 on it would show their names.
-        callback=lambda _context, _option, name: formats(name),
         help="Form of the result on stdout; it never changes the exit code.",
     )
 

@@ -36,7 +36,7 @@ def write_result(text: str | bytes, path: str | None, was: bytes | None = None, 
         return
     # Most results go to stdout.
     from hvctl.errors import HostError, UsageError
-    from hvctl.text.files import replace
+    from hvctl.text.writing import replace
 
     try:
         replace(path, text.encode() if isinstance(text, str) else text, was=was)
@@ -51,7 +51,11 @@ def echo(text: str, *, err: bool = False) -> None:
 
     colors = use_color(sys.stderr if err else sys.stdout)
     # By itself click takes colours out of what goes to no terminal, also where they are asked for.
-    click.echo(visible(text, colors=colors), nl=False, err=err, color=True)
+    try:
+        click.echo(visible(text, colors=colors), nl=False, err=err, color=True)
+    except OSError:
+        if not err:  # talk that cannot be heard, on a full disk or a closed pipe, keeps no result from stdout
+            raise
 
 
 def width() -> int:

@@ -41,7 +41,7 @@ def command(
     pool = read_hosts(hosts)
     surveyed = survey(pool)
     gain = _gain(pool, surveyed, without) if without else None
-    text = output_format is PageFormat.TEXT
+    text = output_format == "text"
     write_result(_report(surveyed, gain, output_format, output, all_names=all_names), output, people=text)
     return 1 if surveyed.unusable or not any(kind for _, kind in surveyed.machines) else 0
 
@@ -60,15 +60,15 @@ def _gain(pool: Pool, surveyed: Survey, without: tuple[str, ...]) -> Gain:
 
 def _report(surveyed: Survey, gain: Gain | None, form: PageFormat, output: str | None, *, all_names: bool) -> str:
     match form:
-        case PageFormat.TEXT:
+        case "text":
             color = output in (None, "-") and use_color(sys.stdout)
             return pool_text(surveyed, gain, width=width(), color=color, all_names=all_names)
-        case PageFormat.JSON:
+        case "json":
             from hvctl.report.pool_json import pool_json
             from hvctl.text.json_document import dump
 
             return dump(pool_json(surveyed, gain))
-        case PageFormat.HTML:
+        case "html":
             from hvctl.report.pool_html import pool_html
 
             return pool_html(surveyed, gain, all_names=all_names)

@@ -30,11 +30,11 @@ def list_profiles(output_format: Format) -> None:
 
     profiles = [(name, api.load_profile(name)) for name in shipped_names()]
     match output_format:
-        case Format.TEXT:
+        case "text":
             width = max((len(name) for name, _ in profiles), default=0)
             for name, known in profiles:
                 click.echo(paragraph(f"{name:<{width}}  {known.description}", following=width + 2))
-        case Format.JSON:
+        case "json":
             from hvctl.text.json_document import dump
 
             entries = [{"name": name, "os": known.os, "description": known.description} for name, known in profiles]
@@ -84,9 +84,9 @@ def check(files: tuple[str, ...], output_format: Format) -> int:
         except HvctlError as error:
             results.append((file, error))
     match output_format:
-        case Format.TEXT:
+        case "text":
             _print_checks(results)
-        case Format.JSON:
+        case "json":
             from hvctl.report.problems import error_json
             from hvctl.text.json_document import dump
 

@@ -102,9 +102,9 @@ class _Reader:
 
 def _text(uri: str, entries: list[Entry], form: Format) -> str:
     match form:
-        case Format.TEXT:
+        case "text":
             return report.show_text(entries, width=width(), color=use_color(sys.stdout))
-        case Format.JSON:
+        case "json":
             from hvctl.text.json_document import dump
 
             return dump(report.show_json(uri, entries))

@@ -9,7 +9,7 @@ from hvctl.catalog.cpu_models import unknown_to_libvirt
 from hvctl.catalog.placement import HypervElement
 from hvctl.catalog.roles import CLOCK_TIMERS, PREFIXES, enclosing
 from hvctl.catalog.types import Kind
-from hvctl.guest.command.options import RTC_CLOCKS
+from hvctl.guest.command import RTC_CLOCKS
 from hvctl.guest.command.writer import flags, words
 from hvctl.guest.domain.writer import IOAPICS, fragment
 from hvctl.guest.plan import plan_of

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from hvctl.errors import InputError, Span
-from hvctl.guest.domain.identity import NAMESPACE
+from hvctl.guest.domain import NAMESPACE
 from hvctl.guest.domain.reader import domains_in, guest_of
 from hvctl.model.guest import Changes, Guest
 from hvctl.text.shell_words import Word, place
@@ -17,7 +17,7 @@ Lines = tuple[tuple[int, int], tuple[int, int]]
 
 # Much that is XML and no domain begins with the one, and is passed over. In UTF-16 it counts as broken.
 _DOCTYPE, _DOMAIN = b"<!DOCTYPE", b"<domain"
-_COMMENT = re.compile(r"(?:^|[ \t;])(#[ \t]*hvctl:[^\n]*)", re.MULTILINE)
+_COMMENT = r"(?m)(?:^|[ \t;])(#[ \t]*hvctl:[^\n]*)"
 
 
 class Remark(NamedTuple):
@@ -142,7 +142,7 @@ def _commands(text: str, path: str) -> Reading:
         return Reading(note="it holds no QEMU command line")
     whole = ((1, 0), (text.count("\n") + 2, 0))
     remarks = []
-    for match in _COMMENT.finditer(text):
+    for match in re.finditer(_COMMENT, text):
         span = place(text, path, Word(match[1], range(match.start(1), match.end(1) + 1)))
         remarks.append(Remark(match[1].removeprefix("#").strip(), span, whole))
     return Reading(guests, remarks)

@@ -4,7 +4,6 @@ And what it does to a child whose parent has died.
 """
 
 import os
-import signal
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -107,8 +106,8 @@ def _read(path: str, until: bytes = b"") -> str:
 PR_SET_PDEATHSIG = 1  # linux:include/uapi/linux/prctl.h
 
 
-def die_with_parent(number: int = signal.SIGKILL) -> Callable[[], None]:
-    """What a child calls between fork and exec, to get a signal when the thread that started it ends.
+def die_with_parent(number: int = 9) -> Callable[[], None]:
+    """What a child calls between fork and exec, to get a signal (SIGKILL) when the thread that started it ends.
 
     The signal outlives exec (prctl(2)), but a parent that died before is not told of: then the child has another parent
     already. Nothing is imported and no lock taken after the fork.

@@ -11,11 +11,10 @@ from collections.abc import Sequence
 
 from hvctl import __version__
 from hvctl.errors import HostError, HvctlError
-from hvctl.host.host_file import dump_host, load_host
 from hvctl.host.hostfs import HostFiles, read_host_files
 from hvctl.host.kvm import NO_HYPERV, probe_kvm
 from hvctl.model.host import Host, Kvm, Libvirt, Qemu
-from hvctl.text.files import read, replace
+from hvctl.text.files import read
 from hvctl.text.problems import printable
 
 _KVM_HOW = {
@@ -252,6 +251,8 @@ def _read(path: str, key: str) -> Qemu | None:
     place = _place(path)
     if not place or not key:
         return None
+    from hvctl.host.host_file import load_host  # with json, which no check without QEMU needs
+
     try:
         text = read(place, LARGEST, pipe=False, owner=os.geteuid()).decode()
         first, _, rest = text.partition("\n")
@@ -266,6 +267,9 @@ def _write(path: str, key: str, host: Host) -> None:
     place = _place(path)
     if not place or not key:
         return
+    from hvctl.host.host_file import dump_host
+    from hvctl.text.writing import replace
+
     try:
         os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
         replace(place, f"{key}\n{dump_host(host)}".encode())

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hvctl.errors import HostError, InputError, Problem
-from hvctl.text.files import UnreadableError, create, decode, read
+from hvctl.text.files import UnreadableError, decode, read
+from hvctl.text.writing import create
 from hvctl.xml.reader import parse
 
 _LARGEST = 16 << 20  # bytes: four times what libvirt passes on

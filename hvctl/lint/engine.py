@@ -1,7 +1,5 @@
 """Files to findings: parse once, read each guest once, ask each rule, keep what is not suppressed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -40,7 +38,7 @@ class Job:
             self._asked[kind] = tuple(one for one in self._able if issubclass(kind, one.rule.guests))
         return self._asked[kind]
 
-    def editing(self) -> Job:
+    def editing(self) -> "Job":
         """The same, with fixes worked out."""
         return self if self.with_edits else Job(self.chosen, self.facts, with_edits=True)
 

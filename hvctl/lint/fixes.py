@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from hvctl.guest.syntax import Syntax
 from hvctl.lint.engine import MOST_FINDINGS, Job, Result, lint
-from hvctl.model.finding import Edit, Finding, Fix, Safety, Severity
+from hvctl.model.finding import Finding, Fix, Safety, Severity
+from hvctl.model.guest import Edit
 
 MOST_ROUNDS = 100
 

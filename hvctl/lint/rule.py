@@ -21,17 +21,17 @@ from hvctl.catalog.roles import enclosing
 from hvctl.catalog.types import Row
 from hvctl.guest.domain.domain import Domain
 from hvctl.lint import rules
-from hvctl.model.finding import Edit, Finding, Fix, Safety, Severity, Skipped
-from hvctl.model.guest import Changes, Guest, Place, Setting
+from hvctl.model.finding import Finding, Fix, Safety, Severity, Skipped
+from hvctl.model.guest import Changes, Edit, Guest, Place, Setting
 from hvctl.model.host import Host
 from hvctl.model.profile import Profile
 
 Findings = Iterator[Finding]
 """What `check` of a rule gives."""
 
-_HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
-_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_SENTENCE = re.compile(r"(?<=[a-z0-9)>'\"`][.!])\s+(?=[A-Z`<])")
+_HEADING = r"(?m)^## (.+)$"
+_BLOCK = r"(?ms)^```(\w+)\n(.*?)^```$"
+_SENTENCE = r"(?<=[a-z0-9)>'\"`][.!])\s+(?=[A-Z`<])"
 
 
 class Group(StrEnum):
@@ -70,7 +70,7 @@ class Rule(NamedTuple):
     @property
     def sections(self) -> dict[str, str]:
         """The page's text below each of its headings."""
-        parts = _HEADING.split(self.page)
+        parts = re.split(_HEADING, self.page)
         return {heading: text.strip("\n") for heading, text in zip(parts[1::2], parts[2::2], strict=True)}
 
     @property
@@ -80,13 +80,13 @@ class Rule(NamedTuple):
 
     def blocks(self, heading: str) -> list[tuple[str, str]]:
         """The examples below a heading: language and text."""
-        return _BLOCK.findall(self.sections.get(heading, ""))
+        return re.findall(_BLOCK, self.sections.get(heading, ""))
 
 
 @functools.cache
 def _why(page: str) -> str:
     after = page.partition("## Why it matters")[2].partition("##")[0]
-    return _SENTENCE.split(" ".join(after.split()))[0]
+    return re.split(_SENTENCE, " ".join(after.split()))[0]
 
 
 def rule_of(module: ModuleType) -> Rule:

@@ -20,7 +20,7 @@ from hvctl.text.problems import did_you_mean, quoted
 WITHOUT_REASON = "suppression-without-reason"
 UNUSED = "suppression-unused"
 
-_FORM = re.compile(r"hvctl:\s*ignore\s*\[([^\]]*)\]\s*:?\s*(.*)", re.DOTALL)
+_FORM = r"(?s)hvctl:\s*ignore\s*\[([^\]]*)\]\s*:?\s*(.*)"
 _HINT = "write <!-- hvctl: ignore[RULE] reason -->"
 
 
@@ -107,7 +107,7 @@ def _finding(rule: str, severities: Mapping[str, Severity], message: str, span: 
 
 
 def _suppression(text: str, span: Span, extent: Lines) -> Suppression:
-    match = _FORM.match(text)
+    match = re.match(_FORM, text)
     names = match[1].split(",") if match else []
     return Suppression(_rules(names), " ".join(match[2].split()) if match else "-", span, *extent)
 

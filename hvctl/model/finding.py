@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from hvctl.errors import Span
+from hvctl.model.guest import Edit
 
 
 class Severity(StrEnum):
@@ -29,15 +30,6 @@ class Safety(StrEnum):
     """The guest is what it was meant to be: what keeps it from starting is added, what does nothing is dropped."""
     UNSAFE = "unsafe"
     """The guest sees another machine than before."""
-
-
-class Edit(NamedTuple):
-    """The bytes from `start` up to `end` (exclusive) of a file become `text`, encoded as the file is."""
-
-    start: int
-    end: int
-    text: str
-    span: Span
 
 
 class Fix(NamedTuple):

@@ -4,9 +4,6 @@ Beside a Profile, which wishes, and a Plan, which is resolved. A reader of a syn
 derived from it; rules, conversions, migration verdicts and proofs are written for the Guest and know no syntax.
 """
 
-from __future__ import annotations
-
-import copy
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple, Self
@@ -15,7 +12,6 @@ from hvctl.catalog import BY_ID, ORDER, machines
 from hvctl.catalog.placement import HypervElement
 from hvctl.catalog.types import Row
 from hvctl.errors import InputError, Problem, Span
-from hvctl.model.finding import Edit
 from hvctl.model.profile import Value
 
 Place = Any
@@ -138,11 +134,12 @@ class Guest:
     one that is not on with its id. `repeated` are settings that another one takes the place of, with that; `removals`
     are arguments that turn something off; `replaced` are CPUs that a later `-cpu` throws away.
 
-    `kvm` is None where the accelerator is not written. `alive` is whether the guest sees Hyper-V at all, as far as it
-    is written. `open` says that something else turns on more than what is written (passthrough, host-model, what a
-    shell expands), `partial` that there may be options that are not written. `pinned` is whether every vCPU has a CPU
-    of its own, None where that cannot be seen. `system` is libosinfo's id; `windows` whether the guest is Windows or
-    looks like it, `other` whether it is known to be no Windows for x86.
+    `kvm` is None where the accelerator is not written. `alive` is whether the guest sees Hyper-V at all, as far as
+    it is written, `takes_all` whether it gets all that a host's KVM has. `open` says that something else turns on
+    more than what is written (passthrough, host-model, what a shell expands), `partial` that there may be options
+    that are not written. `pinned` is whether every vCPU has a CPU of its own, None where that cannot be seen.
+    `system` is libosinfo's id; `windows` whether the guest is Windows or looks like it, `other` whether it is known
+    to be no Windows for x86.
 
     `places` has the place of each fact that is written, by the attribute's name, `unknown` why one cannot be told.
     `doubts` are sentences about what is there and could not be read: they make a yes uncertain. `blockers` are what a
@@ -175,6 +172,7 @@ class Guest:
     windows: bool = False
     other: bool = False
     alive: bool = False
+    takes_all: bool = False
     open: bool = False
     partial: bool = False
     blockers: tuple[str, ...] = ()
@@ -201,18 +199,20 @@ class Guest:
         """Work out what follows from what was read."""
         self.on = on = {row_id: setting for row_id, setting in self.settings.items() if setting.on}
         self.lacking = []
-        alive = self.open
+        alive, takes_all = self.open, False
         for setting in on.values():
             row = setting.row
             alive = alive or row.enables_hyperv
+            takes_all = takes_all or row.takes_all
             for needed in row.requires:
                 if needed not in on and self._counts(row):
                     self.lacking.append((setting, needed))
-        self.alive = alive
+        self.alive, self.takes_all = alive, takes_all
 
     def replace(self, **changes: Any) -> Self:
         """A copy with other values for some attributes."""
-        new = copy.copy(self)
+        new = object.__new__(type(self))
+        new.__dict__.update(self.__dict__)
         for name, value in changes.items():
             assert hasattr(new, name), name
             setattr(new, name, value)
@@ -246,11 +246,6 @@ class Guest:
     def features(self) -> tuple[tuple[str, bool], ...]:
         """The CPU's features that are certainly on or off, by QEMU's names."""
         return tuple([(name, switch.on) for name, switch in self.switches.items() if switch.on is not None])
-
-    @property
-    def takes_all(self) -> bool:
-        """Whether the guest gets all that a host's KVM has."""
-        return any(setting.row.takes_all for setting in self.on.values())
 
     @property
     def concerned(self) -> bool:
@@ -359,7 +354,7 @@ class Guest:
         """Whether a fix can set `offset`, `machine`, or something of a timer, such as `hpet.present`."""
         return False
 
-    def editor(self) -> Changes:
+    def editor(self) -> "Changes":
         """A new collection of changes to the text."""
         raise NotImplementedError("a guest that is no text cannot be changed")
 
@@ -377,6 +372,15 @@ def _inside(inner: Setting, outer: Setting) -> bool:
 
 def _position(problem: Problem) -> tuple[int, int]:
     return (problem.span.line, problem.span.column) if problem.span else (0, 0)
+
+
+class Edit(NamedTuple):
+    """The bytes from `start` up to `end` (exclusive) of a file become `text`, encoded as the file is."""
+
+    start: int
+    end: int
+    text: str
+    span: Span
 
 
 class Changes:

@@ -1,7 +1,7 @@
 """The resolved answer: what the guest gets, and why."""
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hvctl.model.host import Host
 from hvctl.model.profile import ClockChoice, Migration, Value
@@ -108,3 +108,39 @@ class EditOptions(NamedTuple):
     metadata: bool = False
     force: bool = False
     keep_model: bool = False
+
+
+def content(plan: Plan) -> dict[str, Any]:
+    """What makes a plan the same plan: all that the guest can tell, by names that stay."""
+    return {
+        "profile": plan.profile,
+        "os": plan.os,
+        "uses": list(plan.uses),
+        "migration": str(plan.migration),
+        "machine": {"type": plan.machine.type, "hpet_option": plan.machine.hpet_option},
+        "cpu": {
+            "model": plan.cpu.model,
+            "hidden": plan.cpu.hidden,
+            "features": dict(plan.cpu.features),
+            "tsc_frequency": plan.cpu.tsc_frequency,
+        },
+        "clock": plan.clock._asdict(),
+        "enlightenments": {
+            decision.id: True if decision.value is None else decision.value for decision in plan.enabled()
+        },
+    }
+
+
+def digest(plan: Plan) -> str:
+    """`sha256:` and 64 hexadecimal digits over the plan's content."""
+    return checksum(content(plan))
+
+
+def checksum(value: Any) -> str:
+    """`sha256:` and 64 hexadecimal digits over a JSON value; the order of keys does not count."""
+    # 5 ms, which every command would pay.
+    import hashlib
+    import json
+
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"

@@ -10,9 +10,9 @@ from hvctl.text.problems import Problems, did_you_mean, quoted
 from hvctl.text.yaml_nodes import Broken, Items, Mapping, Node, Scalar
 
 # YAML 1.1 and 1.2 agree on these. JSON Schema counts 8191.0 as an integer (draft-07, 6.1.1), and so does this.
-_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.0*)?", re.ASCII)
-_HEX = re.compile(r"0x[0-9a-fA-F]+", re.ASCII)
-_NUMBER_LIKE = re.compile(r"[-+]?[0-9][0-9a-fA-FxXo_:.]*", re.ASCII)
+_DECIMAL = r"(?a)-?(?:0|[1-9][0-9]*)(?:\.0*)?"
+_HEX = r"(?a)0x[0-9a-fA-F]+"
+_NUMBER_LIKE = r"(?a)[-+]?[0-9][0-9a-fA-FxXo_:.]*"
 _LONGEST_NUMBER = 30
 
 SWITCH_WORDS = {"yes": "on", "true": "on", "on": "on", "no": "off", "false": "off", "off": "off"}
@@ -111,13 +111,13 @@ def integer(found: Scalar, path: str, wanted: str, problems: Problems) -> int | 
     """A whole number, decimal or 0x…, as bare word; else a problem."""
     text = found.text
     if found.plain and len(text) <= _LONGEST_NUMBER:
-        if _DECIMAL.fullmatch(text):
+        if re.fullmatch(_DECIMAL, text):
             return int(text.partition(".")[0])
-        if _HEX.fullmatch(text):
+        if re.fullmatch(_HEX, text):
             return int(text, 16)
-    if len(text) <= _LONGEST_NUMBER and (_DECIMAL.fullmatch(text) or _HEX.fullmatch(text)):
+    if len(text) <= _LONGEST_NUMBER and (re.fullmatch(_DECIMAL, text) or re.fullmatch(_HEX, text)):
         hint = "write the number without quotes"
-    elif _NUMBER_LIKE.fullmatch(text):
+    elif re.fullmatch(_NUMBER_LIKE, text):
         hint = f"write {wanted}, in decimal or as 0x…, without underscores and leading zeros"
     else:
         hint = f"write {wanted}"

@@ -3,17 +3,19 @@
 import re
 
 # strtoull with base 0: white space, a sign, then 0x and hexadecimal, 0 and octal, or decimal digits.
-_ANY_BASE = re.compile(r"[ \t\n\v\f\r]*([+-]?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]*)|([1-9][0-9]*))", re.ASCII)
-_DECIMAL = re.compile(r"[ \t\n\v\f\r]*\+?([0-9]+)", re.ASCII)
+_ANY_BASE = r"(?a)[ \t\n\v\f\r]*([+-]?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]*)|([1-9][0-9]*))"
+_DECIMAL = r"(?a)[ \t\n\v\f\r]*\+?([0-9]+)"
 # qemu:util/cutils.c, do_strtosz() with powers of 1000. Only what has a unit can have a fraction.
-_SIZE = re.compile(r"[ \t\n\v\f\r]*\+?([0-9]+)(?:([bB])?|(?:\.([0-9]*))?([kKmMgGtTpPeE]))", re.ASCII)
+_SIZE = r"(?a)[ \t\n\v\f\r]*\+?([0-9]+)(?:([bB])?|(?:\.([0-9]*))?([kKmMgGtTpPeE]))"
 _UNITS = "kmgtpe"
 _LONGEST = 40
 
 
 def whole_number(text: str) -> int | None:
     """The number of a text with base 0, so that `0x1000` and `010000` are 4096; None where C finds none, or more."""
-    match = _ANY_BASE.fullmatch(text) if len(text) <= _LONGEST else None
+    if len(text) <= _LONGEST and text.isdecimal() and text.isascii() and text[0] != "0":
+        return int(text)  # most, in a tenth of the time
+    match = re.fullmatch(_ANY_BASE, text) if len(text) <= _LONGEST else None
     if match is None:
         return None
     sign, hexadecimal, octal, decimal = match.groups()
@@ -23,7 +25,9 @@ def whole_number(text: str) -> int | None:
 
 def decimal_number(text: str) -> int | None:
     """The number of a text with base 10 and without a minus, as libvirt's virStrToLong_ullp takes it."""
-    match = _DECIMAL.fullmatch(text) if len(text) <= _LONGEST else None
+    if len(text) <= _LONGEST and text.isdecimal() and text.isascii():
+        return int(text)  # as above
+    match = re.fullmatch(_DECIMAL, text) if len(text) <= _LONGEST else None
     return match and int(match[1])
 
 
@@ -31,7 +35,7 @@ def metric_number(text: str) -> int | None:
     """The number of a text such as `2.5G`, units being powers of 1000; None where it has another form."""
     if len(text) > _LONGEST:
         return None
-    match = _SIZE.fullmatch(text)
+    match = re.fullmatch(_SIZE, text)
     if match is None:
         number = whole_number(text)
         return None if number is None or number < 0 else number

@@ -17,9 +17,9 @@ T = TypeVar("T")
 _MOST_PROBLEMS = 20
 _WIDTH = 100
 Path = tuple[str | int, ...]
-_SPACE = re.compile(r"[ \t\r\n]*")
-_STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\.)*"')
-_SCALAR = re.compile(r"[^\s,:\]}{\[]+")
+_SPACE = r"[ \t\r\n]*"
+_STRING = r'"(?:[^"\\\x00-\x1f]|\\.)*"'
+_SCALAR = r"[^\s,:\]}{\[]+"
 
 
 class _FormError(ValueError):
@@ -188,7 +188,7 @@ class _Scanner:
     def run(self) -> Places:
         position = 0
         while position >= 0 and len(self._stack) <= self._most_depth:
-            match = _SPACE.match(self._text, position)
+            match = re.compile(_SPACE).match(self._text, position)
             position = self._token(match.end() if match else position)
         return Places(self._values, tuple(self._repeated))
 
@@ -206,7 +206,7 @@ class _Scanner:
             return self._comma(at + 1)
         if character == ":":
             return at + 1
-        match = (_STRING if character == '"' else _SCALAR).match(self._text, at)
+        match = re.compile(_STRING if character == '"' else _SCALAR).match(self._text, at)
         return self._scalar(at, match.end()) if match else -1
 
     def _close(self, after: int) -> int:
@@ -235,7 +235,7 @@ class _Scanner:
         return after if self._stack else -1
 
     def _is_key(self, after: int) -> bool:
-        match = _SPACE.match(self._text, after)
+        match = re.compile(_SPACE).match(self._text, after)
         return self._text[match.end() if match else after :][:1] == ":"
 
     def _key(self, current: _Open, at: int, after: int) -> None:

@@ -15,7 +15,7 @@ from hvctl.text.recognition import FileKind
 
 FORMAT_VERSION = 1
 """Of every JSON document that hvctl prints, keeps or reads."""
-_HEX = re.compile(r"0x[0-9a-f]{8}")
+_HEX = r"0x[0-9a-f]{8}"
 _NAMES = {dict: "an object", list: "a list", str: "a string", int: "a whole number", bool: "true or false"}
 _MISSING = object()
 _LONGEST_TEXT = 1000
@@ -195,7 +195,7 @@ class Fields:
     def leaf_items(self) -> tuple[CpuidLeaf, ...]:
         leaves = []
         for key in self._values:
-            if not _HEX.fullmatch(key):
+            if not re.fullmatch(_HEX, key):
                 self._wrong(f'a CPUID leaf is written like "0x40000003", not "{key[:40]}"', key)
                 continue
             registers = self.fields(key)
@@ -206,7 +206,7 @@ class Fields:
         value = self.text(key)
         if value is None:
             return 0
-        if not _HEX.fullmatch(value):
+        if not re.fullmatch(_HEX, value):
             self._wrong(f'"{key}" is written like "0x00002aff", not "{value[:40]}"', key)
             return 0
         return int(value, 16)

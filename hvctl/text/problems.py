@@ -10,7 +10,7 @@ from hvctl.errors import InputError, Problem, Span
 MOST = 100
 _LONGEST_GUESS = 64
 # The colours of hvctl.report.console and hvctl.report.problems, and their end.
-_COLORS = re.compile(r"(\x1b\[(?:0|1|3[1-6]|1;3[1-6])m)")
+_COLORS = r"(\x1b\[(?:0|1|3[1-6]|1;3[1-6])m)"
 
 
 class Problems:
@@ -59,7 +59,7 @@ def printable(text: str, keep: str = "") -> str:
 
 def visible(text: str, *, colors: bool = False) -> str:
     """A text of several lines as a terminal may show it; hvctl's own colours stay where there are `colors`."""
-    pieces = _COLORS.split(text) if colors else [text]
+    pieces = re.split(_COLORS, text) if colors else [text]
     return "".join(piece if at % 2 else _lines(piece) for at, piece in enumerate(pieces))
 
 

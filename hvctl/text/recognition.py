@@ -94,7 +94,7 @@ class MisplacedError(InputError):
         super().__init__([Problem(message, None, hint(path, kind, wanted, command))])
 
     def within(self, command: str) -> MisplacedError:
-        """The same error with what can be done by a command of hvctl's, such as `verify`."""
+        """The same error, with what can be done by that command."""
         return MisplacedError(self.path, self.kind, self.wanted, command)
 
 

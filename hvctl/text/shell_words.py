@@ -15,10 +15,10 @@ from hvctl.errors import InputError, Problem, Span
 _BLANK = " \t\r\n"
 _EXPANDS = "$`"
 # What begins a here-document (not `<<<`, not `$((1<<2))`): the mark for tabs, and the word that ends it, if any.
-_HERE = re.compile(r"[^'\"\\(]*?(?<!<)<<(?!<)(-?)([^;&|<>()]*).*", re.DOTALL)
+_HERE = r"(?s)[^'\"\\(]*?(?<!<)<<(?!<)(-?)([^;&|<>()]*).*"
 
 # A comment of cmd.exe's.
-_REMARK = re.compile(r"(?im)^[ \t@]*(?:rem\b|::)[^\r\n]*")
+_REMARK = r"(?im)^[ \t@]*(?:rem\b|::)[^\r\n]*"
 
 
 def _blank(match: re.Match[str]) -> str:
@@ -145,7 +145,7 @@ class _Shell:
         """Note a here-document where a word begins one, or is what ends one."""
         if self.here and not self.here[-1][1]:
             self.here[-1] = (self.here[-1][0], "".join(self.characters))
-        elif "<<" in written and (match := _HERE.fullmatch(written)):
+        elif "<<" in written and (match := re.fullmatch(_HERE, written)):
             self.here.append((match[1], re.sub(r"['\"\\]", "", match[2])))
 
     def pass_here(self) -> None:
@@ -214,7 +214,7 @@ class _Batch(_Shell):
     escapes, quotes, expansions, comments = "^", '"', "%", ""
 
     def __init__(self, text: str, path: str) -> None:
-        super().__init__(_REMARK.sub(_blank, text), path)
+        super().__init__(re.sub(_REMARK, _blank, text), path)
 
     def quotation(self, mark: str) -> None:
         self.begin()

@@ -23,7 +23,7 @@ from hvctl.libvirt.connection import Connection, is_local
 from hvctl.libvirt.errors import load
 from hvctl.model.verification import LARGEST
 from hvctl.probe_guest import firmware
-from hvctl.text.files import replace
+from hvctl.text.writing import replace
 from hvctl.verify.probe_report import is_complete
 from hvctl.verify.probe_run import FINISHED, Ran
 

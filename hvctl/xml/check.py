@@ -39,7 +39,7 @@ _WORDS = {
         'write <?xml version="1.0" encoding="UTF-8"?>, or leave it out',
     ),
 }
-_REFERENCE_BEGUN = re.compile(r"&#?\w*$")
+_REFERENCE_BEGUN = r"&#?\w*$"
 _ENCODING = (errors.XML_ERROR_UNKNOWN_ENCODING, errors.XML_ERROR_INCORRECT_ENCODING)
 
 
@@ -250,7 +250,7 @@ def _invalid(span: Span, codec: str, byte: bytes) -> Problem:
         return Problem(f"the byte 0x{byte[0]:02x} is not {codec.upper()}", span, "save the file as UTF-8")
     if char and not char.isprintable() and char not in "\t\r\n":
         return Problem(f"the character U+{ord(char):04X} is not allowed here", span)
-    if reference := _REFERENCE_BEGUN.search(before):
+    if reference := re.search(_REFERENCE_BEGUN, before):
         span = span._replace(column=reference.start() + 1, end_column=reference.end() + 1)
         return Problem("unescaped &", span, "write &amp; for &")
     return Problem(f"{quoted(char) if char else 'the end of the line'} is not allowed here", span, _hint(before, char))

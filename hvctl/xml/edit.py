@@ -9,12 +9,12 @@ import re
 from collections.abc import Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import NamedTuple
 
+from hvctl.xml import Node
 from hvctl.xml.document import Document, Element
 
 _BREAK = re.compile(r"\r\n|\r|\n")
-_COMMENTS = re.compile(r"(?:[ \t]*<!--(?:(?!-->).)*-->)+")
+_COMMENTS = r"(?:[ \t]*<!--(?:(?!-->).)*-->)+"
 _QUOTE = re.compile("[\"']")
 _UNIT = "  "
 _EARLY = 1000  # bytes
@@ -28,15 +28,6 @@ _ESCAPES = {
     "'": str.maketrans({**_VALUE, "'": "&apos;"}),
 }
 _ESCAPED = re.compile(r"[&<>\t\r\n\"']")
-
-
-class Node(NamedTuple):
-    """A new element: its tag, attributes, children or text."""
-
-    tag: str
-    attributes: tuple[tuple[str, str], ...] = ()
-    children: tuple[Node, ...] = ()
-    text: str = ""
 
 
 class Editor:
@@ -144,7 +135,7 @@ class Editor:
             return at
         # Nobody writes a longer comment behind an element.
         line = _BREAK.split(self._document.text(at, at + 2000 * self._blank), 1)[0]
-        comments = _COMMENTS.match(line)
+        comments = re.match(_COMMENTS, line)
         return at + self._document.width(comments[0]) if comments else at
 
     @property

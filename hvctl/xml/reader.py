@@ -26,10 +26,10 @@ MARK = "hvctl:"
 # The rest of a tag behind its `<`. Quotes are taken whole: a value may hold a `>`. The possessive `*+` keeps no place
 # to return to: a tag may be as long as a file may be large.
 _TAG = re.compile(r"[^>\"']*+(?:\"[^\"]*+\"[^>\"']*+|'[^']*+'[^>\"']*+)*+>")
-_HIDDEN = re.compile(r"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>", re.DOTALL)
+_HIDDEN = r"(?s)<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>"
 _OPEN, _CLOSE = b"<devices>", b"</devices>"
 # What is read of the devices of a domain.
-_READ = (b"<panic", b"<hostdev", b"'hostdev'", b'"hostdev"')
+_READ = (b"<panic", b"hostdev")
 # Not a character of XML: it makes up for the second half of those that are two units of UTF-16.
 _FILLER = "\uffff"
 # Of UTF-16, which few files are in, and so not compiled before.
@@ -38,7 +38,10 @@ _HALF = "[\ud800-\udfff]"
 # Most tags stand in many files, and more than once in one: by what follows their `<`, up to their end, and up to the
 # next one where that is but space.
 _TAGS: dict[str, Tag] = {}
-_PIECES: dict[str, tuple[Tag, int]] = {}
+_Piece = tuple[Tag, int, int, int]
+"""A tag, its kind, its length, and that of the tag with the text behind it."""
+
+_PIECES: dict[str, _Piece] = {}
 _MOST, _SHORT = 4096, 300
 
 
@@ -135,8 +138,7 @@ def _tree(
         if len(pieces) > most and sum(not piece.startswith("/") for piece in pieces) > most:
             raise too_many(most)
         for piece in pieces:
-            tag, length = _PIECES.get(piece) or _piece(piece, document)
-            kind = tag.kind
+            tag, kind, length, step = _PIECES.get(piece) or _piece(piece, document)
             if kind is END:
                 closed, inside = path.pop()
                 closed.close_start = at
@@ -148,7 +150,7 @@ def _tree(
                 if kind is START:
                     path.append((element, inside))
                     element.below = inside = []
-            at += len(piece) + 1
+            at += step
     root = outermost[0]
     if unit > 1:
         _scale(root, unit)
@@ -186,7 +188,8 @@ def _around_devices(document: Document) -> tuple[tuple[int, int], ...]:
     # Where the one stands once, and the file is well-formed, the other ends it.
     if (
         (0 <= open_ < close and data.startswith(_OPEN, open_) and data.find(_OPEN[:-1], start) < 0)
-        and all(data.find(tag, start, close) < 0 for tag in _READ)
+        and data.find(_READ[0], start, close) < 0
+        and data.find(_READ[1], start, close) < 0
         and not _hides(data, open_)
         and not document.codec.startswith("utf-16")
     ):
@@ -223,7 +226,7 @@ def _without_hidden(document: Document, view: str, unit: int, mark: str) -> tupl
     parts: list[str] = []
     comments: list[tuple[str, int]] = []
     at = 0
-    for match in _HIDDEN.finditer(view):
+    for match in re.finditer(_HIDDEN, view):
         start, end = match.span()
         parts += [view[at:start], " " * (end - start)]
         at = end
@@ -234,14 +237,14 @@ def _without_hidden(document: Document, view: str, unit: int, mark: str) -> tupl
     return "".join([*parts, view[at:]]), comments
 
 
-def _piece(piece: str, document: Document) -> tuple[Tag, int]:
-    """The tag that begins a piece of the view, without its `<`, and its length there with that."""
+def _piece(piece: str, document: Document) -> _Piece:
+    """The tag that begins a piece of the view, without its `<`; and its length, and the piece's, with that."""
     token = piece[: piece.find(">") + 1]
     tag = _TAGS.get(token)
     if tag is None:
         token = _token(piece)
         tag = _tag(token, document)
-    found = (tag, len(token) + 1)
+    found = (tag, tag.kind, len(token) + 1, len(piece) + 1)
     if len(piece) <= _SHORT and piece.isascii() and not piece[len(token) :].strip():
         _keep(_PIECES, piece, found)
     return found

@@ -16,7 +16,7 @@ from hvctl.errors import InputError
 from hvctl.guest.command.reader import read_command_line, read_cpu
 from hvctl.guest.command.writer import arguments
 from hvctl.guest.convert import lost_in_profile, to_libvirt, to_qemu
-from hvctl.guest.domain.identity import LIBOSINFO
+from hvctl.guest.domain import LIBOSINFO
 from hvctl.guest.domain.reader import read_domain
 from hvctl.guest.domain.writer import domain
 from hvctl.guest.plan import guest_of_profile, profile_of_guest

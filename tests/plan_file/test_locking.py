@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hvctl.catalog import ROWS
-from hvctl.guest.domain.identity import digest
 from hvctl.model.host import Host
-from hvctl.model.plan import Decision, Layer, Outcome, SavedPlan
+from hvctl.model.plan import Decision, Layer, Outcome, SavedPlan, digest
 from hvctl.model.profile import ClockChoice, CpuChoice, Migration, Profile
 from hvctl.plan.resolve import resolve
 from hvctl.plan_file.locking import LABEL, lacking, lock, profile_of

@@ -16,10 +16,9 @@ from lxml import etree
 
 from hvctl.errors import InputError
 from hvctl.guest.command.writer import arguments
-from hvctl.guest.domain.identity import checksum
 from hvctl.guest.domain.writer import domain
 from hvctl.host.host_file import dump_host, load_host
-from hvctl.model.plan import SavedPlan
+from hvctl.model.plan import SavedPlan, checksum
 from hvctl.model.profile import Migration
 from hvctl.plan.resolve import resolve
 from hvctl.plan_file.locking import lock

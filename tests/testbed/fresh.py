@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -124,7 +125,12 @@ def steps(suite: str) -> Iterator[tuple[str, float, str]]:
             begin = time.monotonic()
             code = system.run(step)
             said = system.log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
-            yield title, time.monotonic() - begin, f"ended with {code}:\n" + "\n".join(said) if code else ""
+            failure = f"ended with {code}:\n" + "\n".join(said) if code else ""
+            if code:
+                kept = Path(tempfile.gettempdir()) / f"hvctl-fresh-{suite}.log"
+                shutil.copy(system.log, kept)
+                failure += f"\nall of it is in {kept}"
+            yield title, time.monotonic() - begin, failure
             if code:
                 return
 

@@ -18,8 +18,9 @@ from pathlib import Path
 import pytest
 
 from hvctl.errors import InputError
-from hvctl.text import files
-from hvctl.text.files import UnreadableError, UnwritableError, create, decode, read, replace
+from hvctl.text import files, writing
+from hvctl.text.files import UnreadableError, decode, read
+from hvctl.text.writing import UnwritableError, create, replace
 from tests.cli.run import hvctl
 from tests.paths import HOSTS
 
@@ -145,7 +146,7 @@ def test_no_pipe_is_waited_for_without_end(tmp_path: Path, monkeypatch: pytest.M
     begun = time.monotonic()
     assert reason(tmp_path / "pipe") == "nothing writes to this pipe; pass it on stdin, as `-`"
     assert reason(tmp_path / "pipe", pipe=False) == "it is not a regular file; pass it on stdin, as `-`"
-    monkeypatch.setattr(files, "_FOR_THE_END", 1.0)
+    monkeypatch.setattr(files, "FOR_THE_END", 1.0)
     both = os.open(tmp_path / "pipe", os.O_RDWR)
     os.write(both, b"the beginning")
     assert reason(tmp_path / "pipe") == "the pipe has no end within 1 s; pass it on stdin, as `-`"
@@ -276,7 +277,7 @@ def test_a_directory_adds_nothing_to_what_was_there(tmp_path: Path) -> None:
     assert os.getxattr(tmp_path / "made", ACL) == PRIVATE
 
 
-IN_A_CHILD = "import sys; from hvctl.text.files import replace; replace(sys.argv[1], b'x' * int(sys.argv[2]))"
+IN_A_CHILD = "import sys; from hvctl.text.writing import replace; replace(sys.argv[1], b'x' * int(sys.argv[2]))"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file what its owner cannot")
@@ -284,10 +285,10 @@ def test_an_attribute_that_cannot_be_kept() -> None:
     """A file's owner may not set its capabilities."""
     code = (
         "import os, sys\n"
-        "from hvctl.text import files\n"
+        "from hvctl.text import writing\n"
         "os.setuid(65534)\n"
-        "try: files.replace(sys.argv[1], b'new')\n"
-        "except files.UnwritableError as error: print(error.message)\n"
+        "try: writing.replace(sys.argv[1], b'new')\n"
+        "except writing.UnwritableError as error: print(error.message)\n"
     )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "f")
@@ -379,8 +380,8 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> No
 
 
 def test_a_pipe_is_written_to_if_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "_FOR_A_WRITER", 0.3)
-    monkeypatch.setattr(files, "_FOR_THE_END", 0.3)
+    monkeypatch.setattr(writing, "FOR_A_WRITER", 0.3)
+    monkeypatch.setattr(writing, "FOR_THE_END", 0.3)
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with pytest.raises(OSError, match="nothing reads from it"):

@@ -58,7 +58,7 @@ def definition(connection: Connection, domain: Domain, *, secrets: bool = True) 
 
 def show_difference(before: bytes, after: bytes, name: str) -> None:
     """Print the difference of two definitions, with passwords masked."""
-    from hvctl.text.files import unified
+    from hvctl.text.writing import unified
 
     echo(_PASSWORD.sub(r"\1'***'", unified(before, after, name)))
 

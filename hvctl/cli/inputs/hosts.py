@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import click
 
-from hvctl import api
 from hvctl.cli.output import say
 from hvctl.errors import UsageError
 from hvctl.model.host import Host, Pool
@@ -50,6 +49,8 @@ def one_host(paths: Sequence[str], qemu: str | None) -> Host:
         HostError: this machine has no KVM, or no QEMU.
     """
     if not paths:
+        from hvctl import api
+
         return api.this_host([qemu] if qemu else None, libvirt=False, hyperv=False)
     hosts = list(read_hosts(paths).hosts())
     if len(hosts) > 1:
@@ -67,4 +68,6 @@ def pool_of(hosts: Sequence[str], qemu_binary: str | None, *, libvirt: bool) -> 
     """Hosts that decide for all the named ones, or this machine."""
     if hosts:
         return read_hosts(hosts).representatives()
+    from hvctl import api
+
     return (api.this_host(None if qemu_binary is None else [qemu_binary], libvirt=libvirt, option="--qemu-binary"),)

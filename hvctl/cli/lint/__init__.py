@@ -64,7 +64,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
     if options["list_rules"]:
         from hvctl.lint.output import rules
 
-        text = rules.listing_json() if options["output_format"] is Format.JSON else rules.listing()
+        text = rules.listing_json() if options["output_format"] == "json" else rules.listing()
         write_result(text, options["output"])
         return 0
     from hvctl.cli.lint.results import Results

@@ -1,7 +1,5 @@
 """Many files judged, in this process or in several, and what came of them in the order of the files."""
 
-from __future__ import annotations
-
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,7 +16,7 @@ from hvctl.lint.settings import Settings, chosen, matches, profile_of
 from hvctl.model.finding import Safety, Severity, Skipped, Unchecked
 from hvctl.model.host import Host
 from hvctl.model.profile import Profile
-from hvctl.text.files import UnreadableError, UnwritableError, patch, replace
+from hvctl.text.files import UnreadableError
 
 # Files that are judged in one go, and bytes after which no other is added to them.
 _HANDFUL = 64
@@ -27,7 +25,7 @@ _MOST_AT_ONCE = 1 << 20
 # gives it and takes what comes of it needs a core for that.
 _CHUNKS = range(_HANDFUL, 3 * _HANDFUL + 1, 8)
 _WORTH_PROCESSES = 200
-# From so many files on an import of lxml pays, which takes as long as it saves for a thousand of them.
+# An import of lxml takes as long as it saves for so many files.
 _MANY = 500
 # For each process, how much is given to it before what came of the first is waited for.
 _AHEAD = 3
@@ -79,8 +77,8 @@ def run(files: Iterable[File | Unreadable], plan: Plan, jobs: int) -> Iterator[O
     import threading
 
     waiting = iter(files)
-    first = _take(waiting, _WORTH_PROCESSES)
-    judge = Judge(plan)
+    first = _take(waiting, _MANY)
+    judge = Judge(plan, many=len(first) == _MANY)
     # A fork keeps for ever the locks that other threads hold; there are some where a libvirt was asked.
     if jobs < 2 or len(first) < _WORTH_PROCESSES or threading.active_count() > 1:
         yield from judge(chain(first, waiting))
@@ -120,10 +118,10 @@ def _chunks(files: Iterator[File | Unreadable]) -> Iterator[list[File | Unreadab
         yield chunk
 
 
-_judge: Judge
+_judge: "Judge"
 
 
-def _begin(judge: Judge, die_with_parent: Callable[[], None]) -> None:
+def _begin(judge: "Judge", die_with_parent: Callable[[], None]) -> None:
     """A worker begins; it is its parent that is interrupted, whose end it hears by SIGTERM: a file is written whole."""
     import signal
 
@@ -141,10 +139,11 @@ def _judge_all(files: Sequence[File | Unreadable]) -> list[Outcome]:
 class Judge:
     """Reads and judges files one by one, and writes what is fixed back."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, many: bool = False) -> None:
+        """`many` as in `parse_all`."""
         self.plan = plan
+        self._many = many
         self._jobs: dict[tuple[bool, ...], Job] = {}
-        self._seen = 0
 
     def __call__(self, files: Iterable[File | Unreadable]) -> Iterator[Outcome]:
         """Judge files, a handful at a time."""
@@ -181,8 +180,7 @@ class Judge:
                 yield from (one for one in group if isinstance(one, Outcome))
                 continue
             texts = [one[0] for one in group if not isinstance(one, Outcome)]
-            results = lint_all(texts, job, many=self._seen >= _MANY)
-            self._seen += len(texts)
+            results = lint_all(texts, job, many=self._many)
             for text, result in zip(texts, results, strict=True):
                 yield outcome_of(text.path, result, self.plan.writer)
 
@@ -194,6 +192,8 @@ class Judge:
         if fixed.data == data:
             return outcome
         if not self.plan.write:
+            from hvctl.text.writing import patch
+
             return outcome._replace(diff=patch(data, fixed.data, from_here(file.name)))
         reason = _write(file, fixed.data, data)
         if not reason:
@@ -221,6 +221,7 @@ def _job_of(taken: tuple[Text, Job] | Outcome) -> Job | None:
 
 def _write(file: File, data: bytes, was: bytes) -> str:
     """Write a file anew; why it cannot be."""
+    from hvctl.text.writing import UnwritableError, replace
 
     try:
         replace(file.path, data, was=was)

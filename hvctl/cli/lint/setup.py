@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, assert_never
 
-from hvctl import api
 from hvctl.cli.inputs.hosts import read_hosts
 from hvctl.cli.lint.files import File, Unreadable, find_config, find_files, read_config
 from hvctl.cli.lint.run import Plan
@@ -68,7 +67,7 @@ def _check(paths: tuple[str, ...], options: Mapping[str, Any]) -> None:
         raise UsageError("--fix and --unsafe-fixes do not go together", "use --unsafe-fixes for both kinds")
     if options["config"] and options["no_config"]:
         raise UsageError("--config and --no-config do not go together", "name one of them")
-    if options["diff"] and options["output_format"] not in (Format.TEXT, Format.CONCISE):
+    if options["diff"] and options["output_format"] not in ("text", "concise"):
         raise UsageError("--diff has a form of its own", "leave --format out")
 
 
@@ -115,6 +114,10 @@ def _words(words: tuple[str, ...]) -> tuple[str, ...]:
 
 def _profiles(settings: Settings) -> dict[str, Profile]:
     names = {name for name in (settings.profile, *(one.profile for one in settings.paths)) if name}
+    if not names:
+        return {}
+    from hvctl import api
+
     return {name: api.load_profile(name) for name in sorted(names)}
 
 
@@ -134,23 +137,23 @@ def _domains(uri: str) -> dict[str, bytes]:
 def _writer(form: Format, *, color: bool) -> Writer:
     """The writer of a form; no other one is imported."""
     match form:
-        case Format.TEXT:
+        case "text":
             return TextWriter(color)
-        case Format.CONCISE:
+        case "concise":
             return ConciseWriter(color)
-        case Format.JSON:
+        case "json":
             from hvctl.lint.output.json import JsonWriter
 
             return JsonWriter()
-        case Format.SARIF:
+        case "sarif":
             from hvctl.lint.output.json import SarifWriter
 
             return SarifWriter()
-        case Format.GITHUB:
+        case "github":
             from hvctl.lint.output.ci import GithubWriter
 
             return GithubWriter()
-        case Format.JUNIT:
+        case "junit":
             from hvctl.lint.output.ci import JunitWriter
 
             return JunitWriter()

@@ -6,10 +6,9 @@ from typing import NamedTuple
 from hvctl.catalog import roles
 from hvctl.catalog.types import Row
 from hvctl.errors import Span
+from hvctl.guest.command import DRIFTFIX
 from hvctl.guest.command.cpu import Assignment
-from hvctl.guest.command.options import DRIFTFIX
-from hvctl.model.finding import Edit
-from hvctl.model.guest import Changes, Guest, Place, Setting
+from hvctl.model.guest import Changes, Edit, Guest, Place, Setting
 from hvctl.text.shell_words import Word, place
 
 

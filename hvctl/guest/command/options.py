@@ -57,14 +57,6 @@ FLAGS = frozenset(
 )
 
 
-DRIFTFIX = {"catchup": "slew", "delay": "none"}
-"""QEMU's words of -rtc for libvirt's tick policies."""
-
-
-RTC_CLOCKS = {"guest": "vm", "wall": "host"}
-"""QEMU's words of -rtc for what libvirt's RTC tracks."""
-
-
 class Option(NamedTuple):
     """One option: its name without dashes, its value, and the words as they were written.
 

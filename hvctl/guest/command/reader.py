@@ -11,9 +11,10 @@ from typing import Any
 
 from hvctl.catalog.windows import looks_like
 from hvctl.errors import InputError, Problem
+from hvctl.guest.command import DRIFTFIX, RTC_CLOCKS
 from hvctl.guest.command.cpu import Assignment, assignments, boolean, drivers, set_properties
 from hvctl.guest.command.line import CommandLine
-from hvctl.guest.command.options import DRIFTFIX, RTC_CLOCKS, Option, global_property, parameters, scan
+from hvctl.guest.command.options import Option, global_property, parameters, scan
 from hvctl.guest.command.script import is_batch, qemu_commands
 from hvctl.model.guest import Device, Firmware, Guest, Replaced, Timer, Topology
 from hvctl.text.c_numbers import whole_number

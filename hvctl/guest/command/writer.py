@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from hvctl.catalog import BY_ID, parse_version
 from hvctl.catalog.roles import PREFIXES
 from hvctl.catalog.types import Kind, Row
-from hvctl.guest.command.options import DRIFTFIX, RTC_CLOCKS
+from hvctl.guest.command import DRIFTFIX, RTC_CLOCKS
 from hvctl.guest.plan import guest_of
 from hvctl.model.guest import HOST_MODELS, Guest, Known, Setting
 from hvctl.model.plan import Decision, Plan

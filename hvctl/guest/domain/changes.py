@@ -8,10 +8,10 @@ from hvctl.catalog.roles import enclosing
 from hvctl.catalog.types import Kind, Row
 from hvctl.guest.domain.commandline import VALUE, arguments_of
 from hvctl.guest.domain.domain import Domain
-from hvctl.model.finding import Edit
-from hvctl.model.guest import Changes, Place, Setting
+from hvctl.model.guest import Changes, Edit, Place, Setting
+from hvctl.xml import Node
 from hvctl.xml.document import Element
-from hvctl.xml.edit import Editor, Node
+from hvctl.xml.edit import Editor
 
 _GLOBAL = ("-global", "--global")
 _ATTRIBUTES = {"policy": "tickpolicy"}

@@ -4,7 +4,7 @@ Observed with libvirt 9.0, in the arguments that it makes: without a model the g
 the first `<cpu>` and the first `<model>` count; with `match='minimum'` the model that is written is not the guest's.
 """
 
-from hvctl.catalog.cpu_models import called_otherwise, qemu_name, unknown_to_libvirt
+from hvctl.catalog.cpu_models import CPU_MODES, called_otherwise, qemu_name, unknown_to_libvirt
 from hvctl.catalog.roles import PREFIXES
 from hvctl.guest.domain.domain import Domain
 from hvctl.model.guest import HOST_MODELS, Switch, Topology
@@ -12,8 +12,8 @@ from hvctl.text.c_numbers import whole_number
 from hvctl.text.problems import quoted
 from hvctl.xml.document import Element
 
-CPU_MODES = {"host-passthrough": "host", "maximum": "max"}
 POLICIES = {"force": True, "require": True, "optional": None, "disable": False, "forbid": False}
+_TOPOLOGY = Topology._fields
 _STATES = {"on": True, "off": False}
 # Of elements in <cpu> the properties of QEMU's, by their mode.
 _PROPERTIES: dict[str, dict[str, tuple[tuple[str, str], ...]]] = {
@@ -54,7 +54,8 @@ def read_cpu(domain: Domain, element: Element) -> None:
         elif child.tag == "model" and model is None:
             model = child
         elif child.tag == "topology":
-            domain.topology = Topology(*(whole_number(child.get(name) or "") for name in Topology._fields))
+            said = child.written.values
+            domain.topology = Topology(*[whole_number(said[name]) if name in said else None for name in _TOPOLOGY])
             domain.places["topology"] = child
         elif child.tag in _PROPERTIES:
             _properties(domain, child)
@@ -126,7 +127,7 @@ def _not_libvirts(name: str) -> str | None:
 
 def one_of(domain: Domain, element: Element, name: str, words: tuple[str, ...]) -> str | None:
     """An attribute's value if it is one of the words; None where it is not there, or wrong, which is a mistake."""
-    text = element.values.get(name)
+    text = element.written.values.get(name)
     if text is None or text in words:
         return text
     domain.wrong(f"{name} of <{element.tag}> cannot be {quoted(text)}", element, f"write {' or '.join(words)}", name)

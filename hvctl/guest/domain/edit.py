@@ -5,18 +5,18 @@ Where the file already says what the plan says, nothing changes, so that a secon
 
 from hvctl.catalog import BY_ID, roles
 from hvctl.errors import InputError, Problem
+from hvctl.guest.domain import NAMESPACE
 from hvctl.guest.domain.changes import child_of, last_before, only
 from hvctl.guest.domain.commandline import NAMESPACE as QEMU_NAMESPACE
 from hvctl.guest.domain.edit_cpu import edit_cpu, edit_hidden
 from hvctl.guest.domain.edit_hyperv import Edit, edit_hyperv
-from hvctl.guest.domain.identity import NAMESPACE
 from hvctl.guest.domain.reader import find_domain
 from hvctl.guest.domain.writer import metadata_node, qemu_arguments
 from hvctl.model.guest import Guest
 from hvctl.model.plan import Decision, EditOptions, Plan
 from hvctl.model.profile import Profile
+from hvctl.xml import Node
 from hvctl.xml.document import Document, Element
-from hvctl.xml.edit import Node
 
 _ONCE = frozenset(("features", "cpu", "clock", "devices", "metadata", "hyperv", "kvm"))
 # What stands beside another offset and means nothing beside the plan's (libvirt:docs/formatdomain.rst, "Time keeping").

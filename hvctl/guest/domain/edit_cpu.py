@@ -9,8 +9,9 @@ from hvctl.guest.plan import guest_of
 from hvctl.model.guest import HOST_MODELS
 from hvctl.model.plan import Plan
 from hvctl.model.profile import Migration
+from hvctl.xml import Node
 from hvctl.xml.document import Element
-from hvctl.xml.edit import Editor, Node
+from hvctl.xml.edit import Editor
 
 
 def edit_cpu(editor: Editor, domain: Element, plan: Plan, *, keep_model: bool = False) -> None:

@@ -6,8 +6,9 @@ from hvctl.catalog.types import Kind, Row
 from hvctl.guest.domain.changes import child_of, only
 from hvctl.model.plan import EditOptions, Outcome, Plan
 from hvctl.text.c_numbers import whole_number
+from hvctl.xml import Node
 from hvctl.xml.document import Document, Element
-from hvctl.xml.edit import Editor, Node
+from hvctl.xml.edit import Editor
 
 _NUMBER = Kind.NUMBER
 

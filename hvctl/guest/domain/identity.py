@@ -1,21 +1,16 @@
 """What a domain's `<metadata>` says of the guest: its system, by libosinfo's id, and the plan that hvctl has put in."""
 
-import json
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from hvctl.catalog import BY_ID
 from hvctl.catalog.types import Kind
 from hvctl.catalog.windows import SYSTEMS
-from hvctl.model.plan import Plan
+from hvctl.guest.domain import LIBOSINFO, NAMESPACE
 from hvctl.model.profile import Value
 from hvctl.text.c_numbers import whole_number
 from hvctl.text.json_fields import is_line
 from hvctl.xml.document import Element
-
-# Of what hvctl writes into <metadata>, where libvirt keeps one element of each namespace.
-NAMESPACE = "urn:hvctl:domain:1.0"
-LIBOSINFO = "http://libosinfo.org/xmlns/libvirt/domain/1.0"
 
 
 class Applied(NamedTuple):
@@ -75,37 +70,3 @@ def _enlightenments(plan: Element) -> Iterator[tuple[str, Value | None]]:
         if row:
             value = child.get("value")
             yield row.id, whole_number(value) if value and row.kind is Kind.NUMBER else value
-
-
-def content(plan: Plan) -> dict[str, Any]:
-    """What makes a plan the same plan: all that the guest can tell, by names that stay."""
-    return {
-        "profile": plan.profile,
-        "os": plan.os,
-        "uses": list(plan.uses),
-        "migration": str(plan.migration),
-        "machine": {"type": plan.machine.type, "hpet_option": plan.machine.hpet_option},
-        "cpu": {
-            "model": plan.cpu.model,
-            "hidden": plan.cpu.hidden,
-            "features": dict(plan.cpu.features),
-            "tsc_frequency": plan.cpu.tsc_frequency,
-        },
-        "clock": plan.clock._asdict(),
-        "enlightenments": {
-            decision.id: True if decision.value is None else decision.value for decision in plan.enabled()
-        },
-    }
-
-
-def digest(plan: Plan) -> str:
-    """`sha256:` and 64 hexadecimal digits over the plan's content."""
-    return checksum(content(plan))
-
-
-def checksum(value: Any) -> str:
-    """`sha256:` and 64 hexadecimal digits over a JSON value; the order of keys does not count."""
-    import hashlib  # 4 ms, which every command that reads a domain would pay
-
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"

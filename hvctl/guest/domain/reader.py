@@ -243,14 +243,16 @@ def _clock(domain: Domain, element: Element) -> None:
         said = timer.written.values
         name, text = said.get("name", ""), said.get("present")
         present = _YES.get(text or "")
-        if one_of(domain, timer, "name", _TIMERS) is None and not name:
+        if name not in _TIMERS and one_of(domain, timer, "name", _TIMERS) is None and not name:
             domain.wrong("<timer> has no name", timer, "write name='...'")
-        one_of(domain, timer, "tickpolicy", _TICKS)
+        policy = said.get("tickpolicy")
+        if policy is not None:
+            one_of(domain, timer, "tickpolicy", _TICKS)
         if text is not None and present is None:
             domain.mistakes.append(mistake := _not_present(timer, text))
             # The rest is judged as it is meant.
             present = _YES[mistake.change[1]] if mistake.change else None
-        domain.timers[name] = Timer(timer, said.get("tickpolicy"), present, said.get("mode"), said.get("track"))
+        domain.timers[name] = Timer(timer, policy, present, said.get("mode"), said.get("track"))
         if name == "tsc":
             _frequency(domain, timer)
         row = roles.CLOCK_TIMERS.get(name)

@@ -5,16 +5,15 @@ from typing import TypeVar
 
 from lxml import etree
 
-from hvctl.catalog.cpu_models import libvirt_name
+from hvctl.catalog.cpu_models import CPU_MODES, libvirt_name
 from hvctl.catalog.placement import ClockTimer, HypervElement, HypervMode, PanicDevice
 from hvctl.errors import InputError, Problem
 from hvctl.guest.command.writer import flags
-from hvctl.guest.domain.cpu import CPU_MODES
-from hvctl.guest.domain.identity import LIBOSINFO, NAMESPACE, digest
+from hvctl.guest.domain import LIBOSINFO, NAMESPACE
 from hvctl.guest.plan import guest_of
 from hvctl.model.guest import HOST_MODELS, Guest, Setting, Timer
-from hvctl.model.plan import Decision, Plan
-from hvctl.xml.edit import Node
+from hvctl.model.plan import Decision, Plan, digest
+from hvctl.xml import Node
 
 MODES = {model: mode for mode, model in CPU_MODES.items()}
 IOAPICS = {"on": "kvm", "split": "qemu"}

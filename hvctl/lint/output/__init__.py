@@ -9,24 +9,15 @@ file, and may be called in another process; `frame` is what belongs around all p
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from enum import StrEnum
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from hvctl.model.finding import Finding, Fix, Safety, Severity, Skipped, Unchecked
 from hvctl.report.console import BOLD, painted, wrapped
 from hvctl.report.problems import WIDTH, located
 from hvctl.text.problems import counted, printable, visible
 
-
-class Format(StrEnum):
-    """The words of --format."""
-
-    TEXT = "text"
-    CONCISE = "concise"
-    JSON = "json"
-    SARIF = "sarif"
-    GITHUB = "github"
-    JUNIT = "junit"
+Format = Literal["text", "concise", "json", "sarif", "github", "junit"]
+"""The words of --format."""
 
 
 class Report(NamedTuple):

@@ -34,9 +34,8 @@ SEVERITY = Severity.ERROR
 
 def check(context: Context) -> Findings:
     guest = context.guest
-    kept = set(guest.qemu_names)
     for earlier in guest.replaced:
-        gone = [name for name in earlier.names if name not in kept]
+        gone = [name for name in earlier.names if name not in guest.qemu_names]
         if gone:
             message = f"this -cpu replaces an earlier CPU as a whole, and {', '.join(gone)} with it"
             instead = "write one -cpu with all that the guest should get"
