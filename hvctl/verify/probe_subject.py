@@ -24,6 +24,8 @@ KEPT = frozenset({*MACHINE, *ACCELERATOR, "cpu", "smp", "rtc", "global", "no-hpe
 SILENT = frozenset({"nodefaults", "no-reboot"})
 # Values that name something else on the command line (qemu:hw/core/machine.c, hw/i386/pc_sysfw.c).
 REFERENCES = ("memory-backend", "memory-encryption", "confidential-guest-support", "pflash0", "pflash1")
+# Values that name files. The command line may be a stranger's: what it starts is to be the probe guest, and KVM.
+FILES = ("kernel", "initrd", "append", "shim", "dtb", "dumpdtb", "firmware", "device")
 CPU_DRIVER, PIT = "-cpu", "kvm-pit"
 ALL_DEVICES = ("device", "object")
 DEFAULT_VCPUS = 2
@@ -42,7 +44,9 @@ def essential(caller: Sequence[str]) -> Essential:
     dropped: list[str] = []
     for option in scan(caller):
         if option.name in MACHINE and option.value is not None:
-            words += _without(option, REFERENCES)
+            words += _without(option, (*REFERENCES, *FILES))
+        elif option.name == "accel" and option.value is not None:
+            words += _without(option, FILES, "accel")
         elif option.name in KEPT and (option.name != "global" or _is_cpu(option.value or "")):
             words += option.words
         elif option.name not in SILENT:
@@ -101,9 +105,9 @@ def _words(options: Sequence[Option]) -> list[str]:
     return [word for option in options for word in option.words]
 
 
-def _without(option: Option, names: Sequence[str]) -> tuple[str, ...]:
-    """A -machine less these parameters; as it is where it has none of them, and nothing where it has no other."""
-    all_parts = parameters(option.value or "", "type")
+def _without(option: Option, names: Sequence[str], implied: str = "type") -> tuple[str, ...]:
+    """An option less these parameters; as it is where it has none of them, and nothing where it has no other."""
+    all_parts = parameters(option.value or "", implied)
     kept = [part for part in all_parts if part.name not in names]
     if len(kept) == len(all_parts):
         return option.words

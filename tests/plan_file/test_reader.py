@@ -32,6 +32,7 @@ from tests.paths import schema
 from tests.plan.test_resolve import profile, wish
 
 SCHEMA = schema("plan")
+WRITTEN = Path(__file__).parent / "written"
 CONTENT = ("profile", "os", "uses", "migration", "machine", "cpu", "clock", "enlightenments")
 QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
 Document = dict[str, Any]
@@ -49,6 +50,17 @@ def windows() -> SavedPlan:
 
 
 TEXT = dump_lock(windows())
+
+
+@pytest.mark.parametrize("path", sorted(WRITTEN.glob("*.json")), ids=lambda path: path.stem)
+def test_what_was_written_once_stays_readable(path: Path) -> None:
+    """Each file is of the version that it is named after, and never written again: it must start the guest that it did.
+
+    Where writers change, the arguments that they wrote before must still be taken for the plan's.
+    """
+    lock = read_lock(str(path))
+    assert lock.argv and lock.xml
+    assert lock.plan.profile == "windows-11"
 
 
 def problems(text: str) -> list[str]:

@@ -26,6 +26,12 @@ def test_machine_cpu_and_clock_are_kept() -> None:
     assert kept.dropped == ("-name", "-m", "-object", "-blockdev", "-global", "-device", "disk.img")
 
 
+def test_no_file_is_named() -> None:
+    """Whoever verifies a stranger's command line starts the probe guest with it, and nothing of the stranger's."""
+    words = "-machine pc,kernel=/k,initrd=/i,append=a,dtb=/d,dumpdtb=/o,shim=/s,firmware=/f,smm=off -accel kvm,device=/x"
+    assert shlex.join(essential(shlex.split(words)).words) == "-machine type=pc,smm=off -accel accel=kvm"
+
+
 def test_what_has_nothing_to_drop_stays_as_it_is() -> None:
     words = ("-M", "q35,accel=kvm", "--cpu", "max,,x", "-enable-kvm")
     assert essential(words) == (words, ())
