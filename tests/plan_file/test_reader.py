@@ -59,7 +59,8 @@ def test_what_was_written_once_stays_readable(path: Path) -> None:
     Where writers change, the arguments that they wrote before must still be taken for the plan's.
     """
     lock = read_lock(str(path))
-    assert lock.argv and lock.xml
+    assert lock.argv
+    assert lock.xml
     assert lock.plan.profile == "windows-11"
 
 

@@ -28,7 +28,7 @@ def test_machine_cpu_and_clock_are_kept() -> None:
 
 def test_no_file_is_named() -> None:
     """Whoever verifies a stranger's command line starts the probe guest with it, and nothing of the stranger's."""
-    words = "-machine pc,kernel=/k,initrd=/i,append=a,dtb=/d,dumpdtb=/o,shim=/s,firmware=/f,smm=off -accel kvm,device=/x"
+    words = "-machine pc,kernel=k,initrd=i,append=a,dtb=d,dumpdtb=o,shim=s,firmware=f,smm=off -accel kvm,device=x"
     assert shlex.join(essential(shlex.split(words)).words) == "-machine type=pc,smm=off -accel accel=kvm"
 
 
