@@ -346,6 +346,13 @@ def test_what_is_slow_or_dangerous(old: str, new: str, places: Places) -> None:
     assert found(GOOD.replace(old, new, 1)) == places
 
 
+def test_of_several_elements_the_last_mode_counts() -> None:
+    inside = "<hyperv mode='passthrough'><relaxed state='on'/></hyperv>"
+    text = f"<domain type='kvm'><features>{inside}<!-- --></features></domain>"
+    assert "passthrough-with-children" in [place[0] for place in found(text)]
+    assert "passthrough-with-children" not in [place[0] for place in found(text.replace("<!-- -->", "<hyperv/>"))]
+
+
 @pytest.mark.parametrize(
     ("name", "windows"),
     [

@@ -52,7 +52,8 @@ def check(context: Context) -> Findings:
             message = f"{name} has no effect beside hv-passthrough: KVM's own value replaces it"
             fix = context.drop(setting, safe=True)
             yield context.finding(setting, message, "leave it out", severity=Severity.WARNING, fix=fix)
-    for element in guest.hyperv if isinstance(guest, Domain) else ():
+    # Of several <hyperv> the last one's mode counts, for what is in all of them.
+    for element in guest.hyperv if isinstance(guest, Domain) and guest.takes_all else ():
         if element.get("mode") not in roles.MODES or not element.children:
             continue
         off = any(child.get("state") == "off" for child in element.walk() if child is not element)
