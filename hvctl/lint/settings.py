@@ -9,6 +9,7 @@ from hvctl.errors import InputError, Problem, Span, UsageError
 from hvctl.lint.engine import choose
 from hvctl.lint.rule import Chosen, Group, Rule, all_rules, find_rule
 from hvctl.model.finding import Severity
+from hvctl.text.files import STDIN
 from hvctl.text.problems import did_you_mean, quoted
 
 PROJECT = "pyproject.toml"
@@ -180,8 +181,8 @@ class _Reader:
             select=self.rules(table, "select"),
             ignore=self.rules(table, "ignore") or (),
             severity=self.severities(table),
-            hosts=self.words(table, "hosts") or (),
-            profile=self.text(table, "profile"),
+            hosts=self.files(table, "hosts"),
+            profile=self.profile(table),
             paths=self.paths(table),
         )
 
@@ -210,12 +211,24 @@ class _Reader:
             return None
         return tuple(value)
 
-    def text(self, table: dict[str, Any], key: str) -> str | None:
-        value = table.get(key)
-        if value is None or isinstance(value, str):
+    def files(self, table: dict[str, Any], key: str) -> tuple[str, ...]:
+        words = self.words(table, key) or ()
+        for word in words:
+            self.is_no_stdin(key, word)
+        return words
+
+    def profile(self, table: dict[str, Any]) -> str | None:
+        value = table.get("profile")
+        if isinstance(value, str):
+            self.is_no_stdin("profile", value)
             return value
-        self.problem(f"{key} is a text", key, f'write {key} = "..."')
+        if value is not None:
+            self.problem("profile is a text", "profile", 'write profile = "..."')
         return None
+
+    def is_no_stdin(self, key: str, word: str) -> None:
+        if word in STDIN:
+            self.problem(f"{key} cannot be stdin", key, "name a file")
 
     def severities(self, table: dict[str, Any]) -> tuple[tuple[str, Severity], ...]:
         value = table.get("severity", {})
@@ -239,7 +252,7 @@ class _Reader:
         for pattern, inner in value.items():
             self.known(inner, _PATH_KEYS)
             select, ignore = self.rules(inner, "select"), self.rules(inner, "ignore") or ()
-            found.append(PathSettings(pattern, ignore, select, self.text(inner, "profile")))
+            found.append(PathSettings(pattern, ignore, select, self.profile(inner)))
         return tuple(found)
 
     def problem(self, message: str, key: str, hint: str) -> None:

@@ -1,4 +1,4 @@
-"""The user's files, read within bounds and without endless waiting."""
+"""The user's files, read within bounds and without endless waiting; and who may have written what is at a path."""
 
 import codecs
 import errno
@@ -9,13 +9,14 @@ import time
 
 from hvctl.errors import InputError, Problem, Span
 
-_STDIN = ("-", "/dev/stdin")
+STDIN = ("-", "/dev/stdin")
 # Without O_NONBLOCK, to open a named pipe is to wait for its writer, and some files of /proc and /sys wait for events.
 OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 CHUNK = 1 << 20
 _USE_STDIN = "pass it on stdin, as `-`"
 # A pipe of the shell's <(...) has its writer from the beginning; a named pipe gets it when both sides are opened.
 FOR_A_WRITER, FOR_THE_END = 1.0, 10.0  # seconds
+_given_up = float("-inf")  # when a pipe was last waited for in vain
 
 
 class UnreadableError(InputError):
@@ -40,7 +41,7 @@ def name_of(path: str) -> str:
 
 
 def read(path: str, most: int, *, name: str = "", hint: str = "", pipe: bool = True, owner: int | None = None) -> bytes:
-    """All bytes of a regular file, a pipe or stdin. Waits without end for stdin alone.
+    """All bytes of a regular file, a pipe or stdin. Waits without end for stdin alone, where that may be a pipe.
 
     Args:
         path: the file; `-` is stdin.
@@ -55,7 +56,7 @@ def read(path: str, most: int, *, name: str = "", hint: str = "", pipe: bool = T
     """
     name = name or name_of(path)
     try:
-        data = _from_stdin(most) if path in _STDIN else _from_path(path, most, pipe, owner)
+        data = _from_stdin(most) if pipe and path in STDIN else _from_path(path, most, pipe, owner)
     except _OddError as error:
         raise UnreadableError(name, error.reason, error.remedy, hint) from error
     except (OSError, ValueError) as error:
@@ -74,6 +75,49 @@ def reason_of(error: OSError | ValueError) -> str:
     """What the system says of a file, as the end of a sentence."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return text[:1].lower() + text[1:]
+
+
+def distrust(path: str, writing: int = stat.S_IWOTH) -> str:
+    """Why others than root and the caller may have put something at a path; empty if nobody can have.
+
+    In a sticky directory others can replace nothing that is not theirs, but a file's owner is not who put it there: it
+    may be a hard link. What is missing is judged by the directories above it.
+
+    Args:
+        path: an absolute path.
+        writing: bits of a mode that let others write; S_IWGRP is an ACL's mask, too.
+    """
+    for place in dict.fromkeys((path, os.path.realpath(path))):
+        in_it = stat.S_IFREG
+        while True:
+            try:
+                status = os.lstat(place)
+            except OSError:
+                in_it = stat.S_IFDIR
+            else:
+                if status.st_uid not in (0, os.geteuid()):
+                    return f"{place} belongs to another user"
+                sticky = status.st_mode & stat.S_ISVTX and in_it == stat.S_IFDIR
+                in_it = stat.S_IFMT(status.st_mode)
+                if status.st_mode & writing and not sticky and in_it != stat.S_IFLNK:
+                    return f"other users can write to {place}"
+            if place == (above := os.path.dirname(place)):
+                break
+            place = above
+    return ""
+
+
+def distrust_own(folder: str) -> str:
+    """Why a directory for files of hvctl's own, where it is or would be made, is not the caller's alone; or empty."""
+    if why := distrust(folder):
+        return why
+    try:
+        status = os.stat(folder)
+    except OSError:
+        return ""
+    if status.st_uid != os.geteuid():
+        return f"{folder} belongs to another user"
+    return f"other users can write to {folder}" if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) else ""
 
 
 def decode(data: bytes, name: str) -> str:
@@ -142,21 +186,24 @@ def _from_pipe(handle: int, most: int) -> bytes:
     """Read to the end of a pipe, which comes when the last writer closes it; POLLHUP tells that from none yet."""
     import select  # few commands read a pipe
 
+    global _given_up
     parts = []
     left = most + 1
     poll = select.poll()
     poll.register(handle, select.POLLIN)
     begun = time.monotonic()
+    # While the one before was waited for, this one had time as well: many silent pipes take no longer than one.
+    patient = begun - _given_up > FOR_A_WRITER
     has_writer = False
     while left > 0:
-        patience = FOR_THE_END if has_writer else FOR_A_WRITER
-        events = poll.poll(max(0.0, begun + patience - time.monotonic()) * 1000)
+        end = begun + patient * (FOR_THE_END if has_writer else FOR_A_WRITER)
+        events = poll.poll(max(0.0, end - time.monotonic()) * 1000)
         try:
             part = os.read(handle, min(left, CHUNK))
         except BlockingIOError:
             has_writer = True
             part = b""
-            if begun + FOR_THE_END > time.monotonic():
+            if begun + patient * FOR_THE_END > time.monotonic():
                 continue
         if part:
             has_writer = True
@@ -164,8 +211,8 @@ def _from_pipe(handle: int, most: int) -> bytes:
             left -= len(part)
         elif events:
             break
-        elif has_writer:
-            raise _OddError(f"the pipe has no end within {FOR_THE_END:.0f} s", _USE_STDIN)
         else:
-            raise _OddError("nothing writes to this pipe", _USE_STDIN)
+            _given_up = time.monotonic()
+            reason = f"the pipe has no end within {FOR_THE_END:.0f} s" if has_writer else "nothing writes to this pipe"
+            raise _OddError(reason, _USE_STDIN)
     return b"".join(parts)

@@ -157,6 +157,21 @@ def test_no_pipe_is_waited_for_without_end(tmp_path: Path, monkeypatch: pytest.M
     assert time.monotonic() - begun < 10
 
 
+def test_many_silent_pipes_take_no_longer_than_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "FOR_THE_END", 1.0)
+    pipes = [tmp_path / str(number) for number in range(20)]
+    both = []
+    for pipe in pipes:
+        os.mkfifo(pipe)
+        both.append(os.open(pipe, os.O_RDWR))
+    begun = time.monotonic()
+    for pipe in pipes:
+        assert reason(pipe).startswith("the pipe has no end within 1 s")
+    assert time.monotonic() - begun < 5
+    for end in both:
+        os.close(end)
+
+
 GUEST = "<domain type='kvm'><features><hyperv><relaxed state='on'/></hyperv></features></domain>"
 OPTIONS = {
     "gen --host": ("gen", "minimal", "--host", "{}"),
