@@ -2,9 +2,11 @@
 
 Asking QEMU costs two starts of it; gen and launch need the answer every time. check-host always asks again. For the
 others the answer is kept until the binary, the kernel or KVM's answers change: as a host file under XDG_CACHE_HOME,
-after a line that names all it depends on; whatever is odd about that file makes it worthless and no error.
+after a line that names all it depends on; whatever is odd about that file makes it worthless and no error. In a
+directory that others can write to, or in another user's home (`sudo -E`), nothing is read and nothing is made.
 """
 
+import contextlib
 import os
 import stat
 from collections.abc import Sequence
@@ -14,7 +16,7 @@ from hvctl.errors import HostError, HvctlError
 from hvctl.host.hostfs import HostFiles, read_host_files
 from hvctl.host.kvm import NO_HYPERV, probe_kvm
 from hvctl.model.host import Host, Kvm, Libvirt, Qemu
-from hvctl.text.files import read
+from hvctl.text.files import distrust, distrust_own, read
 from hvctl.text.problems import printable
 
 _KVM_HOW = {
@@ -163,31 +165,12 @@ def emulator_of_file(named: str, hint: str) -> str:
     if os.path.isabs(named):
         try:
             real = os.path.realpath(named, strict=True)
-            why = _distrust(real)
+            why = distrust(real, stat.S_IWGRP | stat.S_IWOTH) if os.path.isfile(real) else "it is not a file"
         except (OSError, ValueError):
             why = "it is not on this machine"
         if not why:
             return real
     raise HostError(f"the domain's emulator {printable(named)} is not started: {why}", hint)
-
-
-def _distrust(real: str) -> str:
-    """Why others may have written a program; empty if only root and the caller can. An ACL's mask is the group's bits.
-
-    In a sticky directory others can replace nothing that is not theirs, but can have put the program there first.
-    """
-    if not os.path.isfile(real):
-        return "it is not a file"
-    place, depth = real, 0
-    while True:
-        status = os.stat(place)
-        if status.st_uid not in (0, os.geteuid()):
-            return f"{place} belongs to another user"
-        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not (depth > 1 and status.st_mode & stat.S_ISVTX):
-            return f"other users can write to {place}"
-        if place == "/":
-            return ""
-        place, depth = os.path.dirname(place), depth + 1
 
 
 def _on_path(name: str) -> str | None:
@@ -241,10 +224,12 @@ def _key(path: str, host: Host) -> str:
 
 
 def _place(path: str) -> str | None:
+    """Where the answer of a binary is kept; None without a directory that is the caller's alone, or can be made so."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    if not os.path.isabs(base):
+    folder = os.path.join(base, "hvctl")
+    if not os.path.isabs(base) or distrust_own(folder):
         return None
-    return os.path.join(base, "hvctl", "qemu" + path.replace("%", "%25").replace("/", "%"))
+    return os.path.join(folder, "qemu" + path.replace("%", "%25").replace("/", "%"))
 
 
 def _read(path: str, key: str) -> Qemu | None:
@@ -268,10 +253,13 @@ def _write(path: str, key: str, host: Host) -> None:
     if not place or not key:
         return
     from hvctl.host.host_file import dump_host
-    from hvctl.text.writing import replace
+    from hvctl.text.writing import create
 
     try:
         os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
-        replace(place, f"{key}\n{dump_host(host)}".encode())
+        if _place(path):  # still: another user may have made the directory meanwhile
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(place)
+            create(place, f"{key}\n{dump_host(host)}".encode())
     except (OSError, HvctlError):
         return  # a cache that cannot be written is only slow

@@ -1,9 +1,10 @@
 """The definitions that apply has replaced, kept under XDG_STATE_HOME until they are put back.
 
 A folder for each domain of each libvirt; in it, for each time, the definition before and what libvirt made of the new
-one. They can hold passwords, so nobody else may read them.
+one. They can hold passwords, so nobody else may read them; nor write: what another user put there would be defined.
 """
 
+import errno
 import os
 import re
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hvctl.errors import HostError, InputError, Problem
-from hvctl.text.files import UnreadableError, decode, read
+from hvctl.text.files import UnreadableError, decode, distrust_own, read
 from hvctl.text.writing import create
 from hvctl.xml.reader import parse
 
@@ -79,6 +80,8 @@ def write(path: Path, data: bytes) -> None:
     try:
         for folder in (path.parent.parent.parent, path.parent.parent, path.parent):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if why := distrust_own(str(path.parent.parent.parent)):  # made by another user since `_folder` looked
+            raise PermissionError(errno.EPERM, why)
         create(str(path), data)
     except OSError as error:
         raise HostError(
@@ -104,6 +107,11 @@ def _folder(uri: str, uuid: str) -> Path:
     state = os.environ.get("XDG_STATE_HOME", "")
     # "All paths set in these environment variables must be absolute": others count as not set.
     home = Path(state) if os.path.isabs(state) else Path.home() / ".local" / "state"
+    if why := distrust_own(str(home / "hvctl")):
+        message = f"{home / 'hvctl'} is no safe place for old definitions: {why}"
+        raise HostError(
+            message, "nothing was changed; use your own home (`sudo -H`), or name a place by XDG_STATE_HOME"
+        )
     return home / "hvctl" / "domains" / f"{uuid}-{blake2b(uri.encode(), digest_size=4).hexdigest()}"
 
 

@@ -324,6 +324,47 @@ def test_where_the_old_definition_cannot_be_kept_nothing_is_changed(
     assert xml(driver) == before
 
 
+@pytest.mark.parametrize("place", ["state", "state/hvctl"])
+@pytest.mark.parametrize("change", ["another user's", "of all"])
+def test_where_others_can_write_nothing_is_kept_and_nothing_believed(
+    hvctl: Hvctl, driver: libvirt.virConnect, state: Path, monkeypatch: pytest.MonkeyPatch, place: str, change: str
+) -> None:
+    hvctl("apply", "windows-10", "test", *WITH, "--yes")
+    before, kept = xml(driver), files(state)
+    folder = state if "/" in place else state.parent
+    why = f"other users can write to {folder}"
+    if change == "of all":
+        folder.chmod(0o777)
+    else:
+        why = "belongs to another user"
+        if os.geteuid():
+            monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+        else:
+            os.chown(folder, 1, 1)
+    for words in (("apply", "minimal", "test", *WITH, "--yes"), UNDO):
+        done = hvctl(*words, code=3)
+        assert f"{state} is no safe place for old definitions: " in done.err
+        assert why in done.err
+        assert (xml(driver), files(state)) == (before, kept)
+
+
+def test_nothing_is_made_in_the_home_of_another_user(
+    hvctl: Hvctl, driver: libvirt.virConnect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with `sudo -E`: what root made there the user could not use."""
+    before = xml(driver)
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    if os.geteuid():
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    else:
+        os.chown(tmp_path / "home", 1, 1)
+    assert f"{tmp_path}/home belongs to another user" in hvctl("apply", "minimal", "test", *WITH, "--yes", code=3).err
+    assert xml(driver) == before
+    assert list((tmp_path / "home").iterdir()) == []
+
+
 def other_kind(make: Callable[[Path], None]) -> Callable[[Path, str], None]:
     def exchange(path: Path, _: str) -> None:
         path.unlink()
