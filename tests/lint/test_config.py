@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
+from hvctl.cli.lint.files import _is_last, find_config
 from tests.cli.in_process import Hvctl
 from tests.paths import HOSTS
 
@@ -99,6 +102,109 @@ def test_the_nearest_counts_and_none_above_the_repository(hvctl: Hvctl, folder: 
     (folder / "sub" / "hvctl.toml").write_text('select = ["hpet-on"]\n')
     assert rules(hvctl) == ["hpet-on"]
     assert rules(hvctl, "--config", "hvctl.toml") == ["reset-pointless"]
+
+
+def test_it_is_named(hvctl: Hvctl, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "hvctl.toml").write_text("ignore = ['all']\n")
+    monkeypatch.chdir(folder / "sub")
+    path = str(folder / "hvctl.toml")
+    for words in ((), ("--format", "concise"), ("--format", "sarif"), ("--config", path)):
+        assert hvctl("lint", "a.xml", *words).err.startswith(f"configuration: {path}")
+    assert json.loads(hvctl("lint", "a.xml", "-q", "--format", "json").out)["configuration"] == path
+    assert hvctl("lint", "a.xml", "-q").err == ""
+    done = hvctl("lint", "a.xml", "--no-config", "--format", "json", code=1)
+    assert (json.loads(done.out)["configuration"], done.err) == (None, "")
+
+
+def give_away(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if os.geteuid():
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    else:
+        os.chown(path, 1, 1, follow_symlinks=False)
+
+
+@pytest.fixture
+def home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is in no repository."""
+    (folder / ".git").rmdir()
+    monkeypatch.setenv("HOME", str(folder))
+    (folder / "hvctl.toml").write_text("ignore = ['reset-pointless']\n")
+    return folder
+
+
+def found(hvctl: Hvctl) -> tuple[int, str]:
+    """How many findings there are, and what is said before them."""
+    done = hvctl("lint", "sub/a.xml", "--format", "concise", "--fail-on", "never")
+    return len(done.out.splitlines()), done.err
+
+
+ALL = len(EVERYTHING)
+
+
+def test_outside_a_repository_that_of_another_user_does_not_count(
+    hvctl: Hvctl, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert found(hvctl) == (ALL - 1, "configuration: hvctl.toml")
+    (home / "sub" / "hvctl.toml").write_text("ignore = ['all']\n")
+    assert found(hvctl) == (0, "configuration: sub/hvctl.toml")
+    give_away(home / "sub" / "hvctl.toml", monkeypatch)
+    note = f"note: sub/hvctl.toml is not used: {home}/sub/hvctl.toml belongs to another user; use it with --config"
+    if os.geteuid() == 0:
+        assert found(hvctl) == (ALL - 1, f"{note} configuration: hvctl.toml")
+    else:
+        assert found(hvctl)[1].startswith(note)
+    assert rules(hvctl, "--config", "sub/hvctl.toml", code=0) == []
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o1777])
+def test_where_all_can_write_none_counts(hvctl: Hvctl, home: Path, mode: int) -> None:
+    (home / "sub" / "pyproject.toml").write_text("[tool.hvctl.lint]\nignore = ['all']\n")
+    (home / "sub").chmod(mode)
+    note = f"note: sub/pyproject.toml is not used: other users can write to {home}/sub; use it with --config"
+    assert found(hvctl) == (ALL - 1, f"{note} configuration: hvctl.toml")
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_a_link_counts_as_who_made_it_and_where_it_leads(
+    hvctl: Hvctl, home: Path, link: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "target").write_text("ignore = ['all']\n")
+    (home / "sub" / "hvctl.toml").symlink_to("../target")
+    assert found(hvctl)[0] == 0
+    give_away(home / ("sub/hvctl.toml" if link else "target"), monkeypatch)
+    assert found(hvctl)[0] > 0
+
+
+def test_in_a_repository_everything_is_its_owners(hvctl: Hvctl, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / ".git").mkdir()
+    (home / "sub" / "hvctl.toml").write_text("ignore = ['all']\n")
+    (home / "sub").chmod(0o777)
+    if os.geteuid() == 0:
+        give_away(home / "sub" / "hvctl.toml", monkeypatch)
+    assert found(hvctl) == (0, "configuration: sub/hvctl.toml")
+    give_away(home / ".git", monkeypatch)
+    assert "sub/hvctl.toml is not used" in found(hvctl)[1]
+
+
+def test_mistakes_in_the_project_of_another_user_are_theirs(
+    hvctl: Hvctl, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "sub" / "pyproject.toml").write_text("[")
+    assert "this is not TOML" in hvctl("lint", "sub/a.xml", code=2).err
+    give_away(home / "sub" / "pyproject.toml", monkeypatch)
+    if os.geteuid() == 0:
+        assert found(hvctl) == (ALL - 1, "configuration: hvctl.toml")
+
+
+def test_the_search_ends_at_the_home_and_where_a_file_system_begins(
+    hvctl: Hvctl, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "link").symlink_to("sub")
+    monkeypatch.setenv("HOME", str(home / "link"))
+    assert found(hvctl) == (ALL, "")
+    assert find_config(["/proc/self/status"]) == (None, [])
+    assert not _is_last("/proc/self")
+    assert _is_last("/proc")
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def folder(tmp_path: Path) -> Path:
 
 def outcomes(folder: Path, jobs: int) -> list[Outcome]:
     settings = Settings(paths=(PathSettings("*7.xml", ignore=("clock-offset",)),))
-    plan = Plan(settings, (), {}, str(folder), JsonWriter(), qemu_args=False)
+    plan = Plan(settings, (), {}, str(folder / "hvctl.toml"), JsonWriter(), qemu_args=False)
     files = [File(str(folder / f"{number:03}.xml"), f"{number:03}.xml") for number in range(230)]
     if jobs:
         return list(run(files, plan, jobs))

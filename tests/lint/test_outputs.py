@@ -78,7 +78,7 @@ gone.xml: not checked: no such file or directory
 def test_json(hvctl: Hvctl) -> None:
     document = json.loads(lint(hvctl, "json"))
     jsonschema.validate(document, SCHEMA)
-    assert list(document) == ["format_version", "findings", "unchecked", "skipped"]
+    assert list(document) == ["format_version", "findings", "unchecked", "skipped", "configuration"]
     assert document["unchecked"] == [{"path": "gone.xml", "reason": "no such file or directory"}]
     assert len({one["rule"] for one in document["skipped"]}) == len(document["skipped"])
     finding = next(one for one in document["findings"] if one["rule"] == "reset-pointless")

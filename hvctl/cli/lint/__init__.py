@@ -48,7 +48,10 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
     with such files, or - for stdin. Without --host, rules that depend on the hosts are skipped. The rules are explained
     in hvctl-rules(7) and by `hvctl explain RULE`.
 
-    The configuration is hvctl.toml, or [tool.hvctl.lint] of pyproject.toml, searched upwards to the repository's root.
+    The configuration is the nearest hvctl.toml, or [tool.hvctl.lint] of pyproject.toml, above the files: up to the
+    repository's root, the home directory, or the root of the file system. It is named on stderr. In a repository that
+    belongs to you or root every file counts; elsewhere one that other users can have written or replaced does not,
+    unless --config names it.
 
     \b
     Exit codes: 0 no finding as severe as --fail-on; 1 findings, or files

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from hvctl.errors import InputError, Problem, Span, UsageError
 from hvctl.guest.syntax import COMMAND_LINE, DOMAIN, Syntax
 from hvctl.lint.settings import PROJECT, Settings, has_settings, read_settings
-from hvctl.text.files import UnreadableError, decode, read, reason_of
+from hvctl.text.files import UnreadableError, decode, distrust, read, reason_of
 from hvctl.text.recognition import COMMANDS, FileKind, check_kind, hint, kind_of
 
 _SUFFIX = ".xml"
@@ -134,20 +134,59 @@ def syntax_of(file: File, data: bytes, *, qemu_args: bool) -> Syntax:
     return DOMAIN
 
 
-def find_config(paths: Sequence[str]) -> str | None:
-    """The configuration for these paths: the nearest above all of them, not beyond the repository's root."""
+def find_config(paths: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The configuration for these paths, and of nearer ones why they are not used.
+
+    It is the nearest above all of them that only root and the caller can have put there, or that is in a repository of
+    theirs: who can write above the files could otherwise silence findings. The search ends at the root of a repository,
+    at the home directory, and where a file system begins.
+    """
     directory = _common(paths)
+    passed: list[str] = []
     while True:
-        named = os.path.join(directory, _CONFIG)
-        if os.path.isfile(named):
-            return from_here(named)
-        project = os.path.join(directory, PROJECT)
-        if os.path.isfile(project) and has_settings(_toml(_text(project), project), project):
-            return from_here(project)
-        above = os.path.dirname(directory)
-        if above == directory or os.path.exists(os.path.join(directory, ".git")):
-            return None
-        directory = above
+        for path in _configs(directory):
+            why = distrust(path)
+            if not why or _in_own_repository(directory):
+                return from_here(path), passed
+            passed.append(f"{from_here(path)} is not used: {why}; use it with --config")
+        if _is_last(directory):
+            return None, passed
+        directory = os.path.dirname(directory)
+
+
+def _configs(directory: str) -> Iterator[str]:
+    """What in a directory says something for hvctl; a project's file that is not used may be as wrong as it likes."""
+    named = os.path.join(directory, _CONFIG)
+    if os.path.isfile(named):
+        yield named
+    project = os.path.join(directory, PROJECT)
+    if os.path.isfile(project):
+        try:
+            if has_settings(_toml(_text(project), project), project):
+                yield project
+        except (InputError, UsageError):
+            if not distrust(project) or _in_own_repository(directory):
+                raise
+
+
+def _in_own_repository(directory: str) -> bool:
+    """Whether a directory is in a repository that is root's or the caller's, whoever wrote the files in it."""
+    while not os.path.lexists(git := os.path.join(directory, ".git")):
+        if directory == (directory := os.path.dirname(directory)):
+            return False
+    return all(os.lstat(place).st_uid in (0, os.geteuid()) for place in (directory, git))
+
+
+def _is_last(directory: str) -> bool:
+    """Whether nothing above a directory is its configuration."""
+    above = os.path.dirname(directory)
+    if above == directory or os.path.lexists(os.path.join(directory, ".git")):
+        return True
+    try:
+        home = os.path.realpath(directory) == os.path.realpath(os.path.expanduser("~"))
+        return home or os.stat(directory).st_dev != os.stat(above).st_dev
+    except OSError:  # of what is not there
+        return False
 
 
 def read_config(path: str) -> Settings:

@@ -127,7 +127,8 @@ class Results:
         self._write(part)
 
     def _report(self) -> Report:
-        return Report(self.files, self.flawed, self.found, tuple(self.unchecked), tuple(self.skipped))
+        unchecked, skipped = tuple(self.unchecked), tuple(self.skipped)
+        return Report(self.files, self.flawed, self.found, unchecked, skipped, self.plan.config)
 
     def _finish(self) -> None:
         frame = self.writer.frame(self._report())

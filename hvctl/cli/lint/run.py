@@ -53,14 +53,14 @@ class Outcome(NamedTuple):
 class Plan(NamedTuple):
     """How files are judged, and by whom the findings are written.
 
-    `folder` is the configuration file's, `allowed` the fixes that are carried out. `texts` are what stands for files
+    `config` is the configuration file, `allowed` the fixes that are carried out. `texts` are what stands for files
     that are none: the domains of a libvirt.
     """
 
     settings: Settings
     hosts: tuple[Host, ...]
     profiles: Mapping[str, Profile]
-    folder: str
+    config: str | None
     writer: Writer
     qemu_args: bool
     allowed: tuple[Safety, ...] = ()
@@ -206,7 +206,7 @@ class Judge:
         settings = self.plan.settings
         if not settings.paths and () in self._jobs:
             return self._jobs[()]
-        path = os.path.relpath(name, self.plan.folder or ".") if settings.paths else ""
+        path = os.path.relpath(name, os.path.dirname(self.plan.config or "") or ".") if settings.paths else ""
         key = tuple(matches(one.pattern, path) for one in settings.paths)
         job = self._jobs.get(key)
         if job is None:

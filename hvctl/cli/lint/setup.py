@@ -9,12 +9,13 @@ from hvctl.cli.inputs.hosts import read_hosts
 from hvctl.cli.lint.files import File, Unreadable, find_config, find_files, read_config
 from hvctl.cli.lint.run import Plan
 from hvctl.cli.options import check_stdin
-from hvctl.cli.output import use_color
+from hvctl.cli.output import say, use_color
 from hvctl.errors import UsageError
 from hvctl.lint.output import ConciseWriter, Format, TextWriter, Writer
 from hvctl.lint.settings import Settings, rules_named
 from hvctl.model.finding import Safety
 from hvctl.model.profile import Profile
+from hvctl.text.problems import printable
 
 _STDIN_NAME = "<stdin>"
 
@@ -32,7 +33,7 @@ def prepare(paths: tuple[str, ...], options: Mapping[str, Any]) -> tuple[Iterato
     except OSError as error:
         raise UsageError(f"cannot find the current directory: {error.strerror}") from error
     _check(paths, options)
-    settings, folder = _settings(paths, options)
+    settings, config = _settings(paths, options)
     hosts = read_hosts(settings.hosts).representatives() if settings.hosts else ()
     profiles = _profiles(settings)
     texts = _domains(options["connect"]) if options["connect"] else {}
@@ -40,7 +41,7 @@ def prepare(paths: tuple[str, ...], options: Mapping[str, Any]) -> tuple[Iterato
         settings=settings,
         hosts=hosts,
         profiles=profiles,
-        folder=folder,
+        config=config,
         writer=_writer(options["output_format"], color=use_color(sys.stdout) and options["output"] in (None, "-")),
         qemu_args=options["qemu_args"],
         allowed=_allowed(options),
@@ -84,13 +85,17 @@ def _allowed(options: Mapping[str, Any]) -> tuple[Safety, ...]:
     return (Safety.SAFE,) if options["fix"] or options["diff"] else ()
 
 
-def _settings(paths: tuple[str, ...], options: Mapping[str, Any]) -> tuple[Settings, str]:
-    settings, folder = Settings(), ""
-    if not options["no_config"]:
-        named = options["config"] or find_config(_places(paths, options["stdin_filename"]))
-        if named:
-            settings = read_config(named)
-            folder = os.path.dirname(os.path.abspath(named))
+def _settings(paths: tuple[str, ...], options: Mapping[str, Any]) -> tuple[Settings, str | None]:
+    """The settings, and the configuration that they are from, which is named: it may be found far above the files."""
+    config: str | None = options["config"]
+    if not (config or options["no_config"]):
+        config, passed = find_config(_places(paths, options["stdin_filename"]))
+        for note in passed:
+            say(f"note: {printable(note)}")
+    settings = Settings()
+    if config:
+        settings = read_config(config)
+        say(f"configuration: {printable(config)}")
     select, ignore = _words(options["select"]), _words(options["ignore"])
     settings = settings._replace(
         select=select or settings.select,
@@ -99,7 +104,7 @@ def _settings(paths: tuple[str, ...], options: Mapping[str, Any]) -> tuple[Setti
         profile=options["profile"] or settings.profile,
     )
     rules_named((*select, *ignore))
-    return settings, folder
+    return settings, config
 
 
 def _places(paths: tuple[str, ...], stdin_name: str | None) -> list[str]:

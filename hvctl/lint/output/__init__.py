@@ -21,13 +21,17 @@ Format = Literal["text", "concise", "json", "sarif", "github", "junit"]
 
 
 class Report(NamedTuple):
-    """What came of a run: the numbers of judged files, of those with findings, and of shown findings."""
+    """What came of a run: the numbers of judged files, of those with findings, and of shown findings.
+
+    `config` is the path of the configuration that was used.
+    """
 
     files: int = 0
     flawed: int = 0
     findings: int = 0
     unchecked: tuple[Unchecked, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    config: str | None = None
 
 
 class Frame(NamedTuple):

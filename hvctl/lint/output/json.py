@@ -39,6 +39,7 @@ class JsonWriter(Writer):
             "findings": findings,
             "unchecked": [one._asdict() for one in report.unchecked],
             "skipped": [one._asdict() for one in report.skipped],
+            "configuration": report.config,
         }
         return _frame(document, findings)
 
