@@ -5,14 +5,20 @@ No Windows is there: QEMU must take every argument and make every device, and li
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
 import shlex
+import signal
+import socket
+import stat
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,34 +86,79 @@ def test_the_profiles_are_good(folder: Path) -> None:
         hvctl("profile", "check", str(folder / f"{number}.yaml"))
 
 
+def swtpms(folder: Path) -> list[str]:
+    """The processes that serve the TPM of a folder, which have 10 s to end."""
+    end = time.monotonic() + 10
+    while (found := _swtpms(folder)) and time.monotonic() < end:
+        time.sleep(0.1)
+    return found
+
+
+def _swtpms(folder: Path) -> list[str]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            if words[0].endswith(b"swtpm") and f"dir={folder}/tpm".encode() in words:
+                found.append(process.name)
+    return found
+
+
+def asked(path: Path, *commands: str) -> list[str]:
+    """QEMU's answers on a QMP socket, which is waited for."""
+    with socket.socket(socket.AF_UNIX) as client:
+        end = time.monotonic() + 120
+        while client.connect_ex(str(path)):
+            assert time.monotonic() < end
+            time.sleep(0.2)
+        client.settimeout(60)
+        with client.makefile("rw") as stream:
+            stream.readline()
+            answers = []
+            for command in ("qmp_capabilities", *commands):
+                stream.write(json.dumps({"execute": command}))
+                stream.flush()
+                answers.append(next(line for line in stream if '"event"' not in line))
+    return answers[1:]
+
+
+def test_the_preparation_keeps_what_is_there(folder: Path) -> None:
+    shell(blocks("sh")[0], folder)
+    assert stat.S_IMODE((folder / "tpm").stat().st_mode) == 0o700
+    kept = [folder / "disk.qcow2", folder / "vars.fd", folder / "tpm" / "state"]
+    for path in kept:
+        path.write_bytes(b"Windows")
+    shell(blocks("sh")[0], folder)
+    assert [path.read_bytes() for path in kept] == [b"Windows"] * 3
+
+
 def test_qemu_takes_the_windows_installation(folder: Path) -> None:
     once, each_time = blocks("sh")[:2]
     shell(once, folder)
-    disk = folder / "disk.qcow2"
-    disk.write_bytes(disk.read_bytes() + b"Windows")
-    # Whoever runs the whole section again must not lose what is installed.
-    with pytest.raises(AssertionError, match="File exists"):
-        shell(once, folder)
-    assert disk.read_bytes().endswith(b"Windows")
-    prepare, _, launch = each_time.partition("hvctl launch")
-    try:
-        printed = shell(f"{prepare}hvctl launch{launch.replace(' -- ', ' --dry-run -- ', 1)}", folder)
-        command = shlex.split(printed.splitlines()[-1])
-        command[command.index("-m") + 1] = "256M"  # the testbed has not what Windows wants
-        done = subprocess.run(
-            [*command, "-S", "-display", "none", "-qmp", "stdio"],
-            cwd=folder,
-            input='{"execute":"qmp_capabilities"}\n{"execute":"query-status"}\n{"execute":"quit"}\n',
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-    finally:
-        # --terminate ends swtpm with its first client; this is for a test that failed before.
-        subprocess.run(["pkill", "-f", f"dir={folder}"], check=False, timeout=10)
-    assert (done.returncode, [line for line in done.stderr.splitlines() if "warning:" not in line]) == (0, [])
-    assert '"status": "prelaunch"' in done.stdout
+    # The testbed has not what Windows wants.
+    start = each_time.replace("-m 8G", "-m 256M -S -display none -qmp unix:qmp,server=on,wait=off")
+    refused, second = (
+        ["sh", "-c", script] for script in (start.replace("launch windows-11", "launch no-such-profile"), start)
+    )
+    here: dict[str, Any] = {"cwd": folder, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    for _ in range(2):  # what the first time left does not disturb the second
+        done = subprocess.run(refused, **here, timeout=120, check=False)
+        assert (done.returncode, swtpms(folder)) == (2, []), done.stderr
+        with subprocess.Popen(["sh", "-c", start], **here, start_new_session=True) as first:
+            try:
+                assert '"status": "prelaunch"' in asked(folder / "qmp", "query-status")[0]
+                (swtpm,) = _swtpms(folder)
+                done = subprocess.run(second, **here, timeout=120, check=False)
+                assert done.returncode == 1
+                assert "timeout while waiting to get lock" in done.stderr
+                assert _swtpms(folder) == [swtpm]
+                asked(folder / "qmp", "quit")
+                _, said = first.communicate(timeout=120)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(first.pid, signal.SIGKILL)
+        wrong = [line for line in said.splitlines() if "qemu-system" in line and "warning:" not in line]
+        assert (first.returncode, wrong, swtpms(folder)) == (0, [], []), said
 
 
 @pytest.fixture
@@ -125,14 +176,16 @@ def libvirtd() -> Iterator[None]:
 
 @pytest.mark.usefixtures("libvirtd")
 def test_libvirt_takes_the_windows_installation(folder: Path) -> None:
-    *lines, last = blocks("sh")[2].strip().splitlines()
-    assert last == "virsh start win11"  # needs the network `default` and disks with something on them
+    once, start = blocks("sh")[2:4]
+    assert start == "virsh start win11\n"  # needs the network `default` and disks with something on them
     subprocess.run(
         ["qemu-img", "create", "-q", "-f", "qcow2", str(folder / "disk.qcow2"), "1M"], check=True, timeout=30
     )
-    shell("export LIBVIRT_DEFAULT_URI=qemu:///system\n" + "\n".join(lines), folder)
-    defined = subprocess.run(
-        ["virsh", "-c", "qemu:///system", "dumpxml", "win11"], capture_output=True, text=True, timeout=60, check=True
-    ).stdout
+    shell(once, folder)
+    look = "virsh -c qemu:///system dumpxml win11"
+    defined = shell(look, folder)
+    with pytest.raises(AssertionError, match="already exists"):
+        shell(once, folder)
+    assert shell(look, folder) == defined
     for word in ("<stimer state='on'>", "<tpm model='tpm-crb'>", "secure-boot", "virtio-win.iso", "hypervclock"):
         assert word in defined, defined
