@@ -65,12 +65,22 @@ def commands_page(group: click.Context, commands: Sequence[click.Context]) -> st
         ".TP",
         ".B XDG_CACHE_HOME",
         text("The directory that contains the directory hvctl, see FILES. Default: ~/.cache."),
+        ".TP",
+        ".B XDG_STATE_HOME",
+        text("The same for what must not be lost. Default: ~/.local/state."),
         *section("FILES"),
         ".TP",
         ".B $XDG_CACHE_HOME/hvctl",
         text(
             "QEMU's answers. gen and launch reuse them until the binary, the kernel or KVM changes; check-host always "
-            "asks again. The directory may be removed at any time."
+            "asks again. The directory may be removed at any time. It is not used if other users can write to it or to a "
+            "directory above it, or in another user's home (sudo -E)."
+        ),
+        ".TP",
+        ".B $XDG_STATE_HOME/hvctl",
+        text(
+            "The definitions that apply has replaced. Where other users can write, or in another user's home, apply "
+            "refuses to change a domain."
         ),
     ]
     return "\n".join(
