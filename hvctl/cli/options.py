@@ -83,7 +83,7 @@ def connect(help_text: str, *, default: str | None = None) -> Callable[[F], F]:
             "--timeout",
             type=click.FloatRange(0, _MOST_SECONDS, min_open=True),
             metavar="SECONDS",
-            help="How long libvirt may take for each answer (default: 10).",
+            help="How long libvirt may take for each answer (default: 10, and 120 to start a guest).",
         )(function)
         return click.option(
             "--connect",

@@ -78,13 +78,12 @@ class _Reader:
         return self._known[text]
 
     def _read(self, text: str) -> tuple[Seen | None, str]:
-        from hvctl.guest.domain.reader import find_domain, read_domain
+        from hvctl.guest.domain.reader import find_domain, guest_of
         from hvctl.xml.reader import parse
 
-        data = text.encode()
         try:
-            guest = read_domain(data, "")
-            identity = read_identity(find_domain(parse(data, "")))
+            domain = find_domain(parse(text.encode(), ""))
+            guest, identity = guest_of(domain).check(), read_identity(domain)
         except InputError as error:
             return None, str(error)
         profile = identity.release

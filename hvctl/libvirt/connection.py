@@ -2,9 +2,13 @@
 
 libvirt's calls wait in C for as long as the other side pleases. Each runs in a thread of its own, which is given up
 when nothing is heard in time: it stays behind in C, without Python's lock, and ends with the process.
+
+So does whoever drops the last reference to a connection, which each of its domains has: that says good-bye to the other
+side, and waits for an answer. A `Connection` owns all of libvirt-python's objects, and drops them in such a thread.
 """
 
 import contextlib
+import itertools
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -12,19 +16,24 @@ from functools import partial
 from shlex import quote
 from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit
+from weakref import proxy
 
 from hvctl.errors import HostError
-from hvctl.libvirt.errors import failed, late, load, lost, not_opened, text
+from hvctl.libvirt.errors import UNREADABLE, failed, late, load, lost, not_opened, text, unreadable
 
 T = TypeVar("T")
 DEFAULT_URI = "qemu:///system"
 SECONDS = 10.0
+# QEMU may have to be asked first, guest memory to be allocated, a firmware to be copied.
+START_SECONDS = 120.0
 _GOOD_BYE = 0.5
+_LONGEST_NAME = 1000  # characters: libvirt's QEMU driver takes what a file's name can hold
+_MOST_XML = 64 << 20  # characters of all domains together: those of 4,000 large ones
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class Domain(NamedTuple):
-    """A domain as it was listed or looked up. `handle` is libvirt-python's own object."""
+    """A domain as it was listed or looked up. `handle` is for libvirt-python's object, which the connection owns."""
 
     name: str
     uuid: str
@@ -69,6 +78,11 @@ class Call(Generic[T]):
             self._result.append(self._work(self._step))
         except BaseException as error:  # it is raised again in the thread that waits
             self._error = error
+            trace = error.__traceback__
+            while trace:  # whoever gets the error is not to own what its frames refer to
+                with contextlib.suppress(RuntimeError):  # this frame still runs
+                    trace.tb_frame.clear()
+                trace = trace.tb_next
         finally:
             self._done.set()
 
@@ -81,43 +95,50 @@ class Connection:
 
     def __init__(self, uri: str, handle: Any, seconds: float) -> None:
         self.uri = uri
-        self.handle = handle
+        self.handle = proxy(handle)
         self.seconds = seconds
-        self._stuck = False
+        self._owned = [handle]
 
     def ask(self, what: str, work: Callable[[Callable[[], None]], T], *, seconds: float = 0, refusal: str = "") -> T:
         """Have something done, in time.
 
         Args:
             what: what is asked for, as `the XML of win11`.
-            work: does it; see `Call`.
+            work: does it; see `Call`. What it returns is no object of libvirt-python's; see `own`.
             seconds: the time, if it is more than the connection's.
             refusal: the beginning of the RefusedError that a no of libvirt's is; without it that is a HostError.
         """
         limit = max(self.seconds, seconds)
-        call = Call(work)
         try:
-            return call.wait(limit)
+            return Call(work).wait(limit)
         except TimeoutError as error:
             raise late(self.uri, what, limit) from error
+        except UNREADABLE as error:
+            raise unreadable(self.uri, what) from error
         except load().libvirtError as error:
             if error.get_error_domain() == load().VIR_FROM_RPC or not self._alive():
                 raise lost(self.uri, f"{what}: {text(error)}") from error
             raise failed(self.uri, what, error, refusal) from error
-        finally:
-            self._stuck = not call.done
 
     def _alive(self) -> bool:
         try:
             return bool(Call(lambda _: self.handle.isAlive()).wait(self.seconds))
-        except (TimeoutError, load().libvirtError):
+        except (TimeoutError, *UNREADABLE, load().libvirtError):
             return False
 
     def close(self) -> None:
-        """Close it, unless a call hangs in it: that would hang too. Nobody waits long for a good-bye."""
-        if not self._stuck:
-            with contextlib.suppress(TimeoutError, load().libvirtError):
-                Call(lambda _: self.handle.close()).wait(min(self.seconds, _GOOD_BYE))
+        """Close it. Nobody waits long for a good-bye. While a call hangs none is said: it has references of its own."""
+        with contextlib.suppress(TimeoutError):
+            Call(lambda _: self._owned.clear()).wait(min(self.seconds, _GOOD_BYE))
+
+    def own(self, handle: Any) -> Domain:
+        """The domain that a call gave, within that call."""
+        self._owned.append(handle)
+        name = handle.name()
+        if not 0 < len(name) <= _LONGEST_NAME:
+            raise HostError(f"{self.uri} has a domain whose name has {len(name)} characters")
+        # The ID came with the handle: to ask whether the domain is active would be another call.
+        return Domain(name, handle.UUIDString(), handle.ID() != -1, proxy(handle))
 
     def hostname(self) -> str:
         """What the other side calls itself."""
@@ -141,20 +162,26 @@ class Connection:
         """
 
         def look(_step: Callable[[], None]) -> Domain | None:
-            named = _found(lambda: _domain(self.handle.lookupByName(name)))
+            named = _found(lambda: self.own(self.handle.lookupByName(name)))
             if named or not _UUID.fullmatch(name):
                 return named
-            return _found(lambda: _domain(self.handle.lookupByUUIDString(name)))
+            return _found(lambda: self.own(self.handle.lookupByUUIDString(name)))
 
         found = self.ask(f"the domain {name}", look)
         if found is None:
             raise HostError(f"{self.uri} has no domain {name}", f"list them: hvctl show --connect {quote(self.uri)}")
+        if name not in (found.name, found.uuid) and name.lower() != found.uuid:
+            raise HostError(f"{self.uri} was asked for the domain {name}, and answers with {found.name}")
         return found
 
     def domains(self) -> list[Domain]:
         """All domains, by name."""
-        found = self.ask("the list of domains", lambda _: [_domain(one) for one in self.handle.listAllDomains()])
-        return sorted(found, key=lambda domain: domain.name)
+        found = self.ask("the list of domains", lambda _: [self.own(one) for one in self.handle.listAllDomains()])
+        found.sort(key=lambda domain: domain.name)
+        for one, other in itertools.pairwise(found):
+            if one.name == other.name:
+                raise HostError(f"{self.uri} lists the domain {one.name} twice")
+        return found
 
     def xml(self, domain: Domain, *, definition: bool = False, secrets: bool = False) -> str:
         """The XML of a domain.
@@ -172,13 +199,22 @@ class Connection:
         flags = _flags(definition=definition, secrets=False)
 
         def fetch(step: Callable[[], None]) -> list[str | None]:
-            found = []
+            found: list[str | None] = []
+            size = 0
             for domain in domains:
                 found.append(_found(partial(domain.handle.XMLDesc, flags)))
+                size += len(found[-1] or "")
+                if size > _MOST_XML:
+                    raise HostError(f"{self.uri}: the XML of its domains has more than {_MOST_XML >> 20} MiB")
                 step()
             return found
 
         return self.ask("the XML of the domains", fetch)
+
+    def runs(self, domain: Domain) -> bool:
+        """Whether a domain is active, and still there."""
+        active = self.ask(f"whether {domain.name} runs", lambda _: _found(domain.handle.isActive))
+        return bool(active)
 
 
 def _found(work: Callable[[], T]) -> T | None:
@@ -189,11 +225,6 @@ def _found(work: Callable[[], T]) -> T | None:
         if error.get_error_code() == load().VIR_ERR_NO_DOMAIN:
             return None
         raise
-
-
-def _domain(handle: Any) -> Domain:
-    # The ID came with the handle: to ask whether the domain is active would be another call.
-    return Domain(handle.name(), handle.UUIDString(), handle.ID() != -1, handle)
 
 
 def _flags(*, definition: bool, secrets: bool) -> int:
@@ -224,16 +255,21 @@ def connected(
         HostError: libvirt-python is not installed, or libvirt cannot be reached, refuses or does not answer in time.
     """
     libvirt = load()
-    call = Call(lambda _: libvirt.open(uri) if write else libvirt.openReadOnly(uri))
+
+    def opened(_step: Callable[[], None]) -> Connection:
+        return Connection(uri, libvirt.open(uri) if write else libvirt.openReadOnly(uri), seconds)
+
+    call = Call(opened)
     if meanwhile:
         meanwhile()
     try:
-        opened = call.wait(seconds)
+        connection = call.wait(seconds)
     except TimeoutError as error:
         raise late(uri, "the connection", seconds) from error
+    except UNREADABLE as error:
+        raise unreadable(uri, "the connection") from error
     except libvirt.libvirtError as error:
         raise not_opened(uri, error) from error
-    connection = Connection(uri, opened, seconds)
     try:
         yield connection
     finally:

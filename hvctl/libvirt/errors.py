@@ -9,6 +9,7 @@ from hvctl.errors import HostError, RefusedError
 from hvctl.text.problems import printable
 
 _DENIED = (errno.EACCES, errno.EPERM)
+_LONGEST = 1000  # characters: an error of libvirt's can have 4 MiB
 _WHO = "is this user allowed to use libvirt there (group libvirt, polkit, SASL, the ssh key)?"
 
 
@@ -80,12 +81,22 @@ def late(uri: str, what: str, seconds: float) -> HostError:
     )
 
 
+# How libvirt-python fails at text that is not UTF-8: of answers, and of errors.
+UNREADABLE = (UnicodeDecodeError, SystemError)
+
+
+def unreadable(uri: str, what: str) -> HostError:
+    """The error of an answer that libvirt-python cannot read."""
+    return HostError(f"{uri}: the answer cannot be read, it is not UTF-8: {what}")
+
+
 def lost(uri: str, said: str) -> HostError:
     """The error of a connection that broke."""
     return HostError(f"{uri}: the connection was lost: {said}")
 
 
 def text(error: Any) -> str:
-    """What libvirt says, in one printable line."""
-    line = " ".join(str(error).split())
-    return printable(line) or "it does not say why"
+    """What libvirt says, in one printable line; of a long one the beginning."""
+    said = str(error)
+    line = printable(" ".join(said[:_LONGEST].split()))
+    return f"{line}…" if len(said) > _LONGEST else line or "it does not say why"

@@ -10,18 +10,20 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
 from hvctl.errors import HostError
-from hvctl.libvirt.connection import Connection
+from hvctl.libvirt.connection import Connection, Domain
 from hvctl.libvirt.errors import load
 from hvctl.run.crash import Crash, read_event, report
 
 PANIC = "GUEST_PANICKED"
-# Seconds between questions whether the other side is there, and how many may stay without an answer: a broken line
-# shows after 20 s, as with virsh (libvirt:tools/virsh.c).
-_KEEPALIVE = (5, 3)
+# Seconds without events until libvirt is asked whether the domain runs: so it shows that the line is broken, or that
+# the last event does not come. That one has so many more if the domain does not run.
+_PATIENCE, _LAST = 10.0, 2.0
+# Events that nobody has taken yet, and characters of one: more are nothing that a guest does.
+_MOST, _LONGEST = 1000, 10_000
 # libvirt:include/libvirt/libvirt-domain.h, virDomainEventType and the details of each.
 STARTED, SUSPENDED, RESUMED, STOPPED, SHUTDOWN, PMSUSPENDED, CRASHED = range(2, 9)
 _DETAILS: dict[int, tuple[str, tuple[str, ...]]] = {
@@ -64,10 +66,10 @@ class Lifecycle(NamedTuple):
 
 
 class Panic(NamedTuple):
-    """What QEMU reports of a guest that crashed, as the event of its monitor."""
+    """What QEMU reports of a guest that crashed."""
 
     uuid: str
-    event: dict[str, object]
+    crash: Crash
 
 
 class Closed(NamedTuple):
@@ -80,7 +82,10 @@ Event = Lifecycle | Panic | Closed
 
 
 class Events:
-    """The events of all domains of a connection, in the order in which they arrive, until `close`."""
+    """The events of all domains of a connection, in the order in which they arrive, until `close`.
+
+    Of very many some are lost: whoever waits for the last one asks libvirt now and then.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._queue: SimpleQueue[Event] = SimpleQueue()
@@ -88,9 +93,12 @@ class Events:
         self._undo: list[Callable[[], object]] = []
         connection.ask("events", lambda _: self._register(connection.handle))
 
-    def next(self) -> Event:
-        """Wait for the next event."""
-        return self._queue.get()
+    def next(self, seconds: float) -> Event | None:
+        """Wait for the next event; None where none comes in time."""
+        try:
+            return self._queue.get(timeout=seconds)
+        except Empty:
+            return None
 
     def close(self) -> None:
         """Want no more events: the connection cannot be closed before."""
@@ -100,33 +108,36 @@ class Events:
     def _register(self, handle: Any) -> None:
         libvirt, kind = load(), load().VIR_DOMAIN_EVENT_ID_LIFECYCLE
         number = handle.domainEventRegisterAny(None, kind, self._changed, None)
-        self._undo.append(functools.partial(handle.domainEventDeregisterAny, number))
+        self._undo.append(lambda: handle.domainEventDeregisterAny(number))
         # A driver without QEMU has no monitor, and one within this process (test, embed) no line that could break.
         with contextlib.suppress(libvirt.libvirtError):
             qemu = load("libvirt_qemu")
-            number = qemu.qemuMonitorEventRegister(handle, None, PANIC, self._panicked, None)
-            self._undo.append(functools.partial(qemu.qemuMonitorEventDeregister, handle, number))
+            panics = qemu.qemuMonitorEventRegister(handle, None, PANIC, self._panicked, None)
+            self._undo.append(lambda: qemu.qemuMonitorEventDeregister(handle, panics))
         with contextlib.suppress(libvirt.libvirtError):
-            handle.registerCloseCallback(self._closed, None)
-            self._undo.append(handle.unregisterCloseCallback)
-        with contextlib.suppress(libvirt.libvirtError):
-            handle.setKeepAlive(*_KEEPALIVE)
+            # Not as a method, which would hand the connection itself to libvirt: with some drivers it is never let go.
+            libvirt.virConnect.registerCloseCallback(handle, self._closed, None)
+            self._undo.append(lambda: handle.unregisterCloseCallback())
+
+    def _put(self, event: Event) -> None:
+        if self._queue.qsize() < _MOST:
+            self._queue.put(event)
 
     def _changed(self, _handle: Any, domain: Any, event: int, detail: int, _opaque: Any) -> None:
-        self._queue.put(Lifecycle(domain.UUIDString(), event, detail))
+        self._put(Lifecycle(domain.UUIDString(), event, detail))
 
     def _panicked(
         self, _handle: Any, domain: Any, _event: str, _seconds: int, _micros: int, details: str, _opaque: Any
     ) -> None:
         try:
-            data = json.loads(details or "null")
-        except ValueError:
+            data = json.loads((details or "")[:_LONGEST])
+        except (ValueError, RecursionError):
             data = None
-        self._queue.put(Panic(domain.UUIDString(), {"event": PANIC, "data": data}))
+        self._put(Panic(domain.UUIDString(), read_event({"event": PANIC, "data": data})))
 
     def _closed(self, _handle: Any, reason: int, _opaque: Any) -> None:
         known = 0 <= reason < len(_CLOSED)
-        self._queue.put(Closed(_CLOSED[reason] if known else f"reason {reason}"))
+        self._put(Closed(_CLOSED[reason] if known else f"reason {reason}"))
 
 
 @functools.cache
@@ -147,29 +158,43 @@ class _DetachError(Exception):
     """A signal that asks hvctl to go."""
 
 
-def follow(events: Events, uuid: str, name: str, say: Callable[[str], None]) -> int:
+def follow(events: Events, domain: Domain, runs: Callable[[], bool], say: Callable[[str], None]) -> int:
     """Tell what happens to a running domain until it stops, or a signal asks hvctl to go.
 
     Args:
         events: those of its connection, registered before it was started.
-        uuid: which domain.
-        name: how to call it.
+        domain: which domain.
+        runs: asks libvirt whether it is running.
         say: shows a line to the user.
 
     Returns:
         hvctl's exit code: 1 where the guest crashed or QEMU failed, else 0.
 
     Raises:
-        HostError: the connection broke.
+        HostError: the connection broke, or libvirt does not answer, or did not report the end.
     """
-    watch = _Watch(uuid, name, say)
+    watch = _Watch(domain.uuid, domain.name, say)
+    event: Event | None = None
     try:
         with _signals():
-            while not watch.take(events.next()):
+            while (event := _next(events, runs)) and not watch.take(event):
                 pass
     except _DetachError:
-        say(f"hvctl: detached; {name} goes on without hvctl")
+        say(f"hvctl: detached; {domain.name} goes on without hvctl")
+    except HostError as error:
+        raise HostError(error.message, f"{domain.name} may go on without hvctl") from error
+    else:
+        if event is None:
+            raise HostError(f"{domain.name} does not run any more, and libvirt has not reported why")
     return int(watch.crashed)
+
+
+def _next(events: Events, runs: Callable[[], bool]) -> Event | None:
+    """Wait for the next event; None where the domain has ended without one."""
+    while (event := events.next(_PATIENCE)) is None:
+        if not runs():
+            return events.next(_LAST)
+    return event
 
 
 class _Watch:
@@ -183,9 +208,9 @@ class _Watch:
         """Tell one event; True once the domain has stopped."""
         match event:
             case Closed(reason):
-                raise HostError(f"the connection to libvirt was lost: {reason}", f"{self.name} may go on without hvctl")
-            case Panic(uuid, details) if uuid == self.uuid:
-                self._crash(read_event(details))
+                raise HostError(f"the connection to libvirt was lost: {reason}")
+            case Panic(uuid, crash) if uuid == self.uuid:
+                self._crash(crash)
             case Lifecycle(uuid, kind, detail) if uuid == self.uuid and kind in _DETAILS:
                 return self._changed(kind, detail)
         return False

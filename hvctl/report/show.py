@@ -88,7 +88,7 @@ class Entry(NamedTuple):
 def show_text(entries: Sequence[Entry], *, width: int = 80, color: bool = False) -> str:
     """A line for each domain, none longer than `width`; ends in a newline."""
     paint = Paint(color)
-    column = max([len("domain"), *(min(len(one.name), _MOST_NAME) for one in entries)])
+    column = max([len("domain"), *(min(len(printable(one.name)), _MOST_NAME) for one in entries)])
     lines = [paint(_line(column, _Cells("domain", "state", "Windows", "on", "beside"), width), BOLD)]
     lines += [_line(column, _cells(one), width) for one in entries]
     lines += ["", *wrapped(_LEGEND, width, 0, 0)]

@@ -10,14 +10,22 @@ import contextlib
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from pathlib import Path
+from typing import NamedTuple
 
 _HEADER = struct.Struct(">7I")
-_REPLY, _OK, _ERROR = 1, 0, 1
-OPEN, HOSTNAME, LOOKUP_BY_NAME, SUPPORTS_FEATURE, AUTH_LIST = 1, 59, 23, 60, 66
+_REPLY, _EVENT, _OK, _ERROR = 1, 2, 0, 1
+_REMOTE, _QEMU, _VERSION = 0x20008086, 0x20008087, 1
 _DOMAIN_REMOTE, _LEVEL_ERROR = 13, 2
+OPEN, CLOSE, GET_TYPE, VERSION, CAPABILITIES, CREATE, CREATE_XML, DESTROY, XML = 1, 2, 3, 4, 7, 9, 10, 12, 14
+LOOKUP_BY_NAME, LOOKUP_BY_UUID, HOSTNAME, SUPPORTS_FEATURE, AUTH_LIST = 23, 24, 59, 60, 66
+IS_ACTIVE, IS_PERSISTENT, LIBVIRT_VERSION, IS_SAVED, DOMAINS = 150, 151, 157, 183, 273
+REGISTER, DEREGISTER, LIFECYCLE, DOMAIN_CAPABILITIES, DEFINE = 316, 317, 318, 342, 350
+# Those of the QEMU program have so many more.
+_MORE = 10_000
+REGISTER_QEMU, DEREGISTER_QEMU, QEMU_EVENT = _MORE + 4, _MORE + 5, _MORE + 6
 
 
 class Act(Enum):
@@ -28,18 +36,33 @@ class Act(Enum):
 
 
 class Refusal:
-    """An error as libvirtd sends it."""
+    """An error as libvirtd sends it; None is no message."""
 
-    def __init__(self, code: int, message: str) -> None:
-        text = message.encode()
-        padded = text.ljust(-(-len(text) // 4) * 4, b"\0")
-        optional = struct.pack(">II", 1, len(text)) + padded
+    def __init__(self, code: int, message: str | bytes | None) -> None:
+        optional = struct.pack(">I", 0) if message is None else struct.pack(">I", 1) + xdr(message)
         # code, domain, message, level, then dom, str1 to str3, int1, int2, net: nothing and zeros.
         self.payload = struct.pack(">iI", code, _DOMAIN_REMOTE) + optional
         self.payload += struct.pack(">I4IiiI", _LEVEL_ERROR, 0, 0, 0, 0, 0, 0, 0)
 
 
-Answer = bytes | Refusal | Act
+class Then(NamedTuple):
+    """A reply, and events that follow it: each a procedure and its payload; then perhaps the end of the connection."""
+
+    reply: bytes
+    events: Iterable[tuple[int, bytes]] = ()
+    hang_up: bool = False
+
+
+Answer = bytes | Refusal | Act | Then | Callable[[bytes], "Answer"]
+"""A function gets what was sent, and gives the answer."""
+
+
+def xdr(text: str | bytes) -> bytes:
+    """A string."""
+    data = text.encode() if isinstance(text, str) else text
+    return struct.pack(">I", len(data)) + data.ljust(-(-len(data) // 4) * 4, b"\0")
+
+
 # One way to authenticate, none; no features; an open connection.
 FRIENDLY: dict[int, Answer] = {AUTH_LIST: struct.pack(">II", 1, 0), SUPPORTS_FEATURE: struct.pack(">i", 0), OPEN: b""}
 
@@ -71,15 +94,29 @@ def _talk(connection: socket.socket, answers: dict[int, Answer]) -> None:
     with contextlib.suppress(OSError, struct.error):
         while True:
             length, program, version, procedure, _, serial, _ = _HEADER.unpack(connection.recv(28, socket.MSG_WAITALL))
-            if length > _HEADER.size:
-                connection.recv(length - _HEADER.size, socket.MSG_WAITALL)
-            answer = answers.get(procedure, Act.SILENCE)
+            size = length - _HEADER.size
+            sent = connection.recv(size, socket.MSG_WAITALL) if size else b""
+            answer = answers.get(procedure + (_MORE if program == _QEMU else 0), Act.SILENCE)
+            while callable(answer):
+                answer = answer(sent)
             if answer is Act.HANG_UP:
                 connection.close()
                 return
             if isinstance(answer, Act):
                 continue
-            payload = answer.payload if isinstance(answer, Refusal) else answer
-            status = _ERROR if isinstance(answer, Refusal) else _OK
-            size = _HEADER.size + len(payload)
-            connection.sendall(_HEADER.pack(size, program, version, procedure, _REPLY, serial, status) + payload)
+            reply = (program, version, procedure, _REPLY, serial)
+            if isinstance(answer, Refusal):
+                _send(connection, (*reply, _ERROR), answer.payload)
+                continue
+            then = Then(answer) if isinstance(answer, bytes) else answer
+            _send(connection, (*reply, _OK), then.reply)
+            for number, event in then.events:
+                home, number = (_QEMU, number - _MORE) if number > _MORE else (_REMOTE, number)
+                _send(connection, (home, _VERSION, number, _EVENT, 0, _OK), event)
+            if then.hang_up:
+                connection.close()
+                return
+
+
+def _send(connection: socket.socket, header: tuple[int, ...], payload: bytes) -> None:
+    connection.sendall(_HEADER.pack(_HEADER.size + len(payload), *header) + payload)

@@ -13,7 +13,7 @@ from contextlib import closing
 import pytest
 
 from hvctl.errors import HostError
-from hvctl.libvirt.connection import Connection, connected
+from hvctl.libvirt.connection import Connection, Domain, connected
 from hvctl.libvirt.events import (
     CRASHED,
     PMSUSPENDED,
@@ -30,28 +30,33 @@ from hvctl.libvirt.events import (
     follow,
     start_loop,
 )
+from hvctl.run.crash import Crash, read_event
 
 UUID = "6695eb01-f6a4-8304-79aa-97f2502e193f"
 POWER_STATE_FAILURE = (0x9F, 3, 0xFFFFC80F4A1E2060, 0xFFFFF8051E6D5750, 0xFFFFC80F52A3B010)
 INFO = {"type": "hyper-v", **{f"arg{number}": value for number, value in enumerate(POWER_STATE_FAILURE, 1)}}
-PANIC = {"event": "GUEST_PANICKED", "data": {"action": "pause", "info": INFO}}
+PANIC = Panic(UUID, read_event({"event": "GUEST_PANICKED", "data": {"action": "pause", "info": INFO}}))
+
+
+WIN11 = Domain("win11", UUID, True, None)
 
 
 class Script(Events):
-    """Events that were written down; after the last one the wait is for a signal."""
+    """Events that were written down, None for a time without any; after the last one the wait is for a signal."""
 
-    def __init__(self, *events: Event) -> None:
+    def __init__(self, *events: Event | None) -> None:
         self._events = list(events)
 
-    def next(self) -> Event:
+    def next(self, seconds: float) -> Event | None:
+        assert seconds > 0
         if not self._events:
             time.sleep(30)
         return self._events.pop(0)
 
 
-def followed(*events: Event) -> tuple[int, list[str]]:
+def followed(*events: Event | None, runs: bool = True) -> tuple[int, list[str]]:
     said: list[str] = []
-    return follow(Script(*events), UUID, "win11", said.append), said
+    return follow(Script(*events), WIN11, lambda: runs, said.append), said
 
 
 @pytest.mark.parametrize(
@@ -93,13 +98,13 @@ def test_what_happens_to_it() -> None:
 
 
 def test_a_panic_is_told_with_its_parameters_and_counts_at_the_end() -> None:
-    code, said = followed(Panic("another", {}), Panic(UUID, dict(PANIC)), Lifecycle(UUID, STOPPED, 0))
+    code, said = followed(Panic("another", Crash(None)), PANIC, Lifecycle(UUID, STOPPED, 0))
     assert code == 1
     assert said[0] == "hvctl: the guest crashed: bug check 0x0000009f DRIVER_POWER_STATE_FAILURE"
     assert said[2] == "hvctl: crash signature: 0000009F-3"
 
 
-@pytest.mark.parametrize("event", [Panic(UUID, {"data": None}), Lifecycle(UUID, CRASHED, 0)])
+@pytest.mark.parametrize("event", [Panic(UUID, Crash(None)), Lifecycle(UUID, CRASHED, 0)])
 def test_a_panic_without_parameters_is_one(event: Event) -> None:
     code, said = followed(event, Lifecycle(UUID, STOPPED, 0))
     assert code == 1
@@ -112,12 +117,29 @@ def test_a_connection_that_breaks() -> None:
     assert "win11 may go on" in raised.value.hint
 
 
+def test_without_events_libvirt_is_asked() -> None:
+    assert followed(None, None, Lifecycle(UUID, STOPPED, 0)) == (0, ["hvctl: win11 stopped"])
+    # It has stopped, and the last event is under way; or does not come.
+    assert followed(None, Lifecycle(UUID, STOPPED, 1), runs=False) == (0, ["hvctl: win11 stopped: destroyed"])
+    with pytest.raises(HostError, match="win11 does not run any more, and libvirt has not reported why"):
+        followed(None, None, runs=False)
+
+
+def test_a_libvirt_that_does_not_answer_any_more() -> None:
+    def runs() -> bool:
+        raise HostError("no answer within 10 s", "give it more time")
+
+    with pytest.raises(HostError, match="no answer within 10 s") as raised:
+        follow(Script(None), WIN11, runs, print)
+    assert raised.value.hint == "win11 may go on without hvctl"
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("crashed", [False, True])
 def test_signals_detach(number: signal.Signals, crashed: bool) -> None:
     before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     threading.Timer(0.2, os.kill, (os.getpid(), number)).start()
-    code, said = followed(*([Panic(UUID, dict(PANIC))] if crashed else []))
+    code, said = followed(*([PANIC] if crashed else []))
     assert said[-1] == "hvctl: detached; win11 goes on without hvctl"
     assert code == int(crashed)
     assert {one: signal.getsignal(one) for one in before} == before
@@ -155,11 +177,11 @@ def later(*steps: Callable[[], object]) -> threading.Thread:
 
 
 def test_the_events_of_a_real_driver(connection: Connection) -> None:
-    handle = connection.domain("test").handle
+    domain = connection.domain("test")
     said: list[str] = []
     with closing(Events(connection)) as events:
-        thread = later(handle.suspend, handle.resume, handle.destroy)
-        assert follow(events, handle.UUIDString(), "test", said.append) == 0
+        thread = later(domain.handle.suspend, domain.handle.resume, domain.handle.destroy)
+        assert follow(events, domain, lambda: connection.runs(domain), said.append) == 0
         thread.join(10)
     assert said == ["hvctl: test paused", "hvctl: test goes on", "hvctl: test stopped: destroyed"]
 
@@ -168,6 +190,6 @@ def test_a_wait_for_a_real_driver_can_be_ended(connection: Connection) -> None:
     said: list[str] = []
     with closing(Events(connection)) as events:
         threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
-        assert follow(events, UUID, "test", said.append) == 0
+        assert follow(events, connection.domain("test"), lambda: True, said.append) == 0
     assert said == ["hvctl: detached; test goes on without hvctl"]
     assert connection.domain("test").running

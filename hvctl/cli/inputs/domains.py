@@ -78,7 +78,7 @@ def replace(connection: Connection, domain: Domain, before: bytes, after: bytes,
     flags = load().VIR_DOMAIN_DEFINE_VALIDATE if validate else 0
     connection.ask(
         f"to define {domain.name}",
-        lambda _: connection.handle.defineXMLFlags(after.decode(), flags),
+        lambda _: bool(connection.handle.defineXMLFlags(after.decode(), flags)),
         refusal=f"libvirt refuses the new definition of {domain.name}",
     )
 
@@ -107,9 +107,10 @@ def libvirt_host(connection: Connection, name: str | None = None) -> Host:
         HostError: it does not answer as libvirt does, or has no KVM for x86_64.
     """
     from hvctl.host.libvirt_capabilities import ARCH, Answers, read_answers
+    from hvctl.text.json_fields import is_line
 
     called = name or connection.hostname()
-    return read_answers(Answers(*connection.capabilities(ARCH)), called if called.isprintable() else connection.uri)
+    return read_answers(Answers(*connection.capabilities(ARCH)), called if is_line(called) else connection.uri)
 
 
 def pool_beside(hosts: Sequence[str], connection: Connection) -> tuple[Host, ...]:

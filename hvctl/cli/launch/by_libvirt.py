@@ -5,7 +5,7 @@ import re
 import shlex
 from collections.abc import Callable
 from contextlib import closing
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import click
 
@@ -16,14 +16,12 @@ from hvctl.cli.inputs.plans import say_plan
 from hvctl.cli.options import check_stdin
 from hvctl.cli.output import show_line, write_result
 from hvctl.errors import InputError, Problem, RefusedError
-from hvctl.libvirt.connection import SECONDS, Connection, connected
+from hvctl.libvirt.connection import SECONDS, START_SECONDS, Connection, Domain, connected
 from hvctl.libvirt.errors import load
 from hvctl.model.plan import EditOptions
 from hvctl.model.profile import Profile
 from hvctl.xml.document import Document
 
-# QEMU may have to be asked first, guest memory to be allocated, a firmware to be copied.
-START_SECONDS = 120.0
 _DECLARATION = re.compile(r"\ufeff?<\?xml[^>]*\?>")
 
 
@@ -84,7 +82,7 @@ def _file(connection: Connection, profile: Profile, wanted: Wanted) -> int:
     # libvirt gets it in UTF-8, whatever the file says of itself.
     xml = _DECLARATION.sub("", edited.after.decode(document.codec), count=1)
     flags = load().VIR_DOMAIN_START_VALIDATE
-    return _start(connection, name, lambda: connection.handle.createXML(xml, flags))
+    return _start(connection, name, wanted, lambda: connection.own(connection.handle.createXML(xml, flags)))
 
 
 def _defined(connection: Connection, profile: Profile, wanted: Wanted) -> int:
@@ -108,15 +106,18 @@ def _defined(connection: Connection, profile: Profile, wanted: Wanted) -> int:
             f"{domain.name} has a saved state, which a start would restore as it was",
             "start it by virsh start, or drop that state by virsh managedsave-remove",
         )
-    return _start(connection, domain.name, lambda: domain.handle.create() or domain.handle)
+    return _start(connection, domain.name, wanted, lambda: domain.handle.create() or domain)
 
 
-def _start(connection: Connection, name: str, start: Callable[[], Any]) -> int:
-    """Start a domain, after its events can be heard, and follow it; `start` gives its handle."""
+def _start(connection: Connection, name: str, wanted: Wanted, start: Callable[[], Domain]) -> int:
+    """Start a domain, after its events can be heard, and follow it."""
     from hvctl.libvirt.events import Events, follow
 
     with closing(Events(connection)) as events:
-        handle = connection.ask(
-            f"to start {name}", lambda _: start(), seconds=START_SECONDS, refusal=f"libvirt cannot start {name}"
+        domain = connection.ask(
+            f"to start {name}",
+            lambda _: start(),
+            seconds=wanted.timeout or START_SECONDS,
+            refusal=f"libvirt cannot start {name}",
         )
-        return follow(events, handle.UUIDString(), handle.name(), show_line)
+        return follow(events, domain, lambda: connection.runs(domain), show_line)
