@@ -37,6 +37,8 @@ _VENDORS = {"Intel": "intel", "AMD": "amd", "Hygon": "HygonGenuine"}
 _NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
 _WORD = re.compile(r"([0-9]+)")
 _MOST_MACHINES = 1000
+_LAST_ID = (1 << 32) - 2
+_DAC_LABEL = r"\+([0-9]{1,10}):\+[0-9]+"
 
 
 class Answers(NamedTuple):
@@ -69,6 +71,19 @@ def read_answers(answers: Answers, name: str) -> Host:
         tuple(_HOW.items()),
         (NOTE,),
     )
+
+
+def qemu_user(capabilities: str) -> int | None:
+    """The number of the user that a libvirt runs QEMU as; None where it is none's choice, as in a session.
+
+    Raises:
+        HostError: they are not what libvirt answers.
+    """
+    for model in _below(_root(capabilities, "capabilities"), "host", "secmodel"):
+        if _text(model, "model") == "dac":  # of the base labels, all are the same
+            match = re.fullmatch(_DAC_LABEL, _text(model, "baselabel") or "")
+            return int(match[1]) if match and int(match[1]) <= _LAST_ID else None
+    return None
 
 
 def _root(text: str, tag: str) -> Element:

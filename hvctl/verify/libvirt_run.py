@@ -1,7 +1,10 @@
 """The probe guest as a transient domain of a libvirt on this machine: started, listened to, and destroyed.
 
-What it prints comes through a named pipe. libvirt lets QEMU have that and the firmware, because both are in the
-domain's XML: it sets their owner, and their labels where the host confines QEMU.
+What it prints comes through a named pipe. libvirt hands that to QEMU, as both ends are in the domain's XML: it sets
+their owner (libvirt:src/security/security_dac.c, virSecurityDACSetChardevLabelHelper), and their label or rule where
+the host confines QEMU (security_selinux.c, virSecuritySELinuxSetChardevLabel; virt-aa-helper.c, vah_add_file_chardev).
+A stream of libvirt's from a pseudoterminal would need no file, but loses what is not read yet when QEMU ends, and the
+guest ends with its report; a file is virtlogd's, and root's alone.
 """
 
 from __future__ import annotations
@@ -12,37 +15,37 @@ import os
 import secrets
 import select
 import shutil
+import signal
+import struct
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any
 
 from hvctl.errors import HostError, RefusedError
-from hvctl.libvirt.connection import Connection, is_local
+from hvctl.host.libvirt_capabilities import qemu_user
+from hvctl.libvirt.connection import START_SECONDS, Connection, Domain, is_local
 from hvctl.libvirt.errors import load
 from hvctl.model.verification import LARGEST
 from hvctl.probe_guest import firmware
-from hvctl.text.writing import replace
+from hvctl.text.problems import quoted
 from hvctl.verify.probe_report import is_complete
 from hvctl.verify.probe_run import FINISHED, Ran
 
-# libvirt may have to ask QEMU for all that it can before it starts the first domain.
-START_SECONDS = 120.0
 # Seconds that a guest which resets itself has until libvirt has ended it.
 RESET_SECONDS = 2.0
 _CHUNK = 1 << 16
+PREFIX = "hvctl-verify-"
 IMAGE, PIPE = "firmware", "console"
 
 
 class DomainProbe:
-    """A running domain; a context manager that ends it, and leaves no file behind."""
+    """A running domain; a context manager that ends it."""
 
-    def __init__(self, connection: Connection, folder: str, output: int) -> None:
+    def __init__(self, connection: Connection, output: int) -> None:
         self._connection = connection
-        self._folder = folder
         self._output = output
-        self._handle: Any = None
+        self._domain: Domain | None = None
         self._begin = time.monotonic()
         self._data = bytearray()
 
@@ -55,17 +58,16 @@ class DomainProbe:
         os.close(self._output)
         # Where libvirt does not answer, it ends the domain when the connection ends, at the latest with hvctl.
         with contextlib.suppress(HostError, RefusedError):
-            if self._handle is not None:
-                self._connection.ask("to end the probe guest", lambda _: self._handle.destroy())
-        shutil.rmtree(self._folder, ignore_errors=True)
+            if domain := self._domain:
+                self._connection.ask("to end the probe guest", lambda _: domain.handle.destroy())
 
     def start(self, xml: str) -> None:
         """Start it; raises RefusedError where libvirt does not."""
         libvirt = load()
         flags = libvirt.VIR_DOMAIN_START_VALIDATE | libvirt.VIR_DOMAIN_START_AUTODESTROY
-        self._handle = self._connection.ask(
+        self._domain = self._connection.ask(
             "to start the probe guest",
-            lambda _: self._connection.handle.createXML(xml, flags),
+            lambda _: self._connection.own(self._connection.handle.createXML(xml, flags)),
             seconds=START_SECONDS,
             refusal="libvirt cannot start the probe guest",
         )
@@ -117,20 +119,20 @@ def start(connection: Connection, build: Callable[[str, str, str], str]) -> Doma
         HostError: libvirt does not answer.
         RefusedError: libvirt does not start it.
     """
-    folder = tempfile.mkdtemp(prefix="hvctl-verify-", dir=_place())
+    user = _qemu_user(connection)
     try:
-        os.chmod(folder, 0o711)
-        pipe = os.path.join(folder, PIPE)
-        xml = build(f"hvctl-verify-{secrets.token_hex(4)}", _image(folder), pipe)
-        probe = DomainProbe(connection, folder, _pipes(pipe))
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    try:
-        probe.start(xml)
-    except BaseException:
-        probe.__exit__(None, None, None)
-        raise
+        with _folder(user) as folder:
+            image, pipe = os.path.join(folder, IMAGE), os.path.join(folder, PIPE)
+            _write(image, firmware())
+            probe = DomainProbe(connection, _pipes(pipe, user))
+            try:
+                probe.start(build(f"{PREFIX}{secrets.token_hex(4)}", image, pipe))
+            except BaseException:
+                probe.__exit__(None, None, None)
+                raise
+    except OSError as error:
+        what = f"the probe guest's files cannot be made: {error.strerror}"
+        raise HostError(what, "TMPDIR names another place for them") from error
     return probe
 
 
@@ -148,21 +150,119 @@ def check_driver(connection: Connection) -> None:
     """Raise HostError for a libvirt without QEMU."""
     kind = connection.ask("its driver", lambda _: str(connection.handle.getType()))
     if kind != "QEMU":
-        raise HostError(f"{connection.uri} has no QEMU, but libvirt's driver {kind}", "verify needs one to start")
+        found = f"{connection.uri} has no QEMU, but libvirt's driver {quoted(kind)}"
+        raise HostError(found, "verify needs one to start")
 
 
-def _image(folder: str) -> str:
-    path = os.path.join(folder, IMAGE)
-    replace(path, firmware())
-    os.chmod(path, 0o444)
-    return path
+def _qemu_user(connection: Connection) -> int:
+    """Whom libvirt runs QEMU as: where it does not say so it runs as the caller, and has no choice."""
+    found = qemu_user(connection.ask("capabilities", lambda _: str(connection.handle.getCapabilities())))
+    return os.geteuid() if found is None else found
 
 
-def _pipes(path: str) -> int:
-    """Make the two pipes that QEMU's chardev opens, for anyone: who QEMU is, is libvirt's to know. Gives our end."""
+@contextlib.contextmanager
+def _folder(user: int) -> Iterator[str]:
+    """A directory that the caller and QEMU's user alone may enter; gone after the block, and where a signal ends it.
+
+    Only SIGKILL leaves it, for the next hvctl to remove: it is locked as long as hvctl lives.
+    """
+    place, folder, lock = _place(), "", -1
+    _remove_left_over(place)
+    with _before_signals(lambda: shutil.rmtree(folder, ignore_errors=True)):
+        try:
+            while lock < 0:
+                folder = os.path.join(place, PREFIX + secrets.token_hex(16))
+                os.mkdir(folder, 0o700)
+                lock = _locked(folder)
+            _let_in(folder, user, 1)
+            # QEMU has opened all in it when libvirt says that it runs, and needs the names no more.
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            if lock >= 0:
+                os.close(lock)
+
+
+def _locked(folder: str) -> int:
+    """A new directory's descriptor with a lock; -1 where another hvctl has taken it for left over before."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return -1
+    with contextlib.suppress(OSError):  # without locks, nothing is taken for left over
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    if os.fstat(handle).st_nlink:
+        return handle
+    os.close(handle)
+    return -1
+
+
+def _remove_left_over(place: str) -> None:
+    """Remove the caller's own directories that a hvctl left which was killed."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(place):
+            if name.startswith(PREFIX):
+                with contextlib.suppress(OSError):
+                    folder = os.path.join(place, name)
+                    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+                    try:
+                        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        if os.fstat(handle).st_uid == os.geteuid():
+                            shutil.rmtree(folder, ignore_errors=True)
+                    finally:
+                        os.close(handle)
+
+
+@contextlib.contextmanager
+def _before_signals(work: Callable[[], object]) -> Iterator[None]:
+    """Do something before a signal does in the block what it did before, which is to end hvctl."""
+
+    def handle(number: int, _frame: object) -> None:
+        work()
+        signal.signal(number, held[number])
+        signal.raise_signal(number)
+
+    ending: tuple[int, ...] = (signal.SIGTERM, signal.SIGHUP)  # Ctrl-C is an exception already
+    held = {number: old for number in ending if (old := signal.getsignal(number)) not in (None, signal.SIG_IGN)}
+    try:
+        for number in held:
+            signal.signal(number, handle)
+        yield
+    finally:
+        for number, old in held.items():
+            signal.signal(number, old)
+
+
+def _let_in(path: str, user: int, rights: int) -> None:
+    """Give another user rights (4 to read, 2 to write, 1 to enter) to what is the caller's alone."""
+    own = os.stat(path).st_mode >> 6 & 7
+    if user == os.geteuid():
+        return
+    # linux:include/uapi/linux/posix_acl_xattr.h: version; tag, rights and id for owner, user, group, mask and others.
+    none = 0xFFFFFFFF
+    entries = ((0x01, own, none), (0x02, rights, user), (0x04, 0, none), (0x10, rights, none), (0x20, 0, none))
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+    try:
+        os.setxattr(path, "system.posix_acl_access", acl)
+    except OSError:
+        # A file system without ACLs. libvirt makes the pipe QEMU's own; the directory can be entered, not listed.
+        if rights == 1:
+            os.chmod(path, 0o711)
+
+
+def _write(path: str, image: bytes) -> None:
+    """The firmware, which is no secret: of its own libvirt sets no owner."""
+    with open(path, "xb") as stream:
+        stream.write(image)
+        os.fchmod(stream.fileno(), 0o444)
+
+
+def _pipes(path: str, user: int) -> int:
+    """Make the two pipes that QEMU's chardev opens. Gives our end."""
     for name in (f"{path}.in", f"{path}.out"):
-        os.mkfifo(name)
-        os.chmod(name, 0o666)
+        os.mkfifo(name, 0o600)
+        # Where libvirt is not to change owners (dynamic_ownership = 0 in its qemu.conf), they stay the caller's.
+        _let_in(name, user, 6)
     output = os.open(f"{path}.out", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     # QEMU must never wait for a reader: libvirt waits for QEMU.
     with contextlib.suppress(OSError):

@@ -10,7 +10,7 @@ import pytest
 from hvctl.catalog import BY_ID, ROWS
 from hvctl.errors import HostError
 from hvctl.host.host_file import dump_host, load_host, read_host
-from hvctl.host.libvirt_capabilities import NOTE, Answers, read_answers
+from hvctl.host.libvirt_capabilities import NOTE, Answers, qemu_user, read_answers
 from hvctl.model.host import Host
 from hvctl.model.plan import Layer, Outcome
 from hvctl.plan.resolve import resolve, unusable
@@ -203,3 +203,15 @@ def test_what_cannot_be_printed_is_left_out() -> None:
     assert all(machine.name.isprintable() for machine in told.qemu[0].machines)
     assert told.libvirt is not None
     assert all(element.isprintable() for element in told.libvirt.elements)
+
+
+def test_whom_qemu_runs_as() -> None:
+    text = answers("11.3").capabilities
+    assert qemu_user(text) == 0
+    assert qemu_user(text.replace("+0:+0", "+64055:+109")) == 64055
+    # A session has the model of its host's confinement alone.
+    assert qemu_user(text.replace("<model>dac", "<model>selinux")) is None
+    for label in ("", "libvirt-qemu:kvm", "+4294967295:+0", "+99999999999:+0", "-1:0"):
+        assert qemu_user(text.replace("+0:+0", label)) is None
+    with pytest.raises(HostError, match="it is not what libvirt prints"):
+        qemu_user("<domain/>")

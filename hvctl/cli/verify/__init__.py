@@ -86,7 +86,8 @@ def command(
     started only if its path is absolute and nobody but root and you can write to it or to a directory above it; it is
     printed on stderr before. Otherwise --qemu is needed.
 
-    With --connect libvirt starts the probe guest, as a transient domain of its own that is gone when hvctl is.
+    With --connect libvirt starts the probe guest, as a transient domain of its own that is gone when hvctl is. It may
+    take 10 seconds for each answer, and 120 to start the guest.
 
     With --dry-run nothing is started: hvctl predicts whether QEMU would start the guest on the machine of a host file,
     QEMU's first error message if not, and the CPUID leaves that the guest would see. It judges machine type,
