@@ -19,7 +19,7 @@ from pathlib import Path
 
 from hvctl.catalog import ROWS
 from hvctl.catalog.placement import HypervElement
-from hvctl.catalog.windows import GUESTS
+from hvctl.catalog.windows import SYSTEMS
 from hvctl.host.libvirt_schema import read_libvirt
 
 DOMAINS, KINDS, RUNS, LIMIT = 1000, 60, 7, 1.3
@@ -67,7 +67,7 @@ def kind(dice: random.Random, known: tuple[str, ...]) -> dict[str, object]:
     places = [place for row in ROWS if isinstance(place := row.libvirt, HypervElement) and place.path in known]
     chosen = [place for place in places if not (place.inside or place.attribute) and dice.random() < 0.8]
     return {
-        "system": dice.choice([short for guest in GUESTS for short in guest.libosinfo]),
+        "system": dice.choice([short for guest in SYSTEMS for short in guest.libosinfo]),
         "memory": dice.choice((4, 8, 16, 64)),
         "cpus": dice.choice((2, 4, 8)),
         "hyperv": "".join(f"<{place.path} state='on'/>" for place in chosen),

@@ -129,12 +129,18 @@ def arguments(plan: Plan) -> tuple[str, ...]:
 
 
 def domain(
-    plan: Plan, *, name: str | None = None, memory_mib: int = MEMORY_MIB, fragment: bool = False, metadata: bool = False
+    plan: Plan,
+    *,
+    name: str | None = None,
+    memory_mib: int = MEMORY_MIB,
+    vcpus: int | None = None,
+    fragment: bool = False,
+    metadata: bool = False,
 ) -> str:
     """The domain XML for a plan that was resolved for libvirt; as a fragment only what the plan decides."""
     from hvctl.guest.domain.writer import domain
 
-    return domain(plan, name=name, memory_mib=memory_mib, fragment=fragment, metadata=metadata)
+    return domain(plan, name=name, memory_mib=memory_mib, vcpus=vcpus, fragment=fragment, metadata=metadata)
 
 
 def edit_domain(

@@ -9,6 +9,9 @@ written elsewhere. Observed with libvirt 9.0 and 11.3: a `<feature>` of QEMU's n
 guest does not start.
 """
 
+import re
+from collections.abc import Iterable
+
 VENDOR_NAMES = {"intel": "Intel", "amd": "AMD"}
 
 # Modes of libvirt's <cpu>, with QEMU's models.
@@ -72,6 +75,44 @@ PROPOSED = {
         "Opteron_G1",
     ),
 }
+
+
+# QEMU's models by the x86-64 level that they have in full (x86-64 psABI, "Micro-Architecture Levels"), by
+# query-cpu-model-expansion of QEMU 7.2 and 10.0; each of level 2 and more, and no other, has SSE4.2 and POPCNT.
+_LEVELS = {
+    1: (
+        *("486", "athlon", "base", "Conroe", "core2duo", "coreduo", "kvm32", "kvm64", "n270", "Opteron_G1"),
+        *("Opteron_G2", "Opteron_G3", "Penryn", "pentium", "pentium2", "pentium3", "phenom", "qemu32", PLAIN),
+    ),
+    2: ("Denverton", "IvyBridge", "Nehalem", "Opteron_G4", "Opteron_G5", "SandyBridge", "Snowridge", "Westmere"),
+    3: (
+        *("Broadwell", "ClearwaterForest", "Dhyana", "EPYC", "EPYC-Milan", "EPYC-Rome", "Haswell", "KnightsMill"),
+        *("SierraForest", "Skylake-Client", "YongFeng"),
+    ),
+    4: (
+        *("Cascadelake-Server", "Cooperlake", "EPYC-Genoa", "GraniteRapids", "Icelake-Server", "SapphireRapids"),
+        "Skylake-Server",
+    ),
+}
+_LEVEL_OF = {model: level for level, models in _LEVELS.items() for model in models}
+# What the later of a model's versions change is none of a level's features.
+_VARIANT = r"(?:-noTSX|-IBRS|-IBPB|-v\d+)+$"
+LEVEL_FEATURES = {2: ("sse4.2", "popcnt")}
+"""Of what a level brings, that without which Windows does not boot."""
+
+
+def level(model: str) -> int | None:
+    """The x86-64 level of a model of QEMU's; None where that is not known, as of `host`."""
+    return _LEVEL_OF.get(re.sub(_VARIANT, "", model))
+
+
+def lacking(model: str | None, features: Iterable[tuple[str, bool]], least: int) -> tuple[str, ...]:
+    """The features of an x86-64 level that a model is known to lack, and that are not switched on beside it."""
+    known = level(model) if model else None
+    if known is None or known >= least:
+        return ()
+    on = {name.replace("_", "-") for name, state in features if state}
+    return tuple(name for name in LEVEL_FEATURES[least] if name not in on and name.replace(".", "-") not in on)
 
 
 # Libvirt's name: QEMU's, the one that every QEMU takes first.

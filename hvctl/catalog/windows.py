@@ -1,36 +1,69 @@
-"""The guests that a profile can name, and what goes with them; and how one looks that is Windows."""
+"""The guests that a profile can name, what each uses and needs; and how one looks that is Windows."""
 
 import functools
 import re
 from typing import NamedTuple
 
 
-class Guest(NamedTuple):
-    """A guest operating system. `libosinfo` are the short ids under http://microsoft.com/win/; `vbs_default` says
-    whether virtualization-based security is on after a default installation on capable hardware."""
+class System(NamedTuple):
+    """A guest operating system.
+
+    `build` is the NT kernel's, by which a row says since when Windows uses it (`Row.windows_build`); None where the
+    system is not Windows. `libosinfo` are the short ids under http://microsoft.com/win/. `vbs_default` says whether
+    virtualization-based security is on after a default installation on capable hardware. `level` is the x86-64
+    level of the processor that it needs to boot. `sockets` is how many an edition uses at least, None where that is
+    no limit that a guest meets. `profile` is the shipped profile for it, where that is not its own id.
+    `harmed_by_uefi` says that with UEFI firmware and several vCPUs every enlightenment hangs it.
+    """
 
     id: str
     title: str
-    machine: str
-    offset: str
+    build: int | None = None
     libosinfo: tuple[str, ...] = ()
+    machine: str = "q35"
+    offset: str = "localtime"
     vbs_default: bool = False
+    level: int = 1
+    sockets: int | None = None
+    harmed_by_uefi: bool = False
+    profile: str = ""
 
 
-# Sources: libosinfo's database for the ids; Microsoft Learn, "OEM VBS" and "Windows 11 requirements" for VBS; Windows
-# 7 and 2008 R2 have no driver for q35's AHCI/PCIe out of the box on many media, so their machine is pc.
-GUESTS = (
-    Guest("windows-7", "Windows 7", "pc", "localtime", ("7",)),
-    Guest("windows-server-2008r2", "Windows Server 2008 R2", "pc", "localtime", ("2k8r2",)),
-    Guest("windows-server-2012r2", "Windows Server 2012 R2", "q35", "localtime", ("2k12r2",)),
-    Guest("windows-10", "Windows 10", "q35", "localtime", ("10",)),
-    Guest("windows-server-2016", "Windows Server 2016", "q35", "localtime", ("2k16",)),
-    Guest("windows-server-2019", "Windows Server 2019", "q35", "localtime", ("2k19",)),
-    Guest("windows-server-2022", "Windows Server 2022", "q35", "localtime", ("2k22",), vbs_default=True),
-    Guest("windows-11", "Windows 11", "q35", "localtime", ("11",), vbs_default=True),
-    Guest("windows-server-2025", "Windows Server 2025", "q35", "localtime", ("2k25",), vbs_default=True),
-    Guest("other", "another operating system", "q35", "utc"),
+# Sources: libosinfo's database for the ids; Microsoft Learn for the builds ("Operating System Version", "Windows 11
+# release information"), "OEM VBS" and "Windows 11 requirements" for VBS, and for sockets, which the editions Home, Pro
+# and Enterprise of Windows have, one, two and two ("Windows 10 compare editions"). SSE4.2 and POPCNT, which come with
+# level 2: Windows 11 24H2 and Server 2025, of one kernel, do not boot without them ("Windows processor requirements";
+# observed by the press from build 26080 on). Windows 7 and 2008 R2 have no driver for q35's AHCI/PCIe out of the box on
+# many media, so their machine is pc, and so is that of what is older. Harm with UEFI: Red Hat bug 1185253, Launchpad
+# bugs 1456819 and 1593605; virtinst and Proxmox VE leave the enlightenments out then.
+SYSTEMS = (
+    System("windows-xp", "Windows XP", 2600, ("xp",), machine="pc", sockets=1),
+    System("windows-server-2003", "Windows Server 2003", 3790, ("2k3", "2k3r2"), machine="pc"),
+    System("windows-vista", "Windows Vista", 6000, ("vista",), machine="pc", sockets=1, profile="windows-7"),
+    System("windows-server-2008", "Windows Server 2008", 6001, ("2k8",), machine="pc", profile="windows-server-2008r2"),
+    System("windows-7", "Windows 7", 7600, ("7",), machine="pc", sockets=1, harmed_by_uefi=True),
+    System("windows-server-2008r2", "Windows Server 2008 R2", 7600, ("2k8r2",), machine="pc", harmed_by_uefi=True),
+    System("windows-8", "Windows 8", 9200, ("8",), sockets=1, profile="windows-8.1"),
+    System("windows-server-2012", "Windows Server 2012", 9200, ("2k12",), profile="windows-server-2012r2"),
+    System("windows-8.1", "Windows 8.1", 9600, ("8.1",), sockets=1),
+    System("windows-server-2012r2", "Windows Server 2012 R2", 9600, ("2k12r2",)),
+    System("windows-10", "Windows 10", 10240, ("10",), sockets=1),
+    System("windows-server-2016", "Windows Server 2016", 14393, ("2k16",)),
+    System("windows-server-2019", "Windows Server 2019", 17763, ("2k19",)),
+    System("windows-server-2022", "Windows Server 2022", 20348, ("2k22",), vbs_default=True),
+    System("windows-11-23h2", "Windows 11 up to 23H2", 22000, vbs_default=True, sockets=1, profile="windows-11"),
+    # libosinfo has one id for all.
+    System("windows-11", "Windows 11", 26100, ("11",), vbs_default=True, level=2, sockets=1),
+    System("windows-server-2025", "Windows Server 2025", 26100, ("2k25",), vbs_default=True, level=2),
+    System("other", "another operating system", offset="utc"),
 )
+BY_OS = {system.id: system for system in SYSTEMS}
+"""The systems by their ids."""
+
+
+def system_of(os: str) -> System:
+    """The system of a profile's `guest.os`; `other` for what is none."""
+    return BY_OS.get(os) or BY_OS["other"]
 
 
 class Use(NamedTuple):
@@ -49,12 +82,17 @@ USES = (
 )
 
 MICROSOFT = "http://microsoft.com/win/"
-SYSTEMS = {f"{MICROSOFT}{short}": release.id for release in GUESTS for short in release.libosinfo}
+BY_LIBOSINFO = {f"{MICROSOFT}{short}": system.id for system in SYSTEMS for short in system.libosinfo}
 """The releases by libosinfo's ids."""
 # Compiled when it is needed, which takes as long as several files: where libosinfo's id is written, it is not.
 _NAME = (
     r"(?<![a-z])(?:w2k\d+|win(?:dows(?:server)?(?![a-z])"
     r"|[-_ ]?(?:(?:7|8|1[01]|20\d\d|2k\d+)(?!\d)|(?:xp|vista|srv|server)(?![a-z]))))"
+)
+# What a name says of the release. Of numbers that two have, as in win2012r2, the longer one counts.
+_RELEASE = (
+    r"(?<![a-z])(?:w|win(?:dows)?)[-_ ]?(?:server|srv)?[-_ ]?"
+    r"(?:(xp|vista|8\.1|7|8|10|11)|(?:20|2k)(0?3|0?8|12|16|19|22|25)(?:[-_ ]?(r2))?)(?![0-9])"
 )
 # OVMF's builds with Microsoft's keys, by the names of Debian, Ubuntu and Fedora.
 _KEYS = r"\.ms\.fd|\.secboot\.|secure"
@@ -69,3 +107,15 @@ def looks_like(name: str) -> bool:
 def has_keys(path: str) -> bool:
     """Whether a firmware's file name says that it has Microsoft's keys."""
     return re.search(_KEYS, path[:4096], re.IGNORECASE) is not None
+
+
+def named(name: str) -> System | None:
+    """The release that a guest's name tells, such as `win2012r2` or `Windows-10`; None where it tells none."""
+    found = re.search(_RELEASE, name[:200], re.IGNORECASE)
+    if found is None:
+        return None
+    client, server, second = (part and part.lower() for part in found.groups())
+    if server:
+        year = f"20{server.zfill(2)}"
+        return BY_OS[f"windows-server-{year}{second or ''}" if year in ("2008", "2012") else f"windows-server-{year}"]
+    return BY_OS[f"windows-{client}"]

@@ -13,6 +13,7 @@ from hvctl.cli.output import echo, write_result
 from hvctl.errors import UsageError
 from hvctl.model.plan import EditOptions
 
+MOST_VCPUS = 4096  # of one machine in QEMU (hw/i386/pc_q35.c, max_cpus)
 MOST_MEMORY_MIB = 16 << 20  # 16 TiB
 
 
@@ -47,6 +48,12 @@ class Target(NamedTuple):
     metavar="MIB",
     help=f"The domain's memory (default: {api.MEMORY_MIB}).",
 )
+@click.option(
+    "--vcpus",
+    type=click.IntRange(1, MOST_VCPUS),
+    metavar="N",
+    help="The domain's vCPUs, as the cores of one socket (default: none is written, which is one).",
+)
 @click.option("--metadata", is_flag=True, help="Put the plan's name, digest and list into the domain's <metadata>.")
 @click.option("--lock", metavar="FILE", help="Write the resolved plan to FILE too.")
 @click.option("--locked", metavar="FILE", help="Use a saved plan instead of PROFILE.")
@@ -74,6 +81,7 @@ def command(
     machine: str | None,
     name: str | None,
     memory: int | None,
+    vcpus: int | None,
     metadata: bool,
     lock: str | None,
     locked: str | None,
@@ -112,7 +120,7 @@ def command(
     from hvctl.report import plan as report
 
     named = _target(qemu=qemu, libvirt=libvirt, both=both)
-    of_domain = {"name": name, "memory": memory, "fragment": fragment, "metadata": metadata}
+    of_domain = {"name": name, "memory": memory, "vcpus": vcpus, "fragment": fragment, "metadata": metadata}
     of_edit = {
         "in-place": in_place,
         "diff": diff,
@@ -122,7 +130,7 @@ def command(
     }
     if domain is not None:
         forbidden = {"qemu": qemu, "both": both, "locked": locked, "lock": lock, "machine": machine, "0": null}
-        _check_idle("not with --domain", {**forbidden, "name": name, "memory": memory, "fragment": fragment})
+        _check_idle("not with --domain", {**forbidden, **of_domain, "metadata": False})
         target = Target(domain, output, in_place, diff, EditOptions(keep_others, qemu_commandline, metadata, force))
         return _edit(profile, target, hosts, qemu_binary, output_format, explain=explain)
     _check_idle("only with --domain", of_edit)
@@ -135,7 +143,7 @@ def command(
     if locked is None:
         form = named or "qemu"
         _check_output(form, output_format, null=null, of_domain=of_domain)
-        given = resolved(profile, form, Wanted(hosts, qemu_binary, machine, name, memory, metadata, fragment))
+        given = resolved(profile, form, Wanted(hosts, qemu_binary, machine, name, memory, vcpus, metadata, fragment))
     else:
         given = unlocked(locked, named, hosts, qemu_binary)
         _check_output(given.target, output_format, null=null, of_domain={})

@@ -5,6 +5,7 @@ import sys
 import click
 
 from hvctl import api
+from hvctl.catalog.windows import BY_OS
 from hvctl.cli.options import Format, common, connect, output_format
 from hvctl.cli.output import echo, use_color, width
 from hvctl.errors import InputError
@@ -86,7 +87,7 @@ class _Reader:
             guest, identity = guest_of(domain).check(), read_identity(domain)
         except InputError as error:
             return None, str(error)
-        profile = identity.release
+        profile = identity.release and (BY_OS[identity.release].profile or identity.release)
         if identity.applied:
             return Seen(guest, identity, profile, standing(guest, dict(identity.applied.enlightenments))), ""
         beside = standing(guest, self._advised(profile)) if profile else None

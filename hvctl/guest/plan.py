@@ -7,13 +7,13 @@ from hvctl.catalog import BY_ID, ROWS
 from hvctl.catalog.cpu_models import INVARIANT_TSC
 from hvctl.catalog.roles import CLOCK_TIMERS
 from hvctl.catalog.types import Kind, Need, Row, hazard
-from hvctl.catalog.windows import GUESTS, MICROSOFT, SYSTEMS
+from hvctl.catalog.windows import BY_LIBOSINFO, MICROSOFT, SYSTEMS, system_of
 from hvctl.model.guest import HOST_MODELS, Guest, Setting, Switch, Timer
 from hvctl.model.plan import CpuPlan, Decision, Layer, Machine, Outcome, Plan
 from hvctl.model.profile import Ask, ClockChoice, CpuChoice, Migration, Profile, Value, Wish
 
 OTHER = "other"
-_IDS = {release.id: f"{MICROSOFT}{release.libosinfo[0]}" for release in GUESTS if release.libosinfo}
+_IDS = {release.id: f"{MICROSOFT}{release.libosinfo[0]}" for release in SYSTEMS if release.libosinfo}
 # Models of QEMU's that no profile takes.
 _NO_MODELS = ("max", "base")
 # What QEMU and libvirt do where nothing is written of the machine (qemu:hw/i386/pc_piix.c) and the clock.
@@ -74,7 +74,7 @@ def guest_of_profile(profile: Profile) -> tuple[Guest, tuple[str, ...]]:
     guest.hidden = profile.cpu.hidden
     guest.switches = _switches(profile.cpu.features)
     guest.tsc_frequency = None if profile.tsc_frequency == "auto" else profile.tsc_frequency
-    guest.system = _IDS.get(profile.os)
+    guest.system, guest.release = _IDS.get(profile.os), system_of(profile.os)
     guest.pinned = profile.pinned or None
     _set_clock(guest, profile.clock, hpet=True)
     guest.set_settings(
@@ -105,7 +105,7 @@ def profile_of_guest(guest: Guest) -> tuple[Profile, tuple[str, ...]]:
     if model in _NO_MODELS:
         lost.append(f"cpu {model}: a profile has host for it")
         model = HOST_MODELS[0]
-    release = SYSTEMS.get(guest.system or "", OTHER)
+    release = BY_LIBOSINFO.get(guest.system or "", OTHER)
     if guest.system and release == OTHER:
         lost.append(f"os {guest.system}: a profile has no key for it")
     profile = Profile(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from hvctl.catalog.windows import system_of
 from hvctl.errors import InputError
 from hvctl.guest.syntax import Reading, Syntax
 from hvctl.lint.rule import NOTHING_KNOWN, Chosen, Context, Fact, Facts, Rule, find_rule
@@ -115,6 +116,7 @@ def _context(guest: Guest, job: Job, syntax: Syntax) -> Context:
         guest.other = not guest.windows
     elif profile is not None:
         guest.windows = not guest.other
+        guest.release = system_of(profile.os) if guest.windows else None
     return Context(guest, job.facts, syntax.change if job.with_edits else None)
 
 

@@ -222,7 +222,7 @@ class Context:
     def turn_on(self, rows: Sequence[Row], *, safe: bool = False) -> Fix | None:
         """The fix that turns rows on; None where one of them cannot be written here, or a host cannot give it."""
         guest = self.guest
-        if not all(guest.can_turn_on(row) for row in rows):
+        if not all(guest.uses(row) and guest.can_turn_on(row) for row in rows):
             return None
         if any("no" in self._states(one) for row in rows for one in guest.with_needs(row)):
             return None

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 from hvctl.catalog import BY_ID, ORDER, machines
 from hvctl.catalog.placement import HypervElement
 from hvctl.catalog.types import Row
+from hvctl.catalog.windows import System
 from hvctl.errors import InputError, Problem, Span
 from hvctl.model.profile import Value
 
@@ -138,8 +139,8 @@ class Guest:
     it is written, `takes_all` whether it gets all that a host's KVM has. `open` says that something else turns on
     more than what is written (passthrough, host-model, what a shell expands), `partial` that there may be options
     that are not written. `pinned` is whether every vCPU has a CPU of its own, None where that cannot be seen.
-    `system` is libosinfo's id; `windows` whether the guest is Windows or looks like it, `other` whether it is known
-    to be no Windows for x86.
+    `system` is libosinfo's id, `release` what the catalog knows of it, or of a name that tells it; `windows`
+    whether the guest is Windows or looks like it, `other` whether it is known to be no Windows for x86.
 
     `places` has the place of each fact that is written, by the attribute's name, `unknown` why one cannot be told.
     `doubts` are sentences about what is there and could not be read: they make a yes uncertain. `blockers` are what a
@@ -169,6 +170,7 @@ class Guest:
     topology: Topology | None = None
     pinned: bool | None = None
     system: str | None = None
+    release: System | None = None
     windows: bool = False
     other: bool = False
     alive: bool = False
@@ -246,6 +248,17 @@ class Guest:
     def features(self) -> tuple[tuple[str, bool], ...]:
         """The CPU's features that are certainly on or off, by QEMU's names."""
         return tuple([(name, switch.on) for name, switch in self.switches.items() if switch.on is not None])
+
+    @property
+    def harmed(self) -> bool:
+        """Whether every enlightenment is known to hang the guest: by its release, firmware and number of vCPUs."""
+        uefi = self.firmware is not None and self.firmware.kind == "uefi"
+        return self.release is not None and self.release.harmed_by_uefi and uefi and (self.vcpus or 1) > 1
+
+    def uses(self, row: Row) -> bool:
+        """Whether the guest may gain from a row; False only where its release is known not to."""
+        build = self.release.build if self.release else None
+        return not self.harmed and (build is None or build >= row.windows_build)
 
     @property
     def concerned(self) -> bool:
@@ -407,7 +420,7 @@ class Changes:
         raise NotImplementedError
 
     def set_fact(self, fact: str, value: str) -> None:
-        """Set what `Guest.can_set` names, and add it where it is missing."""
+        """Set what `Guest.can_set` names, and add it where it is missing; `topology` is the cores of one socket."""
         raise NotImplementedError
 
     def edits(self) -> tuple[Edit, ...]:

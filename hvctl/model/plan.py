@@ -11,6 +11,7 @@ class Layer(StrEnum):
     """Who decided."""
 
     PROFILE = "profile"
+    GUEST = "guest"
     REQUIREMENT = "requirement"
     KERNEL = "kernel"
     HARDWARE = "hardware"

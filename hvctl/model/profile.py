@@ -53,6 +53,7 @@ class Profile(NamedTuple):
     """A profile with its parents merged and its defaults filled in.
 
     `machine` is `q35`, `pc` or a versioned type; `tsc_frequency` is in Hz. `wishes` are in the catalog's order.
+    `harmed` is `Guest.harmed` of the domain that the profile is for, None where there is none.
     `spans` maps a key path (`machine`, `cpu.features.invtsc`) to its place, where it was written.
     """
 
@@ -67,4 +68,5 @@ class Profile(NamedTuple):
     pinned: bool = False
     wishes: tuple[Wish, ...] = ()
     clock: ClockChoice = ClockChoice()
+    harmed: bool | None = None
     spans: tuple[tuple[str, Span], ...] = ()

@@ -2,9 +2,18 @@
 
 from collections.abc import Sequence
 
-from hvctl.catalog.cpu_models import NESTED_FEATURE, ON_REQUEST, PLAIN, PROPOSED, VENDOR_NAMES, unknown_to_libvirt
+from hvctl.catalog.cpu_models import (
+    NESTED_FEATURE,
+    ON_REQUEST,
+    PLAIN,
+    PROPOSED,
+    VENDOR_NAMES,
+    lacking,
+    level,
+    unknown_to_libvirt,
+)
 from hvctl.catalog.kvm import TSC_TOLERANCE_PPM
-from hvctl.catalog.windows import USES
+from hvctl.catalog.windows import USES, system_of
 from hvctl.model.host import Hardware, Host, Scalar
 from hvctl.model.plan import CpuPlan, Decision, Layer, Outcome
 from hvctl.model.profile import Migration, Profile
@@ -39,12 +48,13 @@ def within_tolerance(frequency: int, other: int) -> bool:
     return abs(frequency - other) * 1_000_000 <= TSC_TOLERANCE_PPM * other
 
 
-def proposal(pool: Sequence[Host]) -> str | None:
-    """The best named CPU model that the first QEMU of every host can give; None where none is known."""
+def proposal(pool: Sequence[Host], least: int = 1) -> str | None:
+    """The best named CPU model of at least an x86-64 level that the first QEMU of every host can give, if any."""
     common = set.intersection(*(set(host.qemu[0].models or ()) for host in pool))
     vendors = {host.hardware.vendor or "" for host in pool}
     ranked = PROPOSED.get(vendors.pop(), ()) if len(vendors) == 1 else ()
-    return next((model for model in (*ranked, PLAIN) if model in common), None)
+    wanted = (model for model in (*ranked, PLAIN) if (level(model) or least) >= least)
+    return next((model for model in wanted if model in common), None)
 
 
 def vendors_apart(pool: Sequence[Host]) -> list[Decision]:
@@ -58,21 +68,32 @@ def vendors_apart(pool: Sequence[Host]) -> list[Decision]:
 
 
 def _model(profile: Profile, pool: Sequence[Host], *, moves: bool) -> list[Decision]:
-    model = profile.cpu.model
+    model, least = profile.cpu.model, system_of(profile.os).level
+    # A domain's own model stays: whoever runs it may have an older one, and a note says what this one needs.
+    if "cpu.model" in dict(profile.spans) and (reason := unbootable(profile)):
+        remedy = propose(pool, least) if moves and difference(pool) else "write `cpu: host` in the profile"
+        return [refusal("cpu", reason, Layer.GUEST, None, remedy)]
     if model != "host":
         reason = f"it cannot give all features of CPU model {model}"
         return [
-            refusal("cpu", reason, Layer.HARDWARE, host.label, propose(pool))
+            refusal("cpu", reason, Layer.HARDWARE, host.label, propose(pool, least))
             for host in pool
             if host.qemu[0].models is not None and model not in host.qemu[0].models
         ]
     reason = difference(pool) if moves else ""
-    return [refusal("cpu", reason, Layer.MIGRATION, None, propose(pool))] if reason else []
+    return [refusal("cpu", reason, Layer.MIGRATION, None, propose(pool, least))] if reason else []
 
 
-def propose(pool: Sequence[Host]) -> str:
-    """What to write instead of a CPU model that a pool cannot give, as a sentence."""
-    model = proposal(pool)
+def unbootable(profile: Profile) -> str:
+    """Why the profile's system does not boot on its CPU model, as a sentence; empty where it does or nobody knows."""
+    system, model = system_of(profile.os), profile.cpu.model
+    missing = lacking(model, profile.cpu.features, system.level)
+    return f"{system.title} does not boot on CPU model {model}, which lacks {' and '.join(missing)}" if missing else ""
+
+
+def propose(pool: Sequence[Host], least: int = 1) -> str:
+    """What to write instead of a CPU model that a pool cannot give, or that lacks something, as a sentence."""
+    model = proposal(pool, least)
     if model == PLAIN:
         return f"write `cpu: {model}` in the profile: every host can give it, though it has few features"
     if model:

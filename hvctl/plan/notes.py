@@ -3,17 +3,24 @@
 from collections.abc import Sequence
 
 from hvctl.catalog import BY_ID, ROWS
-from hvctl.catalog.windows import GUESTS, USES
+from hvctl.catalog.windows import USES, system_of
 from hvctl.model.host import Host
 from hvctl.model.plan import Plan
 from hvctl.model.profile import Profile
+from hvctl.plan.cpu import unbootable
 from hvctl.plan.cpuid import predict
 
 
 def notes(plan: Plan, profile: Profile, pool: Sequence[Host], *, libvirt: bool) -> tuple[str, ...]:
     """The notes on a plan, each a sentence."""
     hint = _vbs(profile, pool)
-    found = [*_clock_sources(plan, pool), *hint, *_recommended(plan, profile, pool, hinted=bool(hint))]
+    found = [
+        *filter(None, [unbootable(profile)]),
+        *_release(profile),
+        *_clock_sources(plan, pool),
+        *hint,
+        *_recommended(plan, profile, pool, hinted=bool(hint)),
+    ]
     found += [*_hpet(plan), *_leaves_differ(plan, pool), *_empty(plan)]
     if libvirt:
         found += [
@@ -38,6 +45,19 @@ def notes(plan: Plan, profile: Profile, pool: Sequence[Host], *, libvirt: bool) 
     return tuple(found)
 
 
+def _release(profile: Profile) -> list[str]:
+    """What the guest's Windows does not use at all, or cannot bear with some firmware."""
+    system = system_of(profile.os)
+    if system.build is not None and all(system.build < row.windows_build for row in ROWS):
+        return [f"{system.title} looks for no hypervisor: it uses no enlightenment"]
+    if not system.harmed_by_uefi or profile.harmed is False:
+        return []
+    why = f"{system.title} hangs at a black screen with UEFI, several vCPUs and any enlightenment"
+    if profile.harmed:
+        return [f"{why}: none is written; with BIOS firmware, or one vCPU, it can have them"]
+    return [f"{why}: BIOS is assumed; `gen --domain` looks at the guest's own firmware"]
+
+
 def _clock_sources(plan: Plan, pool: Sequence[Host]) -> list[str]:
     # The reference TSC page is valid only with KVM's master clock: linux:arch/x86/kvm/hyperv.c:1123-1155.
     clock_on = any(BY_ID[one.id].reference_clock for one in plan.enabled())
@@ -50,7 +70,7 @@ def _clock_sources(plan: Plan, pool: Sequence[Host]) -> list[str]:
 
 
 def _vbs(profile: Profile, pool: Sequence[Host]) -> list[str]:
-    guest = next((guest for guest in GUESTS if guest.id == profile.os), None)
+    guest = system_of(profile.os)
     nested = any(use.nested and use.id in profile.uses for use in USES)
     intel = any(host.hardware.vendor == "intel" for host in pool)
     if not (guest and guest.vbs_default and intel) or nested:

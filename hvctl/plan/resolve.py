@@ -6,7 +6,7 @@ from typing import NamedTuple
 from hvctl.catalog import BY_ID, ROWS, machines
 from hvctl.catalog.roles import enclosing
 from hvctl.catalog.types import Hazard, Kind, Need, Row, hazard
-from hvctl.catalog.windows import USES
+from hvctl.catalog.windows import USES, system_of
 from hvctl.model.host import Host, MachineType
 from hvctl.model.plan import CpuPlan, Decision, Layer, Machine, Outcome, Plan
 from hvctl.model.profile import Ask, Migration, Profile, Value, Wish
@@ -179,7 +179,23 @@ class _Resolution:
         return found
 
     def _own(self, row: Row) -> Obstacle | None:
-        return self._migration(row) or self._hosts(row) or self._pinning(row) or self._passthrough(row)
+        return (
+            self._release(row)
+            or self._migration(row)
+            or self._hosts(row)
+            or self._pinning(row)
+            or self._passthrough(row)
+        )
+
+    def _release(self, row: Row) -> Obstacle | None:
+        """What the guest's Windows does not use, or cannot bear."""
+        system, wish = system_of(self.profile.os), self.wishes.get(row.id)
+        if self.profile.harmed and row.enables_hyperv:
+            return Obstacle(f"with UEFI and several vCPUs it hangs {system.title}", Layer.GUEST)
+        unused = system.build is not None and system.build < row.windows_build
+        if unused and wish is not None and wish.ask is Ask.PREFER:
+            return Obstacle(f"{system.title} does not use it", Layer.GUEST)
+        return None
 
     def _migration(self, row: Row) -> Obstacle | None:
         if self.profile.migration is Migration.NONE:
@@ -252,7 +268,8 @@ class _Resolution:
         if obstacle is None and not alive:
             obstacle = Obstacle("it does nothing without another enlightenment that is on", Layer.REQUIREMENT)
         if obstacle:
-            state = Outcome.REFUSED if wish.ask is Ask.ON else Outcome.OFF
+            demanded = wish.ask is Ask.ON and not self.profile.harmed
+            state = Outcome.REFUSED if demanded else Outcome.OFF
             return Decision(row.id, state, None, obstacle.reason, obstacle.layer, obstacle.host, asked, obstacle.remedy)
         reason = "asked for" if wish.ask is Ask.ON else "preferred, and every host can"
         return Decision(row.id, Outcome.ON, self._value(row), reason, Layer.PROFILE, None, asked)

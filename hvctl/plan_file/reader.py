@@ -181,7 +181,7 @@ def _host(fields: Fields) -> Host:
 def says_xml(xml: str, plan: Plan) -> bool:
     """Whether this is the domain of a plan, element by element and attribute by attribute, in any order and layout.
 
-    Only the name, the memory, and whether there is metadata or a fragment only, are not the plan's.
+    Not the plan's are the name, the memory, the number of vCPUs, and whether there is metadata, or a fragment only.
     """
     from hvctl.guest.domain.writer import domain
     from hvctl.xml.reader import parse
@@ -191,7 +191,8 @@ def says_xml(xml: str, plan: Plan) -> bool:
     except InputError:
         return False
     fragment, metadata = not root.named("name"), bool(root.named("metadata"))
-    own = domain(plan, fragment=fragment, metadata=metadata)
+    vcpus = next((decimal_number(one.text()) for one in root.named("vcpu")), None)
+    own = domain(plan, vcpus=vcpus, fragment=fragment, metadata=metadata)
     return _shape(root) == _shape(parse(own.encode(), "xml").root)
 
 

@@ -7,7 +7,7 @@ import re
 from typing import NamedTuple
 
 from hvctl.catalog.machines import FAMILIES
-from hvctl.catalog.windows import GUESTS, USES
+from hvctl.catalog.windows import SYSTEMS, USES
 from hvctl.model.profile import Migration
 
 
@@ -110,7 +110,7 @@ ROOT = Table(
         ),
         "guest": Table(
             {
-                "os": Word(tuple(guest.id for guest in GUESTS), "What runs in the guest."),
+                "os": Word(tuple(guest.id for guest in SYSTEMS), "What runs in the guest."),
                 "uses": Words(
                     tuple(use.id for use in USES),
                     "What the guest is used for beyond that: "

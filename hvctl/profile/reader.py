@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from hvctl import catalog
-from hvctl.catalog.windows import GUESTS
+from hvctl.catalog.windows import BY_OS
 from hvctl.errors import InputError, Span, UsageError
 from hvctl.model.profile import ClockChoice, CpuChoice, Migration, Profile, Wish
 from hvctl.profile import source as profile_source
@@ -70,7 +70,7 @@ def merged(layers: Sequence[Layer]) -> Profile:
     def get(path: str, default: Any = None) -> Any:
         return settings[path].value if path in settings else default
 
-    guest = next(guest for guest in GUESTS if guest.id == get("guest.os", "other"))
+    guest = BY_OS[get("guest.os", "other")]
     features = tuple(value.value for path, value in settings.items() if path.startswith("cpu.features."))
     wishes: list[Wish] = [value.value for path, value in settings.items() if path.startswith("enlightenments.")]
     return Profile(

@@ -6,7 +6,7 @@ The shipped ones are in the package's data after installation, beside the packag
 from functools import cache
 from typing import NamedTuple
 
-from hvctl.catalog.windows import GUESTS
+from hvctl.catalog.windows import SYSTEMS
 from hvctl.text.files import decode, name_of, read
 
 LARGEST = 1 << 20  # bytes
@@ -80,7 +80,7 @@ def shipped_folder() -> str:
 
 def shipped_path(name: str) -> str | None:
     """Where the file of a shipped profile would be; None for what cannot be a name."""
-    fit = len(name) <= 64 and name.isascii() and name.replace("-", "").isalnum()
+    fit = len(name) <= 64 and name.isascii() and name.replace("-", "").replace(".", "").isalnum() and name[0] != "."
     return f"{shipped_folder()}/{name}{_SUFFIX}" if fit else None
 
 
@@ -88,6 +88,6 @@ def shipped_names() -> tuple[str, ...]:
     """The names of all shipped profiles: by Windows release, then the others by the alphabet."""
     from pathlib import Path
 
-    order = {guest.id: position for position, guest in enumerate(GUESTS)}
+    order = {guest.id: position for position, guest in enumerate(SYSTEMS)}
     found = [path.stem for path in Path(shipped_folder()).glob(f"*{_SUFFIX}")]
     return tuple(sorted(found, key=lambda name: (order.get(name, len(order)), name)))

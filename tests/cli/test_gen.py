@@ -96,16 +96,47 @@ def test_both_prints_what_both_can() -> None:
 
 def test_a_pool_is_resolved_for_all_of_its_hosts(tmp_path: Path) -> None:
     profile = tmp_path / "p.yaml"
-    profile.write_text("version: 1\nname: p\nextends: windows-11\ncpu: qemu64\n")
+    profile.write_text("version: 1\nname: p\nextends: windows-10\ncpu: qemu64\n")
     done = hvctl("gen", str(profile), "--host", DEBIAN_13, "--host", DEBIAN_12)
     assert done.stdout.startswith("-machine pc-q35-7.2,")
     assert "hv_tlbflush_ext" not in done.stdout
 
 
 def test_cpu_host_is_refused_for_hosts_that_differ() -> None:
-    done = hvctl("gen", "windows-11", "--host", DEBIAN_13, "--host", DEBIAN_12, code=1)
+    done = hvctl("gen", "windows-10", "--host", DEBIAN_13, "--host", DEBIAN_12, code=1)
     assert "cpu: refused: CPU model host" in done.stderr
     assert "`cpu: " in " ".join(done.stderr.split())  # wherever the line is broken
+
+
+def test_windows_11_gets_no_model_on_which_it_does_not_boot(tmp_path: Path) -> None:
+    """The hosts have no better one in common than qemu64."""
+    done = hvctl("gen", "windows-11", "--host", DEBIAN_13, "--host", DEBIAN_12, code=1)
+    assert "`cpu: " not in done.stderr
+    profile = tmp_path / "p.yaml"
+    profile.write_text("version: 1\nextends: windows-11\ncpu: qemu64\n")
+    said = " ".join(hvctl("gen", str(profile), "--host", DEBIAN_12, code=1).stderr.split())
+    assert "Windows 11 does not boot on CPU model qemu64, which lacks sse4.2 and popcnt" in said
+    assert "write `cpu: host` in the profile" in said
+    for more in ("guest: {os: windows-11-23h2}\n", "cpu: {model: qemu64, features: {sse4.2: on, popcnt: on}}\n"):
+        profile.write_text("version: 1\nextends: windows-11\n" + ("cpu: qemu64\n" if "os:" in more else "") + more)
+        hvctl("gen", str(profile), "--host", DEBIAN_12)
+
+
+def test_vcpus_are_the_cores_of_one_socket(tmp_path: Path) -> None:
+    lock = tmp_path / "plan.json"
+    words = ("--libvirt", "--vcpus", "6", "--host", DEBIAN_12)
+    text = hvctl("gen", "windows-11", *words, "--lock", str(lock)).stdout
+    assert "<vcpu>6</vcpu>" in text
+    assert '<topology sockets="1" cores="6" threads="1"/>' in text
+    assert hvctl("gen", "--locked", str(lock), "--libvirt", "--host", DEBIAN_12).stdout == text
+    assert "only with" in hvctl("gen", "windows-11", "--vcpus", "6", "--host", DEBIAN_12, code=2).stderr
+
+
+def test_what_uses_no_enlightenment_gets_none_and_is_told_why() -> None:
+    for name in ("windows-xp", "windows-server-2003"):
+        done = hvctl("gen", name, "--host", DEBIAN_12)
+        assert "hv_" not in done.stdout
+        assert "looks for no hypervisor" in done.stderr
 
 
 def test_a_kvm_without_hyperv_refuses() -> None:

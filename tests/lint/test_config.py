@@ -64,8 +64,8 @@ def test_without_one(hvctl: Hvctl) -> None:
         ('[paths."sub/"]\nignore = ["slow"]', ["reset-pointless"]),
         ('[paths."*.xml"]\nselect = ["hpet-on"]', ["hpet-on"]),
         ('[paths."other/*.xml"]\nignore = ["all"]', EVERYTHING),
-        ('profile = "windows-11"', [*EVERYTHING, "clock-offset"]),
-        ('[paths."sub/a.xml"]\nprofile = "windows-11"', [*EVERYTHING, "clock-offset"]),
+        ('profile = "windows-11"', [*EVERYTHING, "clock-offset", "cpu-model-too-old"]),
+        ('[paths."sub/a.xml"]\nprofile = "windows-10"', [*EVERYTHING, "clock-offset"]),
     ],
 )
 @pytest.mark.parametrize("name", ["hvctl.toml", "pyproject.toml"])

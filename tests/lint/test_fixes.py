@@ -157,12 +157,12 @@ CPU = f"-M pc-q35-7.2 -cpu {WITH_ALL}"
     ("before", "after"),
     [
         (
-            f"kvm -M pc-q35-7.2 -cpu {WITH_ALL} -m 4G",
-            f"kvm -M pc-q35-7.2,hpet=off -cpu {WITH_ALL} -rtc driftfix=slew -m 4G",
+            f"kvm -M pc-q35-7.2 -name win7 -cpu {WITH_ALL} -m 4G",
+            f"kvm -M pc-q35-7.2,hpet=off -name win7 -cpu {WITH_ALL} -rtc base=localtime,driftfix=slew -m 4G",
         ),
         (
-            f"kvm -name win11 -cpu '{WITH_ALL}' -machine 'pc-q35-7.2,hpet=on' -rtc base=utc,driftfix=none",
-            f"kvm -name win11 -cpu '{WITH_ALL}' -machine 'pc-q35-7.2,hpet=off' -rtc base=localtime,driftfix=slew",
+            f"kvm -name win7 -cpu '{WITH_ALL}' -machine 'pc-q35-7.2,hpet=on' -rtc base=utc,driftfix=none",
+            f"kvm -name win7 -cpu '{WITH_ALL}' -machine 'pc-q35-7.2,hpet=off' -rtc base=localtime,driftfix=slew",
         ),
         (
             f"kvm -M pc-q35-7.2 -M hpet=off -rtc driftfix=slew -global kvm-pit.lost_tick_policy=slew -cpu {WITH_ALL}",
@@ -178,7 +178,7 @@ CPU = f"-M pc-q35-7.2 -cpu {WITH_ALL}"
         ),
         (
             f"kvm -M 'pc-q35-7.2,hpet=o'n -rtc driftfix=sl\"ow\",x -cpu {WITH_ALL},hv\\_re'set,+x2'apic",
-            f"kvm -M 'pc-q35-7.2,hpet=off' -rtc driftfix=slew\"\",x -cpu {WITH_ALL}',+x2'apic",
+            f"kvm -M 'pc-q35-7.2,hpet=off' -rtc driftfix=sl\"ow\",x -cpu {WITH_ALL}',+x2'apic",
         ),
         (
             f"kvm -M pc-q35-7.2,hpet=off -rtc driftfix=slew -cpu '{WITH_ALL},x\\,hv_reset',\\hv_reset",
@@ -196,8 +196,8 @@ CPU = f"-M pc-q35-7.2 -cpu {WITH_ALL}"
         (f"kvm -M pc-q35-7.2,hpet=on$X -rtc driftfix=slew -cpu {WITH_ALL}", None),
         ("kvm -M q35,hpet=off -rtc driftfix=slew", None),
         (
-            f"kvm\0-M\0pc-q35-7.2,hpet=off\0-cpu\0{WITH_ALL}\0",
-            f"kvm\0-M\0pc-q35-7.2,hpet=off\0-cpu\0{WITH_ALL}\0-rtc\0driftfix=slew\0",
+            f"kvm\0-name\0win7\0-M\0pc-q35-7.2,hpet=off\0-cpu\0{WITH_ALL}\0",
+            f"kvm\0-name\0win7\0-M\0pc-q35-7.2,hpet=off\0-cpu\0{WITH_ALL}\0-rtc\0base=localtime,driftfix=slew\0",
         ),
     ],
 )

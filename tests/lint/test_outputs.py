@@ -34,6 +34,7 @@ DOMAIN = """\
     <timer name='rtc' tickpolicy='catchup'/>
     <timer name='hpet' present='no'/>
   </clock>
+  <cpu mode='host-passthrough'/>
 </domain>
 """
 

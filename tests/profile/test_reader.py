@@ -6,7 +6,7 @@ import pytest
 
 from hvctl.catalog import ROWS, names
 from hvctl.catalog.types import Kind
-from hvctl.catalog.windows import GUESTS
+from hvctl.catalog.windows import SYSTEMS
 from hvctl.errors import InputError
 from hvctl.model.profile import Ask, ClockChoice, CpuChoice, Migration, Profile, Wish
 from hvctl.profile.reader import profile_from_text
@@ -68,9 +68,9 @@ clock: {offset: utc, timers: {hpet: on, rtc: delay, pit: discard}}
     assert [wish._replace(span=None) for wish in found.wishes] == [Wish("relaxed", Ask.ON), Wish("time", Ask.PREFER)]
 
 
-@pytest.mark.parametrize("guest", GUESTS, ids=lambda guest: guest.id)
+@pytest.mark.parametrize("guest", SYSTEMS, ids=lambda guest: guest.id)
 def test_the_guest_decides_machine_and_clock(guest: object) -> None:
-    assert isinstance(guest, type(GUESTS[0]))
+    assert isinstance(guest, type(SYSTEMS[0]))
     found = profile(f"guest: {{os: {guest.id}}}")
     assert (found.machine, found.clock.offset) == (guest.machine, guest.offset)
 

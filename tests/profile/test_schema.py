@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from hvctl import catalog
 from hvctl.catalog.types import Row
-from hvctl.catalog.windows import GUESTS, USES
+from hvctl.catalog.windows import SYSTEMS, USES
 from hvctl.errors import InputError
 from hvctl.profile.reader import decode_text
 from hvctl.profile.schema import schema, text, up_to
@@ -156,7 +156,7 @@ DOCUMENTS = st.fixed_dictionaries(
         "extends": sometimes_wrong(st.sampled_from(["windows-11", "./x.yaml"])),
         "guest": sometimes_wrong(
             table(
-                os=sometimes_wrong(st.sampled_from([guest.id for guest in GUESTS])),
+                os=sometimes_wrong(st.sampled_from([guest.id for guest in SYSTEMS])),
                 uses=sometimes_wrong(st.lists(st.sampled_from([use.id for use in USES]), max_size=3)),
             )
         ),

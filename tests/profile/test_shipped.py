@@ -7,8 +7,8 @@ import re
 import pytest
 import yaml
 
-from hvctl.catalog import ROWS
-from hvctl.catalog.windows import GUESTS
+from hvctl.catalog import BY_ID, ROWS
+from hvctl.catalog.windows import BY_OS, SYSTEMS
 from hvctl.model.profile import Ask, Migration
 from hvctl.profile.reader import load_profile
 from hvctl.profile.source import shipped_names
@@ -18,7 +18,8 @@ EVERYWHERE = {"relaxed", "vapic", "vpindex", "time", "runtime"}
 IDLE_OR_RISKY = {"reset", "crash", "reenlightenment", "avic", "syndbg"}
 WITH_VBS = {"windows-11", "windows-server-2022", "windows-server-2025", "nested-hyperv"}
 FOR_VBS = {"stimer-direct", "emsr-bitmap", "tlbflush-direct"}
-RELEASES = [guest.id for guest in GUESTS if guest.id != "other"]
+RELEASES = [system.id for system in SYSTEMS if system.build and not system.profile]
+UNAWARE = {"windows-xp", "windows-server-2003"}
 
 each = pytest.mark.parametrize("name", shipped_names())
 
@@ -44,17 +45,29 @@ def test_a_profile_is_called_like_its_file(name: str) -> None:
 def test_only_what_every_host_can_is_on(name: str) -> None:
     on = {row_id for row_id, ask in asked(name).items() if ask is Ask.ON}
     expected = {"all": set(), "passthrough": {"passthrough"}, "minimal": EVERYWHERE | {"synic", "stimer"}}
+    expected |= {name: set() for name in UNAWARE}
     assert on == expected.get(name, EVERYWHERE)
     assert Ask.OFF not in asked(name).values()
 
 
-@pytest.mark.parametrize("name", [*RELEASES, "nested-hyperv"])
+@pytest.mark.parametrize("name", sorted({*RELEASES, "nested-hyperv"} - UNAWARE))
 def test_profiles_of_windows(name: str) -> None:
     wanted = asked(name)
     assert not set(wanted) & IDLE_OR_RISKY
     assert set(wanted) >= FOR_VBS if name in WITH_VBS else not set(wanted) & FOR_VBS
     assert {wish.value for wish in load_profile(name).wishes if wish.id == "spinlocks"} == {8191}
     assert load_profile(name).migration is Migration.REQUIRED
+
+
+def test_a_release_without_a_profile_of_its_own_has_another_ones() -> None:
+    assert {system.profile for system in SYSTEMS if system.profile} <= set(RELEASES)
+
+
+@pytest.mark.parametrize("name", [name for name in RELEASES if name not in UNAWARE])
+def test_a_profile_wishes_nothing_that_its_release_does_not_use(name: str) -> None:
+    build = BY_OS[name].build
+    assert build is not None
+    assert [row_id for row_id in asked(name) if BY_ID[row_id].windows_build > build] == []
 
 
 @pytest.mark.parametrize("name", sorted(WITH_VBS - {"nested-hyperv"}))

@@ -65,6 +65,7 @@ VENDOR_IDS = st.text(
             rtc=st.sampled_from(["catchup", "delay"]),
             pit=st.sampled_from(["delay", "discard"]),
         ),
+        harmed=st.none(),
         spans=st.just(()),
     )
 )

@@ -213,6 +213,7 @@ ROWS = (
         legacy=Legacy(cap="KVM_CAP_HYPERV_SYNIC2", msr=0x40000080),
         requires=("vpindex",),
         requires_unless="x-hv-synic-kvm-only",
+        windows_build=9200,
         in_passthrough=True,
         irqchip=True,
         libvirt=HypervElement("synic", "1.3.3"),
@@ -246,6 +247,7 @@ ROWS = (
         checks=(Bits(HV_CPUID_FEATURES, "eax", (3,), ("HV_SYNTIMERS_AVAILABLE",)),),
         legacy=Legacy(msr=0x400000B0),
         requires=("synic", "time"),
+        windows_build=9200,  # Windows 8 and Server 2012: no report of an older one that gains was found
         in_passthrough=True,
         irqchip=True,
         libvirt=HypervElement("stimer", "1.3.3"),
@@ -272,6 +274,7 @@ ROWS = (
         checks=(Bits(HV_CPUID_FEATURES, "edx", (19,), ("HV_STIMER_DIRECT_MODE_AVAILABLE",)),),
         requires=("stimer",),
         for_nested=True,
+        windows_build=9200,
         in_passthrough=True,
         irqchip=True,
         libvirt=HypervElement("direct", "5.7.0", inside="stimer"),

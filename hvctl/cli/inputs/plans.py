@@ -23,6 +23,7 @@ class Wanted(NamedTuple):
     machine: str | None
     name: str | None
     memory: int | None
+    vcpus: int | None
     metadata: bool
     fragment: bool
 
@@ -52,6 +53,7 @@ def resolved(profile: str | None, target: str, wanted: Wanted) -> Given:
             plan,
             name=wanted.name,
             memory_mib=wanted.memory or api.MEMORY_MIB,
+            vcpus=wanted.vcpus,
             fragment=wanted.fragment,
             metadata=wanted.metadata,
         )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from hvctl.catalog.windows import looks_like
+from hvctl.catalog.windows import looks_like, named
 from hvctl.errors import InputError, Problem
 from hvctl.guest.command import DRIFTFIX, RTC_CLOCKS
 from hvctl.guest.command.cpu import Assignment, assignments, boolean, drivers, set_properties
@@ -154,7 +154,9 @@ def _option(command: CommandLine, option: Option) -> None:
         case "smp":
             _smp(command, value)
         case "name":
-            command.windows = looks_like(_parts(value, "guest").get("guest", ""))
+            name = _parts(value, "guest").get("guest", "")
+            command.windows = looks_like(name)
+            command.release = named(name) if command.windows else None
         case "device":
             _device(command, value)
         case "bios" | "pflash" | "drive" | "blockdev":

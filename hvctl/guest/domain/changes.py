@@ -81,7 +81,9 @@ class DomainChanges(Changes):
         timer, _, attribute = fact.partition(".")
         found = self.domain.timers.get(timer)
         attribute = _ATTRIBUTES.get(attribute, attribute)
-        if not attribute and fact == "machine":
+        if not attribute and fact == "topology":
+            self._set_topology(value)
+        elif not attribute and fact == "machine":
             self.xml.set(self.domain.places["machine"], "machine", value)
         elif not attribute:
             self._set_offset(value)
@@ -89,6 +91,24 @@ class DomainChanges(Changes):
             self.xml.set(found.where, attribute, value)
         else:
             self._add_timers([Node("timer", (("name", timer), (attribute, value)))])
+
+    def _set_topology(self, cores: str) -> None:
+        """One socket with so many cores; threads stay as they are."""
+        written = self.domain.places.get("topology")
+        if written is not None:
+            for name, value in (("sockets", "1"), ("cores", cores)):
+                self.xml.set(written, name, value)
+            for name in ("dies", "clusters"):
+                self.xml.drop(written, name)
+            return
+        node = Node("topology", (("sockets", "1"), ("cores", cores), ("threads", "1")))
+        after = ("model", "vendor")
+        cpu = self.domain.cpu_element
+        if cpu is None:
+            root = self.domain.root
+            self.xml.insert(root, Node("cpu", (), (node,)), last_before(root, "cpu"))
+        else:
+            self.xml.insert(cpu, node, next((one for one in reversed(cpu.below) if one.tag in after), None))
 
     def _set_offset(self, value: str) -> None:
         clock = self.domain.places.get("offset")

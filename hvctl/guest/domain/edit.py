@@ -4,6 +4,7 @@ Where the file already says what the plan says, nothing changes, so that a secon
 """
 
 from hvctl.catalog import BY_ID, roles
+from hvctl.catalog.windows import system_of
 from hvctl.errors import InputError, Problem
 from hvctl.guest.domain import NAMESPACE
 from hvctl.guest.domain.changes import child_of, last_before, only
@@ -214,5 +215,8 @@ def for_domain(profile: Profile, guest: Guest) -> Profile:
         cpu = cpu._replace(hidden=guest.hidden)
     cpu = cpu._replace(features=tuple({**dict(guest.features), **dict(cpu.features)}.items()))
     return profile._replace(
-        cpu=cpu, machine=guest.machine or profile.machine, tsc_frequency=profile.tsc_frequency or guest.tsc_frequency
+        harmed=guest.replace(release=system_of(profile.os)).harmed or guest.harmed,
+        cpu=cpu,
+        machine=guest.machine or profile.machine,
+        tsc_frequency=profile.tsc_frequency or guest.tsc_frequency,
     )

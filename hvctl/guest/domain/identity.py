@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from hvctl.catalog import BY_ID
 from hvctl.catalog.types import Kind
-from hvctl.catalog.windows import SYSTEMS
+from hvctl.catalog.windows import BY_LIBOSINFO
 from hvctl.guest.domain import LIBOSINFO, NAMESPACE
 from hvctl.model.profile import Value
 from hvctl.text.c_numbers import whole_number
@@ -36,7 +36,7 @@ def read_identity(domain: Element) -> Identity:
     system = next((one for one in systems if one and is_line(one)), None)
     plans = [plan for child in metadata if child.namespace == NAMESPACE for plan in child.children]
     applied = next((_applied(plan) for plan in plans if plan.local == "plan"), None)
-    return Identity(system, SYSTEMS.get(system or ""), applied)
+    return Identity(system, BY_LIBOSINFO.get(system or ""), applied)
 
 
 def libosinfo_id(metadata: Element) -> str:

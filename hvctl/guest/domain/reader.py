@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from hvctl.catalog import roles
 from hvctl.catalog.cpu_models import PLAIN
-from hvctl.catalog.windows import MICROSOFT, has_keys, looks_like
+from hvctl.catalog.windows import BY_LIBOSINFO, BY_OS, MICROSOFT, has_keys, looks_like, named
 from hvctl.errors import InputError, Problem
 from hvctl.guest.domain.cpu import one_of, read_cpu
 from hvctl.guest.domain.domain import Domain
@@ -292,9 +292,11 @@ def _system(domain: Domain) -> None:
     if known:
         domain.system, domain.places["system"] = known, domain.metadata
         windows = known.startswith(MICROSOFT)
+        domain.release = BY_OS.get(BY_LIBOSINFO.get(known, ""))
     else:
         secure = domain.firmware is not None and domain.firmware.secure is True
         windows = looks_like(domain.name) or (domain.offset == "localtime" and secure)
+        domain.release = named(domain.name) if windows else None
     domain.windows = windows and not domain.other
     domain.other = domain.other or (known != "" and not windows)
 

@@ -11,7 +11,7 @@ from hvctl.errors import InputError, Problem
 from hvctl.guest.command.writer import flags
 from hvctl.guest.domain import LIBOSINFO, NAMESPACE
 from hvctl.guest.plan import guest_of
-from hvctl.model.guest import HOST_MODELS, Guest, Setting, Timer
+from hvctl.model.guest import HOST_MODELS, Guest, Setting, Timer, Topology
 from hvctl.model.plan import Decision, Plan, digest
 from hvctl.xml import Node
 
@@ -25,7 +25,13 @@ _OFFSET = "utc"
 
 
 def domain(
-    plan: Plan, *, name: str | None = None, memory_mib: int = 4096, fragment: bool = False, metadata: bool = False
+    plan: Plan,
+    *,
+    name: str | None = None,
+    memory_mib: int = 4096,
+    vcpus: int | None = None,
+    fragment: bool = False,
+    metadata: bool = False,
 ) -> str:
     """The plan as domain XML, elements in libvirt's order.
 
@@ -33,6 +39,7 @@ def domain(
         plan: resolved for libvirt, without refusals.
         name: the domain's name; the profile's by default.
         memory_mib: memory in MiB.
+        vcpus: how many, as the cores of one socket: of several sockets Windows for clients uses one or two.
         fragment: leave out what the plan does not decide (name, memory, acpi, apic).
         metadata: put the plan's identity into <metadata>.
 
@@ -43,7 +50,10 @@ def domain(
     memory = () if fragment else (Node("memory", (("unit", "MiB"),), text=str(memory_mib)),)
     known = (Node("metadata", children=(metadata_node(plan),)),) if metadata else ()
     basic = () if fragment else (Node("acpi"), Node("apic"))
-    return _text((*head, *known, *memory), guest_of(plan, libvirt=True), basic)
+    guest = guest_of(plan, libvirt=True)
+    if vcpus:
+        guest.vcpus, guest.topology = vcpus, Topology(1, None, vcpus, 1)
+    return _text((*head, *known, *memory), guest, basic)
 
 
 def fragment(guest: Guest) -> str:

@@ -57,7 +57,7 @@ def check(context: Context) -> Findings:
     guest = context.guest
     if context.is_open() or not guest.alive or guest.kvm is False or guest.has(roles.CLOCK) or guest.has(roles.TIMERS):
         return
-    for row in roles.CLOCK:
+    for row in filter(guest.uses, roles.CLOCK):
         off = guest.settings.get(row.id)
         where = off.where if off else guest.hyperv_place
         fix = context.turn_on((row,))

@@ -81,7 +81,7 @@ def check(context: Context) -> Findings:
     rows = [
         row
         for row in _advised(context)
-        if row.id not in guest.settings and all(map(context.supported, guest.with_needs(row)))
+        if guest.uses(row) and row.id not in guest.settings and all(map(context.supported, guest.with_needs(row)))
     ]
     if not rows:
         return

@@ -5,7 +5,9 @@ Looks at the tick policies of Windows and of what sees Hyper-V, unless libosinfo
 be catchup (driftfix=slew), the PIT's delay, which is QEMU's default, or discard.
 
 ## Why it matters
-Windows counts the ticks of the RTC: where those that came late are dropped, its clock loses time.
+Windows counts the ticks of the RTC: where those that came late are dropped, its clock loses time. Where it has the
+reference clock and synthetic timers, which it uses from Windows 8 and Server 2012 on, it counts none, and the rule says
+nothing of them.
 
 ## Example
 ```xml
@@ -14,8 +16,6 @@ Windows counts the ticks of the RTC: where those that came late are dropped, its
     <relaxed state='on'/>
     <vapic state='on'/>
     <vpindex state='on'/>
-    <synic state='on'/>
-    <stimer state='on'/>
   </hyperv>
 </features>
 <clock offset='localtime'>
@@ -33,8 +33,6 @@ Windows counts the ticks of the RTC: where those that came late are dropped, its
     <relaxed state='on'/>
     <vapic state='on'/>
     <vpindex state='on'/>
-    <synic state='on'/>
-    <stimer state='on'/>
   </hyperv>
 </features>
 <clock offset='localtime'>
@@ -53,6 +51,7 @@ Unsafe: the guest's timers behave differently.
 - qemu:qemu-options.hx, -rtc driftfix
 """
 
+from hvctl.catalog import roles
 from hvctl.lint.rule import Context, Findings
 from hvctl.model.finding import Severity
 from hvctl.text.problems import quoted
@@ -65,7 +64,9 @@ def check(context: Context) -> Findings:
     if not guest.concerned or guest.kvm is False:
         return
     rtc, pit = guest.timers.get("rtc"), guest.timers.get("pit")
-    if rtc.policy != "catchup" if rtc else not guest.partial:
+    # With the reference clock and synthetic timers Windows counts neither.
+    counted = not (guest.has(roles.TIMERS) and guest.has(roles.CLOCK) and guest.uses(roles.TIMERS[0]))
+    if counted and (rtc.policy != "catchup" if rtc else not guest.partial):
         instead = f"write {guest.syntax_of('rtc.policy', 'catchup')}"
         where = rtc.where if rtc else context.place("offset")
         done = f"not caught up with ({quoted(rtc.policy)})" if rtc and rtc.policy else "dropped"

@@ -55,7 +55,7 @@ def check(context: Context) -> Findings:
     guest = context.guest
     if context.is_open() or not guest.alive or guest.kvm is False or guest.has(roles.HARDWARE_APIC):
         return
-    for row in roles.VIRTUAL_APIC:
+    for row in filter(guest.uses, roles.VIRTUAL_APIC):
         # Where it is required, that is an error already.
         if row.id in guest.on or any(needed == row.id for _, needed in guest.lacking):
             continue

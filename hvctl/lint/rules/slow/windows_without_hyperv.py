@@ -34,6 +34,7 @@ There is no fix: `hvctl gen PROFILE --domain FILE` writes what your hosts can gi
 - truenas/middleware PR 9247, kubevirt issue 10126
 """
 
+from hvctl.catalog import roles
 from hvctl.lint.rule import Context, Findings
 from hvctl.model.finding import Severity
 
@@ -42,7 +43,8 @@ SEVERITY = Severity.WARNING
 
 def check(context: Context) -> Findings:
     guest = context.guest
-    if guest.windows and not (guest.alive or guest.open) and guest.kvm is not False:
+    gains = any(guest.uses(row) for row in roles.RECOMMENDED)
+    if guest.windows and gains and not (guest.alive or guest.open) and guest.kvm is not False:
         message = "this Windows guest has no enlightenment"
         instead = "let `hvctl gen PROFILE` write those that your hosts can give"
         yield context.finding(guest.root, message, instead)

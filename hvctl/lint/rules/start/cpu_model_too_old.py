@@ -1,0 +1,51 @@
+"""The CPU model lacks what the guest's Windows needs to boot.
+
+## What it does
+Looks at named CPU models of guests whose release is known, by libosinfo's id, the profile or their name. What is
+switched on beside the model counts; without a model, QEMU's default does.
+
+## Why it matters
+Windows 11 24H2 and Server 2025 use SSE4.2 and POPCNT from the first moment: without them they reset as they boot. An
+older Windows 11 boots.
+
+## Example
+```xml
+<cpu mode='custom' match='exact'>
+  <model>qemu64</model>
+</cpu>
+```
+
+## Use instead
+```xml
+<cpu mode='host-passthrough' migratable='on'/>
+```
+
+## Fix safety
+There is no fix: which model every host can give, `hvctl pool` says.
+
+## Sources
+- Microsoft Learn, "Windows processor requirements"
+- query-cpu-model-expansion of QEMU 7.2 and 10.0 for what each model has
+"""
+
+from hvctl.catalog.cpu_models import LEVEL_FEATURES, lacking
+from hvctl.lint.rule import Context, Findings
+from hvctl.model.finding import Severity
+
+SEVERITY = Severity.ERROR
+
+
+def check(context: Context) -> Findings:
+    guest = context.guest
+    system = guest.release
+    if system is None or guest.kvm is False or system.level not in LEVEL_FEATURES:
+        return
+    missing = lacking(guest.cpu, guest.features, system.level)
+    if missing:
+        written = f"CPU model {guest.cpu}" if "cpu" in guest.places else f"QEMU's default CPU model, {guest.cpu},"
+        older = " (one older than 24H2 does)" if system.sockets else ""
+        message = f"{written} lacks {' and '.join(missing)}: {system.title} does not boot without{older}"
+        # A name is a guess.
+        severity = None if guest.system or context.profile else Severity.WARNING
+        instead = "write a model from Nehalem or EPYC on, or host"
+        yield context.finding(context.place("cpu"), message, instead, severity=severity)

@@ -1,0 +1,140 @@
+"""Lint of guests whose release is known: nothing is advised that it does not use, and what harms it is found."""
+
+from __future__ import annotations
+
+import pytest
+
+from hvctl.guest.domain.reader import read_domain
+from hvctl.guest.syntax import COMMAND_LINE, DOMAIN, Syntax
+from hvctl.host.host_file import read_host
+from hvctl.lint.engine import Job, choose, lint
+from hvctl.lint.fixes import apply_fixes
+from hvctl.lint.rule import Facts, all_rules
+from hvctl.model.finding import Safety
+from tests.paths import HOSTS
+
+OSINFO = (
+    '<metadata><libosinfo:libosinfo xmlns:libosinfo="http://libosinfo.org/xmlns/libvirt/domain/1.0">'
+    '<libosinfo:os id="http://microsoft.com/win/{}"/></libosinfo:libosinfo></metadata>'
+)
+CLOCK = (
+    "<clock offset='localtime'><timer name='rtc' tickpolicy='catchup'/><timer name='pit' tickpolicy='delay'/>"
+    "<timer name='hpet' present='no'/>{}</clock>"
+)
+HYPERVCLOCK = "<timer name='hypervclock' present='yes'/>"
+UEFI = "<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>"
+
+
+def domain(release: str, *, vcpus: int = 1, uefi: bool = False, hyperv: str = "", clock: str = "") -> str:
+    return (
+        f"<domain type='kvm'><name>guest</name>{OSINFO.format(release)}<vcpu>{vcpus}</vcpu>"
+        f"<os><type arch='x86_64' machine='pc-i440fx-7.2'>hvm</type>{UEFI if uefi else ''}</os>"
+        f"<features><acpi/>{f'<hyperv>{hyperv}</hyperv>' if hyperv else ''}</features>"
+        f"<cpu mode='host-passthrough'><topology sockets='1' cores='{vcpus}' threads='1'/></cpu>{CLOCK.format(clock)}"
+        "</domain>"
+    )
+
+
+def found(text: str, kind: Syntax = DOMAIN) -> list[str]:
+    hosts = tuple(read_host(str(HOSTS / f"debian-{number}.json")) for number in (12, 13))
+    result = lint(text.encode(), "x", kind, Job(choose(all_rules()), Facts(hosts)))
+    return sorted({finding.rule for finding in result.findings})
+
+
+@pytest.mark.parametrize("release", ["xp", "2k3", "2k3r2"])
+def test_what_looks_for_no_hypervisor_is_left_alone(release: str) -> None:
+    assert found(domain(release, vcpus=2)) == []
+    assert "windows-without-hyperv" in found(domain("10", vcpus=2))
+
+
+@pytest.mark.parametrize("release", ["vista", "2k8", "7", "2k8r2"])
+def test_no_synthetic_timers_before_windows_8(release: str) -> None:
+    hyperv = "<relaxed state='on'/><vapic state='on'/><vpindex state='on'/><runtime state='on'/><ipi state='on'/>"
+    text = domain(release, hyperv=hyperv, clock=HYPERVCLOCK)
+    assert "no-stimer" not in found(text)
+    assert "no-stimer" in found(text.replace(f"win/{release}", "win/10"))
+
+
+@pytest.mark.parametrize("release", ["7", "2k8r2"])
+def test_uefi_and_several_vcpus_bear_no_enlightenment(release: str) -> None:
+    hyperv = "<relaxed state='on'/>"
+    assert found(domain(release, vcpus=4, uefi=True)) == []
+    assert "hangs-with-uefi" in found(domain(release, vcpus=4, uefi=True, hyperv=hyperv))
+    for bears in (
+        domain(release, vcpus=4, hyperv=hyperv),
+        domain(release, uefi=True, hyperv=hyperv),
+        domain("10", vcpus=4, uefi=True, hyperv=hyperv),
+    ):
+        assert "hangs-with-uefi" not in found(bears)
+
+
+@pytest.mark.parametrize("release", ["xp", "2k3", "7"])
+def test_a_fix_turns_nothing_on_that_the_release_does_not_use(release: str) -> None:
+    text = domain(release, vcpus=4, uefi=True)
+    job = Job(choose(all_rules()), Facts(), with_edits=True)
+    fixed = apply_fixes(text.encode(), "x", DOMAIN, job, (Safety.SAFE, Safety.UNSAFE)).data
+    assert read_domain(fixed, "x").enabled() == {}
+
+
+def test_ticks_are_counted_where_there_are_no_synthetic_timers_to_use() -> None:
+    words = (
+        "qemu-system-x86_64 -accel kvm -machine pc-q35-9.2,hpet=off -rtc base=localtime -name {} -cpu host,hv_relaxed,"
+    )
+    stimer = "hv_vapic,hv_vpindex,hv_runtime,hv_time,hv_synic,hv_stimer"
+    for name, properties, counted in (
+        ("win11", stimer, False),
+        ("windows", stimer, False),
+        ("win7", stimer, True),
+        ("win11", "hv_vapic,hv_vpindex,hv_time", True),
+    ):
+        assert ("timer-policy" in found(words.format(name) + properties, COMMAND_LINE)) is counted, (name, properties)
+
+
+@pytest.mark.parametrize(
+    ("cpu", "wrong"),
+    [
+        ("<cpu mode='custom'><model>qemu64</model></cpu>", True),
+        ("<cpu mode='custom'><model>kvm64</model></cpu>", True),
+        ("", True),  # QEMU's default
+        ("<cpu mode='custom'><model>Nehalem</model></cpu>", False),
+        ("<cpu mode='host-model'/>", False),
+        ("<cpu><model>qemu64</model><feature name='sse4.2'/><feature name='popcnt'/></cpu>", False),
+    ],
+)
+def test_a_processor_on_which_windows_11_does_not_boot(cpu: str, wrong: bool) -> None:
+    text = domain("11")
+    text = text[: text.index("<cpu")] + cpu + text[text.index("<clock") :]
+    assert ("cpu-model-too-old" in found(text)) is wrong
+    assert "cpu-model-too-old" not in found(text.replace("win/11", "win/10"))
+
+
+@pytest.mark.parametrize(
+    ("vcpus", "topology", "rules"),
+    [
+        ("4", "", ["many-sockets"]),
+        ("<vcpu current='1'>4</vcpu>", "", ["many-sockets"]),
+        ("1", "", []),
+        ("4", "<topology sockets='1' dies='1' cores='2' threads='2'/>", []),
+        ("8", "<topology sockets='4' cores='2' threads='1'/>", ["many-sockets"]),
+    ],
+)
+def test_sockets_that_windows_does_not_use(vcpus: str, topology: str, rules: list[str]) -> None:
+    text = domain("10")
+    written = vcpus if vcpus.startswith("<") else f"<vcpu>{vcpus}</vcpu>"
+    text = text.replace("<vcpu>1</vcpu>", written)
+    text = text.replace("<topology sockets='1' cores='1' threads='1'/>", topology)
+    assert [rule for rule in found(text) if rule == "many-sockets"] == rules
+    assert "many-sockets" not in found(text.replace("win/10", "win/2k22"))
+    job = Job(tuple(one for one in choose(all_rules()) if one.rule.id == "many-sockets"), Facts(), with_edits=True)
+    fixed = apply_fixes(text.encode(), "x", DOMAIN, job, (Safety.UNSAFE,)).data.decode()
+    assert "many-sockets" not in found(fixed)
+    guest = read_domain(fixed.encode(), "x")
+    assert (
+        guest.topology is None
+        or None in guest.topology[2:]
+        or not rules
+        or (
+            (guest.topology.sockets, (guest.topology.cores or 0) * (guest.topology.threads or 0))
+            == (1, guest.most_vcpus or guest.vcpus)
+        )
+    )
