@@ -73,8 +73,8 @@ def commands_page(group: click.Context, commands: Sequence[click.Context]) -> st
         ".B $XDG_CACHE_HOME/hvctl",
         text(
             "QEMU's answers. gen and launch reuse them until the binary, the kernel or KVM changes; check-host always "
-            "asks again. The directory may be removed at any time. It is not used if other users can write to it or to a "
-            "directory above it, or in another user's home (sudo -E)."
+            "asks again. The directory may be removed at any time. It is not used if other users can write to it or to "
+            "a directory above it, or in another user's home (sudo -E)."
         ),
         ".TP",
         ".B $XDG_STATE_HOME/hvctl",
