@@ -324,6 +324,7 @@ def test_no_file_makes_hvctl_wait_for_stdin(name: str, stdin: str, tmp_path: Pat
             process.kill()
 
 
+@pytest.mark.timeout(3600)
 def test_nothing_that_a_path_can_be_holds_hvctl_up(tmp_path: Path) -> None:
     seed = int(os.environ.get("HVCTL_ODD_SEED") or random.randrange(1 << 32))
     print(f"HVCTL_ODD_SEED={seed}")
