@@ -156,7 +156,9 @@ def check_driver(connection: Connection) -> None:
 
 def _qemu_user(connection: Connection) -> int:
     """Whom libvirt runs QEMU as: where it does not say so it runs as the caller, and has no choice."""
-    found = qemu_user(connection.ask("capabilities", lambda _: str(connection.handle.getCapabilities())))
+    # Before its first answer, libvirt asks every QEMU that there is.
+    text = connection.ask("capabilities", lambda _: str(connection.handle.getCapabilities()), seconds=START_SECONDS)
+    found = qemu_user(text)
     return os.geteuid() if found is None else found
 
 
