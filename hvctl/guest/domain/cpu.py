@@ -8,12 +8,13 @@ from hvctl.catalog.cpu_models import CPU_MODES, called_otherwise, qemu_name, unk
 from hvctl.catalog.roles import PREFIXES
 from hvctl.guest.domain.domain import Domain
 from hvctl.model.guest import HOST_MODELS, Switch, Topology
-from hvctl.text.c_numbers import whole_number
+from hvctl.text.c_numbers import decimal_number
 from hvctl.text.problems import quoted
 from hvctl.xml.document import Element
 
 POLICIES = {"force": True, "require": True, "optional": None, "disable": False, "forbid": False}
-_TOPOLOGY = Topology._fields
+# libvirt keeps the number in 16 bits (libvirt:src/conf/domain_conf.c, virDomainDefParseCPUCount()).
+_MOST_VCPUS = 1 << 16
 _STATES = {"on": True, "off": False}
 # Of elements in <cpu> the properties of QEMU's, by their mode.
 _PROPERTIES: dict[str, dict[str, tuple[tuple[str, str], ...]]] = {
@@ -54,8 +55,7 @@ def read_cpu(domain: Domain, element: Element) -> None:
         elif child.tag == "model" and model is None:
             model = child
         elif child.tag == "topology":
-            said = child.written.values
-            domain.topology = Topology(*[whole_number(said[name]) if name in said else None for name in _TOPOLOGY])
+            domain.topology = Topology(*[count(domain, child, child.get(name), name) for name in Topology._fields])
             domain.places["topology"] = child
         elif child.tag in _PROPERTIES:
             _properties(domain, child)
@@ -123,6 +123,16 @@ def _not_libvirts(name: str) -> str | None:
         return f": its name is {right}"
     why = unknown_to_libvirt(name)
     return why and f": {why}"
+
+
+def count(domain: Domain, element: Element, text: str | None, attribute: str = "") -> int | None:
+    """A number of vCPUs, or of sockets and the like; None where it is not written, or wrong, which is a mistake."""
+    number = None if text is None else decimal_number(text.strip())
+    if text is not None and not (number and number < _MOST_VCPUS):
+        what = attribute if attribute in Topology._fields else "vCPUs"
+        domain.wrong(f"{quoted(text)} is no number of {what}", element, "write a whole number from 1", attribute)
+        return None
+    return number
 
 
 def one_of(domain: Domain, element: Element, name: str, words: tuple[str, ...]) -> str | None:

@@ -6,7 +6,7 @@ from hvctl.catalog import roles
 from hvctl.catalog.cpu_models import PLAIN
 from hvctl.catalog.windows import BY_LIBOSINFO, BY_OS, MICROSOFT, has_keys, looks_like, named
 from hvctl.errors import InputError, Problem
-from hvctl.guest.domain.cpu import one_of, read_cpu
+from hvctl.guest.domain.cpu import count, one_of, read_cpu
 from hvctl.guest.domain.domain import Domain
 from hvctl.guest.domain.hyperv import read_hyperv
 from hvctl.guest.domain.identity import libosinfo_id
@@ -25,8 +25,6 @@ _ACCELERATORS = {"qemu": "tcg"}
 _X86 = ("x86_64", "i686")
 # x86_cpuid_set_tsc_freq, qemu:target/i386/cpu.c
 _HIGHEST_FREQUENCY = (1 << 63) - 1
-# libvirt keeps the number in 16 bits (libvirt:src/conf/domain_conf.c, virDomainDefParseCPUCount()).
-_MOST_VCPUS = 1 << 16
 # Elements of <features> that become properties of QEMU's CPU, with an attribute where that is not their state.
 _SWITCHES = {"apic": ("kvm-pv-eoi", "eoi"), "pvspinlock": ("kvm-pv-unhalt",), "pmu": ("pmu",)}
 _KVM = ("hint-dedicated", "poll-control", "pv-ipi")
@@ -193,18 +191,9 @@ def _loader(domain: Domain, element: Element) -> None:
 
 def _vcpu(domain: Domain, element: Element) -> None:
     domain.places["vcpus"] = element
-    most, now = _count(domain, element, element.text()), _count(domain, element, element.get("current"), "current")
+    most, now = count(domain, element, element.text()), count(domain, element, element.get("current"), "current")
     domain.vcpus = now or most
     domain.most_vcpus = most if most != domain.vcpus else None
-
-
-def _count(domain: Domain, element: Element, text: str | None, attribute: str = "") -> int | None:
-    """A number of vCPUs; None where it is not written, or wrong, which is a mistake."""
-    number = None if text is None else decimal_number(text.strip())
-    if text is not None and not (number and number < _MOST_VCPUS):
-        domain.wrong(f"{quoted(text)} is no number of vCPUs", element, "write a whole number from 1", attribute)
-        return None
-    return number
 
 
 def _cputune(domain: Domain, element: Element) -> None:

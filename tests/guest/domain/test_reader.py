@@ -335,6 +335,13 @@ def test_hidden_kvm(kvm: str, hidden: bool) -> None:
     assert guest(xml(kvm)).hidden == hidden
 
 
+@pytest.mark.parametrize("text", ["-1", "0", "0x2", "", "99999999999", "two"])
+@pytest.mark.parametrize("name", Topology._fields)
+def test_a_topology_that_libvirt_refuses_is_a_mistake(name: str, text: str) -> None:
+    (mistake,) = mistakes(xml(cpu=f"<cpu><topology {name}='{text}'/></cpu>"))
+    assert f"'{text}' is no number of {name} (write a whole number from 1)" in mistake
+
+
 PLAIN = made_guest(accelerator="kvm", machine="q35", cpu="qemu64", offset="utc")
 
 
