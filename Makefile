@@ -3,6 +3,10 @@
 SHELL = /bin/sh
 PYTHON = .venv/bin/python
 N ?=
+KILLS ?=
+SEED ?=
+SECONDS ?=
+READER ?=
 SUITES ?= bookworm trixie
 
 ifneq ($(N),)
@@ -13,7 +17,7 @@ oracle oracle-leaves: export HVCTL_TESTBED_LIMIT = 86400
 endif
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test lint fresh oracle oracle-leaves generated golden bench clean clean-cache
+.PHONY: help demo test lint fresh oracle oracle-leaves torture fuzz generated golden bench clean clean-cache
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +49,15 @@ oracle: ## random profiles against the real QEMU; N=1000 for the number of cases
 oracle-leaves: ## random plans against the leaves that a guest sees; N=1000 for the number of cases
 	@scripts/setup test
 	$(PYTHON) -m pytest tests/realkvm/test_verify.py -k random
+
+torture: ## hostile inputs, kills, full disks and lying programs; N=4000 runs, KILLS=300 of each command, SEED=
+	@scripts/setup test
+	$(PYTHON) -m tests.torture $(N:%=--runs %) $(KILLS:%=--kills %) $(SEED:%=--seed %)
+
+fuzz: ## every reader under atheris; SECONDS=600 for each, READER='domain plan' for some
+	@scripts/setup test
+	@$(PYTHON) -c 'import atheris' 2>/dev/null || $(PYTHON) -m pip install --quiet --constraint constraints.txt atheris
+	$(PYTHON) -m tests.fuzz $(SECONDS:%=--seconds %) $(READER)
 
 generated: ## regenerate the man pages and the JSON Schema from the tables and the commands
 	@scripts/setup lint

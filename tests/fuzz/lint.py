@@ -1,4 +1,4 @@
-"""One input for lint and its fixes, and what must hold of any. Without atheris, so that the tests run it as well."""
+"""One input for lint and its fixes, and what must hold of any: its first byte is how it is judged."""
 
 from __future__ import annotations
 
