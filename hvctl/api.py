@@ -27,6 +27,8 @@ A guest is what a text of any syntax describes; it is converted, linted, and jud
 ['clock-offset', 'not-kvm']
 >>> [move.answer.value for move in judge_migration(guest, hosts[0], load_hosts(["tests/hosts/no-hyperv.json"]))]
 ['no']
+>>> judge_save(read_text("-accel kvm -cpu host,hv_passthrough").guest).answer.value
+'no'
 >>> predict_start(["-cpu", "host,hv_synic"], hosts[0]).error
 'Hyper-V synthetic interrupt controller (hv-synic) requires Hyper-V VP_INDEX MSR (hv-vpindex)'
 >>> hex(predict_leaves(plan, hosts[0])[0].leaf)
@@ -266,6 +268,16 @@ def judge_migration(guest: Guest, source: Host, targets: Pool, incoming: Guest |
     from hvctl.migration.verdict import judge_pool
 
     return judge_pool(Journey(guest, source, incoming), targets)
+
+
+def judge_save(guest: Guest, source: Host | None = None, incoming: Guest | None = None) -> Move:
+    """Whether a guest may be saved (virsh save, managed save, snapshot with memory) and loaded again on its host, of
+    which nothing need be known; `incoming` is what it is loaded into."""
+    from hvctl.migration.differences import Journey
+    from hvctl.migration.verdict import judge_save
+    from hvctl.model.host import Hardware, Host, Kvm
+
+    return judge_save(Journey(guest, source or Host("its host", Kvm(None, "", (), ()), Hardware()), incoming))
 
 
 def predict_leaves(plan: Plan, host: Host) -> tuple[CpuidLeaf, ...]:

@@ -24,6 +24,9 @@ NESTED_FEATURE = {"intel": "vmx", "amd": "svm"}
 # qemu:target/i386/kvm/kvm.c kvm_arch_init_vcpu(): "State blocked by non-migratable CPU device (invtsc flag)".
 INVARIANT_TSC = "invtsc"
 
+# The CPU feature that tells a guest that there is a hypervisor.
+HYPERVISOR = "hypervisor"
+
 # What the expansion of CPU model `host` leaves off on every processor, whether or not it can be had: it is the
 # migratable one, and QEMU turns these on when asked, or by the topology (qemu:target/i386/cpu.c, no_autoenable_flags).
 ON_REQUEST = (INVARIANT_TSC, "ht", "topoext", "kvm-hint-dedicated", "kvm-pv-enforce-cpuid", "host-cache-info")

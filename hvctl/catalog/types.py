@@ -181,6 +181,32 @@ class Row(NamedTuple):
     since_kvm: Release | None = None
 
 
+class Subject(NamedTuple):
+    """A page on what is not an enlightenment; `words` are its names beside the id. In `page` a line `## HEADING` begins
+    a section, an empty line ends a paragraph."""
+
+    id: str
+    title: str
+    words: tuple[str, ...]
+    page: str
+    sources: tuple[str, ...]
+
+    @property
+    def sections(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The headings, and the paragraphs below each of them, without line ends."""
+        parts = (part.partition("\n") for part in f"\n{self.page}".split("\n## ")[1:])
+        return tuple(
+            (heading, tuple(" ".join(said.split()) for said in text.split("\n\n") if said.strip()))
+            for heading, _, text in parts
+        )
+
+
+def blocked(what: str) -> str:
+    """What QEMU refuses for a guest with something: a saved state is written as a migration is
+    (qemu:migration/savevm.c, save_snapshot(); libvirt:src/qemu/qemu_saveimage.c, qemuSaveImageCreate())."""
+    return f"QEMU neither migrates nor saves a guest with {what} (virsh save, managed save, snapshot with memory)"
+
+
 class Hazard(NamedTuple):
     """Why a guest with a row must not migrate; `remedy` is what would help beside `migration: none`, or empty."""
 
@@ -191,13 +217,15 @@ class Hazard(NamedTuple):
 def hazard(row: Row, value: int | str | None, *, fixed_tsc: bool) -> Hazard | None:
     """The hazard of a row that is on with a value; `fixed_tsc` says whether tsc-frequency is set."""
     if row.blocks_migration is Blocks.ALWAYS:
-        return Hazard("QEMU does not migrate a guest with it")
+        return Hazard(blocked("it"))
     if blocks(row, value):
-        return Hazard("QEMU does not migrate a guest with the value auto", f"write `{row.id}: on`")
+        return Hazard(blocked("the value auto"), f"write `{row.id}: on`")
     if row.blocks_migration is Blocks.LOST:
         return Hazard("a migration loses its state")
     if Need.TSC_FREQUENCY in row.needs and not fixed_tsc:
-        return Hazard("without tsc-frequency a migration can lose the guest", "write `tsc-frequency: auto`")
+        return Hazard(
+            "without tsc-frequency a migration or a saved state can lose the guest", "write `tsc-frequency: auto`"
+        )
     return None
 
 

@@ -67,19 +67,40 @@ def system_of(os: str) -> System:
 
 
 class Use(NamedTuple):
-    """What a guest is used for beyond running Windows. `nested` needs vmx or svm in the guest's CPU."""
+    """What a guest is used for beyond running Windows; `words` are other names that people type for it. `nested` needs
+    vmx or svm in the guest's CPU."""
 
     id: str
     title: str
     nested: bool
+    words: tuple[str, ...] = ()
 
 
+GPU = "gpu-passthrough"
 USES = (
-    Use("nested-hyperv", "Hyper-V inside the guest", True),
-    Use("vbs", "virtualization-based security (Credential Guard, memory integrity)", True),
-    Use("wsl2", "Windows Subsystem for Linux 2", True),
-    Use("gpu-passthrough", "a graphics card assigned to the guest", False),
+    Use(
+        "nested-hyperv",
+        "Hyper-V inside the guest",
+        True,
+        ("hyper-v", "hyperv", "nested", "nested-virtualization", "windows-sandbox", "sandbox"),
+    ),
+    Use(
+        "vbs",
+        "virtualization-based security (Credential Guard, memory integrity)",
+        True,
+        ("virtualization-based-security", "hvci", "memory-integrity", "core-isolation", "credential-guard"),
+    ),
+    Use("wsl2", "Windows Subsystem for Linux 2", True, ("wsl", "windows-subsystem-for-linux", "docker-desktop")),
+    Use(GPU, "a graphics card assigned to the guest", False, ("gpu", "vfio", "pci-passthrough")),
 )
+USE_WORDS = {word: use.id for use in USES for word in (use.id, *use.words)}
+"""The uses by all their names, as `plain` makes them."""
+
+
+def plain(words: str) -> str:
+    """A name as it is looked up: in small letters, with `-` for spaces and `_`."""
+    return words.lower().replace("_", "-").replace(" ", "-")
+
 
 MICROSOFT = "http://microsoft.com/win/"
 BY_LIBOSINFO = {f"{MICROSOFT}{short}": system.id for system in SYSTEMS for short in system.libosinfo}

@@ -23,9 +23,11 @@ from hvctl.model.host import Host
     "--to",
     "targets",
     multiple=True,
-    required=True,
     metavar="HOST",
     help="A host file to move to, or a directory of them; may be repeated.",
+)
+@click.option(
+    "--save", is_flag=True, help="Judge virsh save, managed save and snapshots with memory instead; --to is optional."
 )
 @click.option("--incoming", metavar="GUEST", help="The guest that waits on the targets, if configured differently.")
 @click.option("--all-names", is_flag=True, help="Name every target, not only the first 20 with the same verdict.")
@@ -35,6 +37,7 @@ def command(
     guest: str,
     source: str | None,
     targets: tuple[str, ...],
+    save: bool,
     incoming: str | None,
     all_names: bool,
     output_format: Format,
@@ -47,6 +50,9 @@ def command(
     QEMU itself compares nothing: a migration can fail with the source going on, lose the guest, or succeed and change
     the CPUID that the running guest relies on. Each reason names its effect.
 
+    What blocks a migration also blocks saving: with --save the guest is saved and loaded again, on its host, which need
+    not be known, or on those of --to.
+
     \b
     Exit codes: 0 every target works; 1 one does not, or it is not known;
     2 a wrong GUEST or host file; 3 the guest cannot be asked.
@@ -55,21 +61,27 @@ def command(
     Examples:
       hvctl check-migration win11.plan.json --to hosts/
       hvctl check-migration win11.xml --from a.json --to b.json
+      hvctl check-migration win11.xml --save
       hvctl check-migration 4711 --to b.json
       hvctl check-migration qemu:///system#win11 --to b.json
     """
     from hvctl.cli.inputs.guests import find_guest
 
+    if not (save or targets):
+        raise UsageError("--to is missing", "name the host files to move to, or judge saving with --save")
     check_stdin(guest, *(word for word in (source, incoming) if word), *targets)
     named = find_guest(guest)
     waiting = find_guest(incoming) if incoming else None
-    pool = read_hosts(targets)
-    here = _source(named, source)
-    configured = _configured(named, here)
-    moves = api.judge_migration(configured, here, pool, _configured(waiting, here) if waiting else None)
-    color = use_color(sys.stdout)
-    text = _text(configured, here, moves, output_format, color=color, all_names=all_names)
-    echo(text)
+    pool = read_hosts(targets) if targets else None
+    # To save a guest says nothing of a host; but a profile becomes one only on a host.
+    unknown = pool is None and source is None and named.guest is not None and not (waiting and waiting.profile)
+    here = None if unknown else _source(named, source)
+    configured, arriving = _configured(named, here), _configured(waiting, here) if waiting else None
+    if pool is None or here is None:
+        moves: tuple[Move, ...] = (api.judge_save(configured, here, arriving),)
+    else:
+        moves = api.judge_migration(configured, here, pool, arriving)
+    echo(_text(configured, here, moves, output_format, saved=save, all_names=all_names))
     return 0 if all(move.answer is Answer.YES for move in moves) else 1
 
 
@@ -87,21 +99,28 @@ def _source(named: Described, path: str | None) -> Host:
     return api.this_host(option="--from")
 
 
-def _configured(named: Described, here: Host) -> Guest:
+def _configured(named: Described, here: Host | None) -> Guest:
     """The guest; of a profile the one that gen makes of it on the source."""
     if named.guest:
         return named.guest
     assert named.profile is not None
+    assert here is not None
     return guest_of(api.check(api.resolve(named.profile, (here,))))
 
 
-def _text(guest: Guest, here: Host, moves: tuple[Move, ...], form: Format, *, color: bool, all_names: bool) -> str:
+def _text(
+    guest: Guest, here: Host | None, moves: tuple[Move, ...], form: Format, *, saved: bool, all_names: bool
+) -> str:
     from hvctl.report import migration as report
 
+    source = here.label if here else moves[0].targets[0]
     match form:
         case "text":
-            return report.moves_text(guest.label, here.label, moves, width=width(), color=color, all_names=all_names)
+            color = use_color(sys.stdout)
+            return report.moves_text(
+                guest.label, source, moves, saved=saved, width=width(), color=color, all_names=all_names
+            )
         case "json":
             from hvctl.text.json_document import dump
 
-            return dump(report.moves_json(guest.label, here.label, moves))
+            return dump(report.moves_json(guest.label, source, moves, saved=saved))

@@ -1,16 +1,18 @@
-"""`hvctl explain`: what an enlightenment does, needs and costs."""
+"""`hvctl explain`: what an enlightenment does, needs and costs, and pages on what decides with them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import assert_never
 
 import click
 
 from hvctl.catalog import ROWS, find
 from hvctl.catalog import names as known
-from hvctl.catalog.types import Row
+from hvctl.catalog.subjects import SUBJECTS, find_subject, subject_words
+from hvctl.catalog.types import Row, Subject
 from hvctl.cli.options import Format, common, no_such, output_format
-from hvctl.errors import UsageError
 from hvctl.lint.rule import Rule, all_rules, find_rule
+
+Page = Row | Subject | Rule
 
 
 @click.command()
@@ -18,72 +20,67 @@ from hvctl.lint.rule import Rule, all_rules, find_rule
 @output_format(Format)
 @common
 def command(names: tuple[str, ...], output_format: Format) -> int:
-    """Explain what an enlightenment does, needs and costs, or what a rule of lint finds, and why.
+    """Explain an enlightenment, a subject beside them, or what a rule of lint finds, and why.
 
     NAME is an id or any other name of an enlightenment: QEMU's (hv-stimer, hv_stimer), libvirt's (stimer/direct,
-    hypervclock), KubeVirt's (synictimer); a word of `guest.uses`; or a rule of `hvctl lint` (requirement-missing).
-    Without a NAME, all enlightenments are listed; `hvctl lint --list-rules` lists the rules.
+    hypervclock), KubeVirt's (synictimer); a subject, by any common word for it (snapshots, code-43, docker desktop,
+    memory integrity, kvm=off); or a rule of `hvctl lint` (requirement-missing). Without a NAME, all enlightenments and
+    subjects are listed; `hvctl lint --list-rules` lists the rules.
     """
-    from hvctl.report import explain
-
-    if not names:
-        click.echo(_listing(output_format), nl=False)
-        return 0
-    rows = [(name, find(name)) for name in names]
-    others = [name for name, row in rows if row is None and not explain.use_text(name)]
-    rules = _rules(others) if others else {}
-    if len(rules) < len(set(others)):
-        raise _unknown([name for name in others if name not in rules])
+    pages: list[Page] = _pages(names) if names else [*ROWS, *SUBJECTS]
     match output_format:
         case "text":
-            text = "\n".join(explain.text(row) if row else _other(name, rules) for name, row in rows)
+            from hvctl.report import explain
+
+            text = "\n".join([_text(page) for page in pages]) if names else explain.listing(ROWS, SUBJECTS)
         case "json":
-            text = _json([row for _, row in rows if row], list(rules.values()))
+            text = _json(pages)
         case _:
             assert_never(output_format)
     click.echo(text, nl=False)
     return 0
 
 
-def _listing(output_format: Format) -> str:
+def _pages(names: Sequence[str]) -> list[Page]:
+    """What names mean, each alone or all of them as one; raises UsageError for those that mean nothing."""
+    found = {name: find(name) or find_subject(name) for name in names}
+    if None in found.values() and (whole := find_subject(" ".join(names))):
+        return [whole]
+    # To find a rule loads them all.
+    pages = {name: page or find_rule(name) for name, page in found.items()}
+    if unknown := [name for name, page in pages.items() if page is None]:
+        words = (*known(), *subject_words(), *(rule.id for rule in all_rules()))
+        error = no_such("enlightenment or subject", unknown, words)
+        error.hint = f"{error.hint} `hvctl explain` lists all of them".lstrip()
+        raise error
+    return [page for name in names if (page := pages[name])]
+
+
+def _text(page: Page) -> str:
     from hvctl.report import explain
 
-    match output_format:
-        case "text":
-            return explain.listing(ROWS)
-        case "json":
-            return _json(ROWS)
+    match page:
+        case Row():
+            return explain.text(page)
+        case Subject():
+            return explain.subject_text(page)
+        case Rule():
+            from hvctl.lint.output.rules import text
+
+            return text(page)
 
 
-def _rules(names: Sequence[str]) -> dict[str, Rule]:
-    """The rules of lint that names mean; to find them loads them all."""
-    found = {name: find_rule(name) for name in names}
-    return {name: rule for name, rule in found.items() if rule}
-
-
-def _other(name: str, rules: Mapping[str, Rule]) -> str:
-    from hvctl.report import explain
-
-    if name not in rules:
-        return explain.use_text(name)
-    from hvctl.lint.output.rules import text
-
-    return text(rules[name])
-
-
-def _json(rows: Sequence[Row], rules: Sequence[Rule] = ()) -> str:
+def _json(pages: Sequence[Page]) -> str:
     from hvctl.report import explain
     from hvctl.text.json_document import dump
 
-    document: dict[str, object] = {"enlightenments": [explain.as_json(row) for row in rows]}
+    subjects = [explain.subject_json(page) for page in pages if isinstance(page, Subject)]
+    rules = [page for page in pages if isinstance(page, Rule)]
+    document: dict[str, object] = {"enlightenments": [explain.as_json(page) for page in pages if isinstance(page, Row)]}
+    if subjects:
+        document["subjects"] = subjects
     if rules:
         from hvctl.lint.output.rules import as_json
 
         document["rules"] = [as_json(rule) for rule in rules]
     return dump(document)
-
-
-def _unknown(names: Sequence[str]) -> UsageError:
-    error = no_such("enlightenment", names, (*known(), *(rule.id for rule in all_rules())))
-    error.hint = f"{error.hint} `hvctl explain` lists all of them".lstrip()
-    return error

@@ -7,7 +7,7 @@ import click
 
 from hvctl import api
 from hvctl.cli.inputs.hosts import pool_of
-from hvctl.cli.inputs.plans import NO_PROFILE, Wanted, check_lock, resolved, say_plan, unlocked, write_lock
+from hvctl.cli.inputs.plans import Wanted, check_lock, resolved, say_plan, unlocked, with_uses, write_lock
 from hvctl.cli.options import Format, check_name, check_stdin, common, output_format
 from hvctl.cli.output import echo, write_result
 from hvctl.errors import UsageError
@@ -40,6 +40,12 @@ class Target(NamedTuple):
     help="A host file, or a directory of them, instead of this machine; may be repeated.",
 )
 @click.option("--qemu-binary", metavar="BIN", help="The QEMU binary to ask (default: the first one found).")
+@click.option(
+    "--uses",
+    multiple=True,
+    metavar="WORD,...",
+    help="What the guest is used for beside what PROFILE says: wsl2, vbs, hyper-v, gpu; may be repeated.",
+)
 @click.option("--machine", metavar="TYPE", help="A machine type instead of the profile's.")
 @click.option("--name", metavar="NAME", help="The domain's name (default: the profile's).")
 @click.option(
@@ -78,6 +84,7 @@ def command(
     both: bool,
     hosts: tuple[str, ...],
     qemu_binary: str | None,
+    uses: tuple[str, ...],
     machine: str | None,
     name: str | None,
     memory: int | None,
@@ -115,6 +122,7 @@ def command(
       hvctl gen windows-11 --libvirt --host a.json --host b.json
       hvctl gen windows-11 --host pool/ --lock win11.plan.json
       hvctl gen windows-11 --domain win11.xml --diff
+      hvctl gen windows-11 --uses wsl2,vbs
       eval "qemu-system-x86_64 -accel kvm $(hvctl gen windows-11) ..."
     """
     from hvctl.report import plan as report
@@ -131,11 +139,13 @@ def command(
     if domain is not None:
         forbidden = {"qemu": qemu, "both": both, "locked": locked, "lock": lock, "machine": machine, "0": null}
         _check_idle("not with --domain", {**forbidden, **of_domain, "metadata": False})
+        if output_format != "text":
+            raise UsageError(f"--format {output_format}: not with --domain")
         target = Target(domain, output, in_place, diff, EditOptions(keep_others, qemu_commandline, metadata, force))
-        return _edit(profile, target, hosts, qemu_binary, output_format, explain=explain)
+        return _edit(profile, uses, target, hosts, qemu_binary, explain=explain)
     _check_idle("only with --domain", of_edit)
     if locked is not None:
-        _check_locked(profile, {"lock": lock, "machine": machine, **of_domain})
+        _check_locked(profile, {"lock": lock, "machine": machine, "uses": uses or None, **of_domain})
     check_stdin(*(word for word in (profile, locked, *hosts) if word))
     _check_input(hosts, qemu_binary, machine)
     check_name(name, forbidden="/")
@@ -143,7 +153,9 @@ def command(
     if locked is None:
         form = named or "qemu"
         _check_output(form, output_format, null=null, of_domain=of_domain)
-        given = resolved(profile, form, Wanted(hosts, qemu_binary, machine, name, memory, vcpus, metadata, fragment))
+        given = resolved(
+            profile, form, Wanted(hosts, qemu_binary, machine, name, memory, vcpus, metadata, fragment, uses)
+        )
     else:
         given = unlocked(locked, named, hosts, qemu_binary)
         _check_output(given.target, output_format, null=null, of_domain={})
@@ -170,23 +182,19 @@ def _check_idle(why: str, options: Mapping[str, object]) -> None:
 
 def _edit(
     profile: str | None,
+    uses: tuple[str, ...],
     target: Target,
     hosts: tuple[str, ...],
     qemu_binary: str | None,
-    output_format: Format,
     *,
     explain: bool,
 ) -> int:
     from hvctl.cli.inputs.domains import edit, open_domain
 
-    if profile is None:
-        raise UsageError(*NO_PROFILE)
-    if output_format != "text":
-        raise UsageError(f"--format {output_format}: not with --domain")
     check_target(target)
-    check_stdin(profile, target.path, *hosts)
+    check_stdin(*(word for word in (profile, target.path, *hosts) if word))
     _check_input(hosts, qemu_binary, None)
-    loaded = api.load_profile(profile)
+    loaded = with_uses(profile, uses)
     name = "<stdin>" if target.path == "-" else target.path
     document = open_domain(target.path, loaded)
     edited = edit(loaded, pool_of(hosts, qemu_binary, libvirt=True), document, target.options)

@@ -7,8 +7,8 @@ from hvctl.catalog import BY_ID, ROWS
 from hvctl.catalog.cpu_models import INVARIANT_TSC
 from hvctl.catalog.roles import CLOCK_TIMERS
 from hvctl.catalog.types import Kind, Need, Row, hazard
-from hvctl.catalog.windows import BY_LIBOSINFO, MICROSOFT, SYSTEMS, system_of
-from hvctl.model.guest import HOST_MODELS, Guest, Setting, Switch, Timer
+from hvctl.catalog.windows import BY_LIBOSINFO, GPU, MICROSOFT, SYSTEMS, system_of
+from hvctl.model.guest import HOST_MODELS, Device, Guest, Setting, Switch, Timer
 from hvctl.model.plan import CpuPlan, Decision, Layer, Machine, Outcome, Plan
 from hvctl.model.profile import Ask, ClockChoice, CpuChoice, Migration, Profile, Value, Wish
 
@@ -35,6 +35,8 @@ def guest_of(plan: Plan, *, libvirt: bool = False) -> Guest:
     if plan.migration is Migration.REQUIRED and plan.cpu.model == HOST_MODELS[0]:
         guest.places["migratable"] = None
     _set_clock(guest, plan.clock, hpet=libvirt or bool(plan.machine.hpet_option))
+    if GPU in plan.uses:
+        guest.devices.append(Device("pci", f"of guest.uses: [{GPU}]"))
     guest.set_settings(Setting(BY_ID[one.id], True, one.value) for one in plan.enabled())
     return guest
 

@@ -6,10 +6,11 @@ from typing import NamedTuple
 from hvctl.catalog.windows import system_of
 from hvctl.errors import InputError
 from hvctl.guest.syntax import Reading, Syntax
-from hvctl.lint.rule import NOTHING_KNOWN, Chosen, Context, Fact, Facts, Rule, find_rule
+from hvctl.lint.rule import NOTHING_KNOWN, Chosen, Context, Fact, Facts, Group, Rule, find_rule
 from hvctl.lint.suppressions import UNUSED, WITHOUT_REASON, apply, suppressions
 from hvctl.model.finding import Finding, Severity, Skipped, Unchecked
 from hvctl.model.guest import Guest
+from hvctl.model.profile import Migration
 
 # Of one file's: a hostile one can have a hundred thousand. With more it is neither shown in full nor fixed.
 MOST_FINDINGS = 1000
@@ -30,6 +31,8 @@ class Job:
         self.facts = facts
         self.with_edits = with_edits
         able = [one for one in chosen if (facts.hosts or not one.rule.needs) and one.rule.id not in _NOT_ASKED]
+        if facts.profile is not None and facts.profile.migration is Migration.NONE:
+            able = [one for one in able if one.rule.group is not Group.MIGRATE]
         self._able = able
         self._asked: dict[type[Guest], tuple[Chosen, ...]] = {}
 

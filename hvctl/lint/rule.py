@@ -17,14 +17,16 @@ from types import ModuleType
 from typing import NamedTuple
 
 from hvctl.catalog import ORDER
+from hvctl.catalog.cpu_models import NESTED_FEATURE
 from hvctl.catalog.roles import enclosing
 from hvctl.catalog.types import Row
+from hvctl.catalog.windows import GPU, USES
 from hvctl.guest.domain.domain import Domain
 from hvctl.lint import rules
 from hvctl.model.finding import Finding, Fix, Safety, Severity, Skipped
 from hvctl.model.guest import Changes, Edit, Guest, Place, Setting
 from hvctl.model.host import Host
-from hvctl.model.profile import Profile
+from hvctl.model.profile import Ask, Profile
 
 Findings = Iterator[Finding]
 """What `check` of a rule gives."""
@@ -167,6 +169,25 @@ class Context:
         on = self.guest.on
         return (on[row.id] for row in rows if row.id in on)
 
+    @property
+    def may_have_gpu(self) -> bool:
+        """Whether the guest, or the profile, may have a graphics card assigned."""
+        return self.guest.may_have_gpu or (self.profile is not None and GPU in self.profile.uses)
+
+    @property
+    def nests(self) -> bool:
+        """Whether the guest runs a hypervisor itself: its CPU is asked for vmx or svm, or the profile has such a use
+        and the CPU of the hosts' vendors is not written without."""
+        switches = self.guest.switches
+        written = {name: switches[name].on for name in NESTED_FEATURE.values() if name in switches}
+        if any(written.values()):
+            return True
+        vendors = [host.hardware.vendor for host in self.hosts if host.hardware.vendor in NESTED_FEATURE]
+        needed = [NESTED_FEATURE[vendor] for vendor in vendors if vendor] or NESTED_FEATURE.values()
+        if all(written.get(name) is False for name in needed):
+            return False
+        return self.profile is not None and any(use.nested and use.id in self.profile.uses for use in USES)
+
     def place(self, fact: str) -> Place:
         """Where a fact is written; all of the guest where it is not."""
         place = self.guest.places.get(fact)
@@ -185,12 +206,15 @@ class Context:
     ) -> Finding:
         """A finding of the rule at hand, at a place of the guest; `severity` where it is not the rule's own.
 
-        For a setting the place is the value, where it has one.
+        For a setting the place is the value, where it has one. A guest with an assigned device hardly migrates anyway:
+        what else is against that is an info. What a configuration says of a rule's severity counts for both.
         """
         guest = self.guest
         if isinstance(where, Setting):
             where, attribute = where.where, where.attribute
         rule, wanted = self.chosen
+        if rule.group is Group.MIGRATE and (guest.devices or self.may_have_gpu):
+            severity = Severity.INFO
         return Finding(
             rule.id,
             severity if severity and wanted is rule.severity else wanted,
@@ -252,6 +276,11 @@ class Context:
         if not self.guest.can_set(fact):
             return None
         return self.unsafe(title, lambda changes: changes.set_fact(fact, value))
+
+    def asked(self, row: Row) -> bool:
+        """Whether there is a profile that turns a row on or prefers it."""
+        wishes = self.profile.wishes if self.profile else ()
+        return any(wish.id == row.id and wish.ask is not Ask.OFF for wish in wishes)
 
     def supported(self, row: Row) -> bool:
         """Whether every host is known to give a row, and to write it."""

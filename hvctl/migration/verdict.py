@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from hvctl.catalog import BY_ID, machines, roles
 from hvctl.catalog.cpu_models import INVARIANT_TSC
-from hvctl.catalog.types import Blocks, Need, blocks
+from hvctl.catalog.types import Blocks, Need, blocked, blocks
 from hvctl.migration.destination import at_destination
 from hvctl.migration.differences import Effect, Journey, Move, Reason, in_effect
 from hvctl.model.guest import HOST_MODELS, Guest
@@ -45,6 +45,11 @@ def judge_pool(journey: Journey, targets: Pool) -> tuple[Move, ...]:
     return tuple(Move(tuple(names), reasons) for reasons, names in found.items())
 
 
+def judge_save(journey: Journey) -> Move:
+    """The verdict on saving a guest and loading it where it ran: what blocks a migration blocks that, too."""
+    return Move((journey.source.label,), tuple(_at_source(journey)))
+
+
 def _at_source(journey: Journey) -> Iterator[Reason]:
     """What is wrong whatever the target."""
     guest = journey.guest
@@ -71,7 +76,7 @@ def _rows(guest: Guest) -> Iterator[Reason]:
         row = BY_ID[row_id]
         if blocks(row, values.get(row_id)):
             remedy = f"write `{row_id}: on`" if row.blocks_migration is Blocks.AUTO else "name what the guest shall get"
-            text = "QEMU does not migrate a guest with it"
+            text = blocked("it" if row.blocks_migration is Blocks.ALWAYS else "the value auto")
             yield Reason(Effect.REFUSED, row_id, text, Layer.QEMU, remedy, row.migration_error)
         elif row.blocks_migration is Blocks.LOST:
             yield Reason(Effect.CHANGES, row_id, "its state is not carried", Layer.QEMU, "turn it off")
@@ -99,19 +104,19 @@ def _invariant_tsc(guest: Guest) -> Iterator[Reason]:
         return
     remedy = "start the guest with tsc-frequency"
     if dict(guest.features).get(INVARIANT_TSC):
-        text = "QEMU does not migrate a guest with it and without tsc-frequency"
+        text = blocked("it and without tsc-frequency")
         error = "State blocked by non-migratable CPU device (invtsc flag)"
         yield Reason(Effect.REFUSED, f"cpu.features.{INVARIANT_TSC}", text, Layer.QEMU, remedy, error)
     elif guest.cpu in HOST_MODELS and not guest.migratable and INVARIANT_TSC not in dict(guest.features):
-        text = f"with migratable=off the CPU has {INVARIANT_TSC} where the processor has it, and then QEMU refuses"
+        text = f"with migratable=off the CPU has {INVARIANT_TSC} where the processor has it; {blocked('that')}"
         yield Reason(Effect.UNKNOWN, "cpu", text, Layer.QEMU, "leave migratable=off out")
 
 
 def _devices(guest: Guest) -> Iterator[Reason]:
     for device in guest.devices:
         text = (
-            f"assigned {device.kind} device {device.name or 'without an address'}: QEMU migrates it, and takes a "
-            "snapshot with memory, only if its driver can save the device's state; most cannot, GPUs among them"
+            f"assigned {device.kind} device {device.name or 'without an address'}: QEMU migrates and saves it (virsh "
+            "save, managed save, snapshot with memory) only if its driver can; most cannot, GPUs among them"
         )
         remedy = "detach it before, and attach one of the target's afterwards"
         error = "VFIO migration is not supported in kernel"

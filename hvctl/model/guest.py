@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple, Self
 
 from hvctl.catalog import BY_ID, ORDER, machines
+from hvctl.catalog.cpu_models import HYPERVISOR
 from hvctl.catalog.placement import HypervElement
 from hvctl.catalog.types import Row
 from hvctl.catalog.windows import System
@@ -99,11 +100,13 @@ class Topology(NamedTuple):
 
 
 class Device(NamedTuple):
-    """An assigned device: `kind` is `pci` or `mdev`, `name` its address or UUID as written."""
+    """An assigned device: `kind` is `pci` or `mdev`, `name` its address or UUID as written; `network` is whether it is
+    known to be a network card. What else a device is, neither syntax says."""
 
     kind: str
     name: str
     where: Place = None
+    network: bool = False
 
 
 class Firmware(NamedTuple):
@@ -135,8 +138,9 @@ class Guest:
     one that is not on with its id. `repeated` are settings that another one takes the place of, with that; `removals`
     are arguments that turn something off; `replaced` are CPUs that a later `-cpu` throws away.
 
-    `kvm` is None where the accelerator is not written. `alive` is whether the guest sees Hyper-V at all, as far as
-    it is written, `takes_all` whether it gets all that a host's KVM has. `open` says that something else turns on
+    `kvm` is None where the accelerator is not written. `enlightened` is whether anything turns Hyper-V on, as far as
+    it is written, `alive` whether the guest sees it, too: without the CPU's hypervisor bit it does not look for it.
+    `takes_all` is whether it gets all that a host's KVM has. `open` says that something else turns on
     more than what is written (passthrough, host-model, what a shell expands), `partial` that there may be options
     that are not written. `pinned` is whether every vCPU has a CPU of its own, None where that cannot be seen.
     `system` is libosinfo's id, `release` what the catalog knows of it, or of a name that tells it; `windows`
@@ -173,6 +177,7 @@ class Guest:
     release: System | None = None
     windows: bool = False
     other: bool = False
+    enlightened: bool = False
     alive: bool = False
     takes_all: bool = False
     open: bool = False
@@ -201,15 +206,16 @@ class Guest:
         """Work out what follows from what was read."""
         self.on = on = {row_id: setting for row_id, setting in self.settings.items() if setting.on}
         self.lacking = []
-        alive, takes_all = self.open, False
+        enlightened, takes_all = self.open, False
         for setting in on.values():
             row = setting.row
-            alive = alive or row.enables_hyperv
+            enlightened = enlightened or row.enables_hyperv
             takes_all = takes_all or row.takes_all
             for needed in row.requires:
                 if needed not in on and self._counts(row):
                     self.lacking.append((setting, needed))
-        self.alive, self.takes_all = alive, takes_all
+        self.enlightened, self.takes_all = enlightened, takes_all
+        self.alive = enlightened and not self.without_hypervisor_bit
 
     def replace(self, **changes: Any) -> Self:
         """A copy with other values for some attributes."""
@@ -261,9 +267,20 @@ class Guest:
         return not self.harmed and (build is None or build >= row.windows_build)
 
     @property
+    def without_hypervisor_bit(self) -> bool:
+        """Whether the CPU hides from the guest that there is a hypervisor."""
+        switch = self.switches.get(HYPERVISOR)
+        return switch is not None and switch.on is False
+
+    @property
+    def may_have_gpu(self) -> bool:
+        """Whether a device is assigned that may be a graphics card."""
+        return any(not device.network for device in self.devices)
+
+    @property
     def concerned(self) -> bool:
-        """Whether the guest is Windows, or looks like one that should see Hyper-V."""
-        return self.windows or (self.alive and not self.other)
+        """Whether the guest is Windows that may see Hyper-V, or looks like one that should."""
+        return (self.windows and not self.without_hypervisor_bit) or (self.alive and not self.other)
 
     @property
     def foreign(self) -> bool:

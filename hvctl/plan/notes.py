@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from hvctl.catalog import BY_ID, ROWS
-from hvctl.catalog.windows import USES, system_of
+from hvctl.catalog.cpu_models import NESTED_FEATURE
+from hvctl.catalog.windows import GPU, USES, system_of
+from hvctl.model.guest import HOST_MODELS
 from hvctl.model.host import Host
 from hvctl.model.plan import Plan
-from hvctl.model.profile import Profile
+from hvctl.model.profile import Migration, Profile
 from hvctl.plan.cpu import unbootable
 from hvctl.plan.cpuid import predict
 
@@ -14,12 +16,13 @@ from hvctl.plan.cpuid import predict
 def notes(plan: Plan, profile: Profile, pool: Sequence[Host], *, libvirt: bool) -> tuple[str, ...]:
     """The notes on a plan, each a sentence."""
     hint = _vbs(profile, pool)
+    of_nested = not hint and _may_nest(profile)
     found = [
         *filter(None, [unbootable(profile)]),
         *_release(profile),
         *_clock_sources(plan, pool),
         *hint,
-        *_recommended(plan, profile, pool, hinted=bool(hint)),
+        *_recommended(plan, profile, pool, of_nested=of_nested),
     ]
     found += [*_hpet(plan), *_leaves_differ(plan, pool), *_empty(plan)]
     if libvirt:
@@ -40,8 +43,16 @@ def notes(plan: Plan, profile: Profile, pool: Sequence[Host], *, libvirt: bool) 
             for host in pool
             if host.qemu[0].expansion is None
         ]
-    if "gpu-passthrough" in profile.uses:
-        found.append("gpu-passthrough: no vendor id or hidden KVM is needed since NVIDIA's driver 465; none is written")
+    if GPU in profile.uses:
+        found.append(
+            f"{GPU}: neither a vendor id nor a hidden KVM is written unless the profile names it; most drivers need "
+            f"none (see `hvctl explain {GPU}`)"
+        )
+        if profile.migration is Migration.REQUIRED:
+            found.append(
+                f"{GPU}: few assigned GPUs can be migrated, saved or put into a snapshot with memory; "
+                "`migration: none` in the profile allows what only migration forbids"
+            )
     return tuple(found)
 
 
@@ -73,20 +84,27 @@ def _vbs(profile: Profile, pool: Sequence[Host]) -> list[str]:
     guest = system_of(profile.os)
     nested = any(use.nested and use.id in profile.uses for use in USES)
     intel = any(host.hardware.vendor == "intel" for host in pool)
-    if not (guest and guest.vbs_default and intel) or nested:
+    if not (guest and guest.vbs_default and intel) or nested or not _may_nest(profile):
         return []
     return [
         (
             f"{guest.title} turns virtualization-based security on by default; `guest: {{uses: [vbs]}}` in the "
-            "profile adds what makes it fast on Intel"
+            "profile adds what makes it fast on Intel, `cpu: {features: {vmx: off}}` keeps it out"
         )
     ]
 
 
-def _recommended(plan: Plan, profile: Profile, pool: Sequence[Host], *, hinted: bool) -> list[str]:
-    """What documents advise beside what is on, but not what the profile turns off or another hint is about."""
+def _may_nest(profile: Profile) -> bool:
+    """Whether the guest can have Intel's VMX: QEMU's named models are without it unless it is asked for."""
+    asked = dict(profile.cpu.features).get(NESTED_FEATURE["intel"])
+    return profile.cpu.model in HOST_MODELS if asked is None else asked
+
+
+def _recommended(plan: Plan, profile: Profile, pool: Sequence[Host], *, of_nested: bool) -> list[str]:
+    """What documents advise beside what is on, but not what the profile turns off; `of_nested`, what is for a guest
+    that runs a hypervisor itself, too."""
     on = [decision.id for decision in plan.enabled()]
-    quiet = {wish.id for wish in profile.wishes} | {row.id for row in ROWS if hinted and row.for_nested}
+    quiet = {wish.id for wish in profile.wishes} | {row.id for row in ROWS if row.for_nested and not of_nested}
     vendors = {host.hardware.vendor for host in pool}
     return [
         f"{one}: {other.id} is recommended with it: {other.reason}"

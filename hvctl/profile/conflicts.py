@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from hvctl.catalog import BY_ID, ROWS, machines
 from hvctl.catalog.cpu_models import INVARIANT_TSC, NESTED_FEATURE
-from hvctl.catalog.types import Need, Row, hazard
+from hvctl.catalog.types import Need, Row, blocked, hazard
 from hvctl.catalog.windows import USES
 from hvctl.errors import Problem, Span
 from hvctl.model.profile import Ask, Migration, Profile, Wish
@@ -70,7 +70,7 @@ class _Conflicts:
     def invariant_tsc(self) -> Iterator[Problem]:
         features = dict(self.profile.cpu.features)
         if features.get(INVARIANT_TSC) and self.profile.tsc_frequency is None:
-            message = f"{INVARIANT_TSC} is on without tsc-frequency, and QEMU does not migrate such a guest"
+            message = f"{INVARIANT_TSC} is on: {blocked('it and without tsc-frequency')}"
             yield self.migration(self.feature(INVARIANT_TSC), message, "write `tsc-frequency: auto`, or ")
 
     def migration(self, span: Span | None, message: str, first: str = "") -> Problem:

@@ -7,7 +7,7 @@ import re
 from typing import NamedTuple
 
 from hvctl.catalog.machines import FAMILIES
-from hvctl.catalog.windows import SYSTEMS, USES
+from hvctl.catalog.windows import SYSTEMS, USE_WORDS, USES
 from hvctl.model.profile import Migration
 
 
@@ -44,9 +44,11 @@ class Number(NamedTuple):
 
 
 class Words(NamedTuple):
-    """A list of words, none twice."""
+    """A list of words, none twice; `names` has every name of each, in small letters and with `-`, and is read in any
+    case, with `_` or spaces."""
 
     words: tuple[str, ...]
+    names: dict[str, str]
     help: str
 
 
@@ -113,8 +115,9 @@ ROOT = Table(
                 "os": Word(tuple(guest.id for guest in SYSTEMS), "What runs in the guest."),
                 "uses": Words(
                     tuple(use.id for use in USES),
+                    USE_WORDS,
                     "What the guest is used for beyond that: "
-                    + "; ".join(f"{use.id}: {use.title}" for use in USES)
+                    + "; ".join(f"{use.id}: {use.title} (also {', '.join(use.words)})" for use in USES)
                     + ".",
                 ),
             },

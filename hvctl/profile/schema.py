@@ -58,7 +58,10 @@ def _of(key: keys.Key) -> Schema:
             form = {"anyOf": [{"enum": list(key.words)}, number]} if key.words else number
             return {"description": key.help, **form}
         case keys.Words():
-            return {"description": key.help, "type": "array", "items": {"enum": list(key.words)}, "uniqueItems": True}
+            # The ids, for completion; then every name, in any case.
+            names = {"type": "string", "pattern": whole("|".join(map(_any_case, key.names)))}
+            items = {"anyOf": [{"enum": list(key.words)}, names]}
+            return {"description": key.help, "type": "array", "items": items, "uniqueItems": True}
         case keys.Features():
             return _features(key)
         case keys.Enlightenments():
@@ -146,7 +149,8 @@ def _short_value(row: Row) -> Schema:
 
 
 def _any_case(word: str) -> str:
-    return "".join(f"[{letter.upper()}{letter}]" for letter in word)
+    letters = (f"[{letter.upper()}{letter}]" if letter.isalpha() else letter for letter in word)
+    return "".join("[-_ ]" if letter == "-" else letter for letter in letters)
 
 
 def _states(*words: str) -> Schema:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from yaml.resolver import Resolver
 
+from hvctl.catalog.windows import plain
 from hvctl.profile.keys import Number, Switch, Text, Word, Words, shaped
 from hvctl.text.problems import Problems, did_you_mean, quoted
 from hvctl.text.yaml_nodes import Broken, Items, Mapping, Node, Scalar
@@ -133,11 +134,17 @@ def read_words(key: Words, node: Node, path: str, problems: Problems) -> tuple[s
         return None
     found: dict[str, Scalar] = {}
     for item in node.items:
-        one = read_word(Word(key.words, ""), item, f"{path}", problems)
-        if one is not None and isinstance(item, Scalar):
-            if one in found:
-                problems.add(f"{path} has {quoted(one)} twice", item.span, "", ("first here", found[one].span))
-            found.setdefault(one, item)
+        said = scalar(item, path, _choice(key.words), problems)
+        if said is None:
+            continue
+        one = key.names.get(plain(said.text))
+        if one is None:
+            hint = did_you_mean(plain(said.text), key.names) or f"write {_choice(key.words)}"
+            problems.add(f"{path} cannot be {quoted(said.text)}", said.span, hint)
+            continue
+        if one in found:
+            problems.add(f"{path} has {quoted(one)} twice", said.span, "", ("first here", found[one].span))
+        found.setdefault(one, said)
     return tuple(found)
 
 

@@ -6,8 +6,8 @@ from typing import Any, assert_never
 from hvctl.catalog import ROWS
 from hvctl.catalog.cpu_models import VENDOR_NAMES
 from hvctl.catalog.placement import ClockTimer, HypervElement, HypervMode, PanicDevice, Placement
-from hvctl.catalog.types import Advice, Blocks, Kind, Need, Release, Row
-from hvctl.catalog.windows import USES
+from hvctl.catalog.types import Advice, Blocks, Kind, Need, Release, Row, Subject, blocked
+from hvctl.catalog.windows import USES, Use
 from hvctl.report.console import paragraph
 
 Section = tuple[str, tuple[str, ...]]
@@ -71,35 +71,56 @@ def libvirt_xml(place: Placement) -> str:
 
 def text(row: Row, *, width: int = 80) -> str:
     """The page of one row for a terminal."""
-    lines = [f"{row.id}: {row.title}"]
-    for heading, paragraphs in sections(row):
+    return _page(row.id, row.title, sections(row), width)
+
+
+def subject_sections(subject: Subject) -> list[Section]:
+    """Everything about a subject, with what it does as a word of `guest.uses`."""
+    use = next((use for use in USES if use.id == subject.id), None)
+    profile = [("Profile", (_use(use),))] if use else []
+    return [*subject.sections, *profile, ("Sources", subject.sources)]
+
+
+def subject_text(subject: Subject, *, width: int = 80) -> str:
+    """The page of one subject for a terminal."""
+    return _page(subject.id, subject.title, subject_sections(subject), width)
+
+
+def _page(name: str, title: str, found: Sequence[Section], width: int) -> str:
+    lines = [f"{name}: {title}"]
+    for heading, paragraphs in found:
         lines += ["", heading]
         lines += [paragraph(said, width, 2, 2) for said in paragraphs]
     return "\n".join(lines) + "\n"
 
 
-def listing(rows: Sequence[Row]) -> str:
-    """One line a row: id, advice, title."""
+def listing(rows: Sequence[Row], subjects: Sequence[Subject]) -> str:
+    """One line a row: id, advice, title; then one line a subject: id, title."""
     ids = max(len(row.id) for row in rows)
     advice = max(len(word) for word in ADVICE.values())
     lines = [f"{row.id:{ids}}  {ADVICE[row.advice]:{advice}}  {row.title}" for row in rows]
+    lines += ["", *(f"{subject.id:{ids}}  {subject.title}" for subject in subjects)]
     return "\n".join(lines) + "\n"
 
 
-def use_text(use_id: str) -> str:
-    """What a word of `guest.uses` does; empty for an unknown one."""
-    use = next((use for use in USES if use.id == use_id), None)
-    if use is None:
-        return ""
-    if use.nested:
-        names = ", ".join(row.id for row in ROWS if row.for_nested)
-        effect = f"Needs vmx or svm in the guest's CPU, and makes these `prefer`: {names}."
-    else:
-        effect = (
-            "Changes nothing: NVIDIA's drivers refuse to run under a hypervisor no more since version 465, so neither "
-            "another vendor id nor a hidden KVM is implied. Write them yourself for an older driver."
+def _use(use: Use) -> str:
+    if not use.nested:
+        return (
+            f"`guest: {{uses: [{use.id}]}}` writes nothing: neither another vendor id nor a hidden KVM is implied. It "
+            "tells lint and check-migration of the card."
         )
-    return f"{use.id} (guest.uses): {use.title}\n\n" + paragraph(effect, following=0) + "\n"
+    names = ", ".join(row.id for row in ROWS if row.for_nested)
+    return f"`guest: {{uses: [{use.id}]}}` needs vmx or svm in the guest's CPU, and makes these `prefer`: {names}."
+
+
+def subject_json(subject: Subject) -> dict[str, Any]:
+    """The subject as the object that `explain --format json` prints."""
+    return {
+        "id": subject.id,
+        "title": subject.title,
+        "words": list(subject.words),
+        "sections": [{"heading": heading, "paragraphs": list(texts)} for heading, texts in subject_sections(subject)],
+    }
 
 
 def as_json(row: Row) -> dict[str, Any]:
@@ -188,8 +209,8 @@ def _hardware(row: Row) -> list[str]:
 
 def _migration(row: Row) -> list[str]:
     blocks = {
-        Blocks.ALWAYS: "Prevents live migration.",
-        Blocks.AUTO: "The value auto prevents live migration.",
+        Blocks.ALWAYS: f"{blocked('it')}.",
+        Blocks.AUTO: f"{blocked('the value auto')}.",
         Blocks.LOST: "Its state is lost in a live migration.",
         Blocks.NEVER: "",
     }[row.blocks_migration]

@@ -16,23 +16,41 @@ EFFECTS = {
     Effect.CHANGES: "succeeds, but the running guest is changed under way (QEMU never compares)",
     Effect.UNKNOWN: "cannot be told",
 }
+# The same of a guest that is saved, and loaded again.
+_SAVED = {
+    Effect.REFUSED: "refused: nothing is saved, and the guest goes on",
+    Effect.FAILS: "cannot be loaded there; the saved state stays",
+    Effect.LOST: "is saved, and cannot be loaded: what the guest was doing is lost",
+    Effect.CHANGES: "is loaded, but the guest is changed under way (QEMU never compares)",
+    Effect.UNKNOWN: EFFECTS[Effect.UNKNOWN],
+}
 _WORDS = {Answer.YES: ("yes", GREEN), Answer.NO: ("no", RED), Answer.UNKNOWN: ("cannot tell", YELLOW)}
 
 
 def moves_text(
-    guest: str, source: str, moves: Sequence[Move], *, width: int = 80, color: bool = False, all_names: bool = False
+    guest: str,
+    source: str,
+    moves: Sequence[Move],
+    *,
+    saved: bool = False,
+    width: int = 80,
+    color: bool = False,
+    all_names: bool = False,
 ) -> str:
-    """The verdict on every target, and last the targets that work; ends in a newline."""
+    """The verdict on every target, and last the targets that work; ends in a newline. `saved`: of a saved state."""
     paint = Paint(color)
-    lines = [paint(line, BOLD) for line in wrapped(printable(f"{guest}, from {source}"), width)]
+    title = f"{guest}, saved on {source}" if saved else f"{guest}, from {source}"
+    lines = [paint(line, BOLD) for line in wrapped(printable(title), width)]
     for move in moves:
         word, code = _WORDS[move.answer]
         head = wrapped(f"{word}: {names_text(move.targets, all_names=all_names)}", width, 0, 4)
         lines += ["", head[0].replace(word, paint(word, code), 1), *head[1:]]
         for effect in Effect:
-            lines += _reasons(effect, [reason for reason in move.reasons if reason.effect is effect], width)
+            meaning = (_SAVED if saved else EFFECTS)[effect]
+            lines += _reasons(meaning, [reason for reason in move.reasons if reason.effect is effect], width)
     works = working(moves)
-    last = f"targets that work: {names_text(works, all_names=all_names) if works else 'none'}"
+    label = "hosts that load it" if saved else "targets that work"
+    last = f"{label}: {names_text(works, all_names=all_names) if works else 'none'}"
     return "\n".join([*lines, "", *wrapped(last, width)]) + "\n"
 
 
@@ -41,26 +59,29 @@ def working(moves: Sequence[Move]) -> list[str]:
     return [name for move in moves if move.answer is Answer.YES for name in move.targets]
 
 
-def _reasons(effect: Effect, reasons: Sequence[Reason], width: int) -> list[str]:
+def _reasons(meaning: str, reasons: Sequence[Reason], width: int) -> list[str]:
     if not reasons:
         return []
-    lines = wrapped(f"{EFFECTS[effect]}:", width, 2, 4)
+    lines = wrapped(f"{meaning}:", width, 2, 4)
     for reason in reasons:
         remedy = f"; {reason.remedy}" if reason.remedy else ""
         lines += wrapped(f"{reason.id}: {reason.text} ({reason.layer}){remedy}", width, 4, 6)
     return lines
 
 
-def moves_json(guest: str, source: str, moves: Sequence[Move]) -> dict[str, Any]:
+def moves_json(guest: str, source: str, moves: Sequence[Move], *, saved: bool = False) -> dict[str, Any]:
     """The object that `check-migration --format json` prints."""
     return {
         "guest": printable(guest),
         "source": printable(source),
+        "saved": saved,
         "verdicts": [
             {
                 "answer": str(move.answer),
                 "targets": list(move.targets),
-                "reasons": [_reason_json(reason) for reason in move.reasons],
+                "reasons": [
+                    _reason_json(reason, (_SAVED if saved else EFFECTS)[reason.effect]) for reason in move.reasons
+                ],
             }
             for move in moves
         ],
@@ -68,10 +89,10 @@ def moves_json(guest: str, source: str, moves: Sequence[Move]) -> dict[str, Any]
     }
 
 
-def _reason_json(reason: Reason) -> dict[str, Any]:
+def _reason_json(reason: Reason, meaning: str) -> dict[str, Any]:
     return {
         "effect": str(reason.effect),
-        "meaning": EFFECTS[reason.effect],
+        "meaning": meaning,
         "id": reason.id,
         "layer": str(reason.layer),
         "text": reason.text,

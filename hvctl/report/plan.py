@@ -5,7 +5,7 @@ from typing import Any
 
 from hvctl.catalog import BY_ID
 from hvctl.catalog.cpu_models import INVARIANT_TSC
-from hvctl.catalog.types import hazard
+from hvctl.catalog.types import blocked, hazard
 from hvctl.model.host import CpuidLeaf
 from hvctl.model.plan import Decision, Layer, Outcome, Plan
 from hvctl.report.console import paragraph
@@ -118,5 +118,5 @@ def obstacles(plan: Plan) -> tuple[str, ...]:
         if (danger := hazard(BY_ID[decision.id], decision.value, fixed_tsc=fixed))
     ]
     if dict(plan.cpu.features).get(INVARIANT_TSC) and not fixed:
-        found.append(f"cpu feature {INVARIANT_TSC}: without tsc-frequency QEMU does not migrate a guest with it")
+        found.append(f"cpu feature {INVARIANT_TSC}: {blocked('it and without tsc-frequency')}")
     return tuple(found)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hvctl.catalog import ROWS
+from hvctl.catalog.subjects import SUBJECTS
 from hvctl.lint.output.rules import parts
 from hvctl.lint.rule import Group, Rule, all_rules
-from hvctl.report.explain import sections
+from hvctl.report.explain import Section, sections, subject_sections
 from scripts.manpages.roff import section, see_also, text, title, verbatim
 
 _DESCRIPTION = """\
@@ -68,12 +71,20 @@ def enlightenments_page() -> str:
         *section("ENLIGHTENMENTS"),
     ]
     for row in ROWS:
-        lines.append(f".SS {text(row.id)} \\- {text(row.title)}")
-        for heading, paragraphs in sections(row):
-            lines += [".TP", f".B {text(heading)}"]
-            for number, paragraph in enumerate(paragraphs):
-                lines += ([".br"] if number else []) + [text(paragraph)]
+        lines += _page(row.id, row.title, sections(row))
+    lines += section("SUBJECTS")
+    for subject in SUBJECTS:
+        lines += _page(subject.id, subject.title, subject_sections(subject))
     return "\n".join([*lines, *see_also("hvctl(1)", "hvctl-profile(5)", "qemu(1)"), ""])
+
+
+def _page(name: str, about: str, parts_of_it: Sequence[Section]) -> list[str]:
+    lines = [f".SS {text(name)} \\- {text(about)}"]
+    for heading, paragraphs in parts_of_it:
+        lines += [".TP", f".B {text(heading)}"]
+        for number, paragraph in enumerate(paragraphs):
+            lines += ([".br"] if number else []) + [text(paragraph)]
+    return lines
 
 
 def rules_page() -> str:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
-from hvctl.catalog import ROWS
-from hvctl.catalog.types import Row
-from tests.cli.run import hvctl
+from hvctl.catalog import ROWS, find
+from hvctl.catalog.subjects import SUBJECTS, find_subject
+from hvctl.catalog.types import Row, Subject
+from hvctl.catalog.windows import plain
+from hvctl.lint.rule import find_rule
+from tests.cli.run import hvctl, inside
 
 
-def test_without_a_name_all_rows_are_listed() -> None:
-    lines = hvctl("explain").stdout.splitlines()
-    assert [line.split()[0] for line in lines] == [row.id for row in ROWS]
-    assert max(map(len, lines)) <= 80
+def test_without_a_name_all_rows_and_subjects_are_listed() -> None:
+    text = hvctl("explain").stdout
+    rows, subjects = (part.splitlines() for part in text.split("\n\n"))
+    assert [line.split()[0] for line in rows] == [row.id for row in ROWS]
+    assert [line.split()[0] for line in subjects] == [subject.id for subject in SUBJECTS]
+    assert max(map(len, text.splitlines())) <= 80
+    answer = json.loads(inside("explain", "--format", "json").stdout)
+    assert [one["id"] for one in answer["subjects"]] == [subject.id for subject in SUBJECTS]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.id for row in ROWS])
@@ -25,7 +33,7 @@ def test_every_row_has_a_page_with_its_facts(row: Row) -> None:
     flat = " ".join(page.split())
     assert page.startswith(f"{row.id}: {row.title}\n")
     assert all(known.name.replace("-", "_") in flat for known in row.properties)
-    assert all(source in page for source in row.sources)
+    assert all(source in flat for source in row.sources)
     assert all(needed in flat for needed in row.requires)
     assert all(name in flat for bits in row.checks for name in bits.names)
     assert " ".join(row.does.split()) in flat
@@ -43,12 +51,83 @@ def test_json() -> None:
     assert entry["required_by"] == ["stimer"]
 
 
-def test_a_word_of_guest_uses_is_explained() -> None:
-    assert "465" in hvctl("explain", "gpu-passthrough").stdout
-    assert "evmcs" in hvctl("explain", "vbs").stdout
+@pytest.mark.parametrize("subject", SUBJECTS, ids=[subject.id for subject in SUBJECTS])
+def test_every_subject_has_a_page(subject: Subject) -> None:
+    page = inside("explain", subject.id).stdout
+    assert page.startswith(f"{subject.id}: {subject.title}\n")
+    flat = " ".join(page.split())
+    assert len(subject.sections) >= 2
+    for heading, paragraphs in subject.sections:
+        assert f"\n\n{heading}\n  " in page
+        assert paragraphs
+        assert all(" ".join(said.split()) in flat for said in paragraphs)
+    assert "\n\nSources\n" in page
+    # A page names rules, rows and other pages that exist.
+    named = re.findall(r"see (?:the rule )?([a-z-]+)", flat)
+    assert all(find(name) or find_subject(name) or find_rule(name) for name in named), named
+    (one,) = json.loads(inside("explain", subject.id, "--format", "json").stdout)["subjects"]
+    assert [section["heading"] for section in one["sections"]][-1] == "Sources"
+
+
+def test_no_word_names_two_subjects_or_hides_one() -> None:
+    words = [word for subject in SUBJECTS for word in (subject.id, *subject.words)]
+    assert len(words) == len(set(words))
+    assert {word for word in words if find(word)} == set()
+    assert all(word == plain(word) for word in words)
+
+
+@pytest.mark.parametrize(
+    ("words", "subject"),
+    [
+        (("Credential", "Guard"), "vbs"),
+        (("memory integrity",), "vbs"),
+        (("HVCI",), "vbs"),
+        (("core_isolation",), "vbs"),
+        (("Docker", "Desktop"), "wsl2"),
+        (("Windows", "Sandbox"), "nested-hyperv"),
+        (("Hyper-V",), "nested-hyperv"),
+        (("kvm=off",), "kvm-hidden"),
+        (("hypervisor=off",), "hypervisor-bit"),
+        (("virsh", "save"), "snapshots"),
+        (("hibernation",), "snapshots"),
+        (("code", "43"), "gpu-passthrough"),
+        (("q35",), "machine-types"),
+        (("split",), "kernel-irqchip"),
+        (("tsc",), "tsc-frequency"),
+        (("x86-64-v3",), "cpu-models"),
+    ],
+)
+def test_a_subject_is_found_by_common_words(words: tuple[str, ...], subject: str) -> None:
+    assert inside("explain", *words).stdout.startswith(f"{subject}: ")
+
+
+def test_several_pages_in_the_order_in_which_they_are_named() -> None:
+    page = inside("explain", "snapshots", "stimer", "hpet-on", "vbs").stdout
+    found = [
+        page.index(f"{name}: ") if name != "hpet-on" else page.index("hpet-on")
+        for name in ("snapshots", "stimer", "hpet-on", "vbs")
+    ]
+    assert found == sorted(found)
+
+
+def test_what_pages_say_of_the_most_asked_subjects() -> None:
+    gpu = " ".join(inside("explain", "gpu-passthrough").stdout.split())
+    assert all(
+        word in gpu for word in ("465", "9070 XT", "SR-IOV", "hypervisor=off", "users report", "last -cpu whole")
+    )
+    snapshots = " ".join(inside("explain", "snapshots").stdout.split())
+    assert all(
+        word in snapshots for word in ("QEMU issue 1887", "stimer", "hv-time", "virsh domtime", "check-migration")
+    )
+    for name in ("vbs", "wsl2", "nested-hyperv"):
+        page = inside("explain", name).stdout
+        assert all(f"\n{heading}\n" in page for heading in ("Make it fast", "Keep it out", "Profile"))
+    assert "MBEC" in inside("explain", "evmcs").stdout
 
 
 def test_unknown_names_are_errors_with_suggestions() -> None:
     done = hvctl("explain", "stimmer", "relaxed", code=2)
     assert done.stdout == ""
     assert "did you mean 'stimer'" in done.stderr
+    done = inside("explain", "snapshto", "credential", code=2)
+    assert "did you mean 'snapshot' for 'snapshto'?" in " ".join(done.stderr.split())

@@ -76,7 +76,7 @@ def test_a_preferred_row_falls_out_with_the_reason_the_host_and_the_layer() -> N
         Layer.KERNEL,
         "old",
         "prefer",
-        "it came with about Linux 6.2",
+        "it came with Linux 6.2",
     )
     assert not any("cpu" not in one.id for one in plan.refusals)
 

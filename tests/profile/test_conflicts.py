@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hvctl.catalog import BY_ID, ROWS
+from hvctl.catalog.types import blocked
 from hvctl.errors import InputError
 from hvctl.model.profile import Ask, Migration, Profile, Wish
 from hvctl.profile.conflicts import conflicts
@@ -54,16 +55,16 @@ CONFLICTS: list[tuple[str, list[tuple[str, int, list[tuple[str, int]]]]]] = [
     ),
     (
         "migration: required\nenlightenments:\n  passthrough: on\n",
-        [("passthrough is on: QEMU does not migrate a guest with it", 4, [("migration is required here", 2)])],
+        [(f"passthrough is on: {blocked('it')}", 4, [("migration is required here", 2)])],
     ),
     (
         # required is the default: there is no line to name.
         "enlightenments: {no-nonarch-coresharing: auto}\n",
-        [("no-nonarch-coresharing is on: QEMU does not migrate a guest with the value auto", 2, [])],
+        [(f"no-nonarch-coresharing is on: {blocked('the value auto')}", 2, [])],
     ),
     (
         "enlightenments: {reenlightenment: on}\n",
-        [("reenlightenment is on: without tsc-frequency a migration can lose the guest", 2, [])],
+        [("reenlightenment is on: without tsc-frequency a migration or a saved state can lose the guest", 2, [])],
     ),
     (
         "migration: required\nenlightenments: {syndbg: on}\n",
@@ -85,13 +86,7 @@ CONFLICTS: list[tuple[str, list[tuple[str, int, list[tuple[str, int]]]]]] = [
     ),
     (
         "migration: required\ncpu: {features: {invtsc: on}}\n",
-        [
-            (
-                "invtsc is on without tsc-frequency, and QEMU does not migrate such a guest",
-                3,
-                [("migration is required here", 2)],
-            )
-        ],
+        [(f"invtsc is on: {blocked('it and without tsc-frequency')}", 3, [("migration is required here", 2)])],
     ),
     (
         "guest:\n  uses: [gpu-passthrough, vbs, wsl2]\ncpu:\n  features:\n    vmx: off\n    svm: off\n",

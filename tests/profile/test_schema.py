@@ -7,6 +7,7 @@ them. Conflicts between keys, duplicates and what `extends` names are the decode
 from __future__ import annotations
 
 import json
+import operator
 from typing import Any
 
 import jsonschema
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from hvctl import catalog
 from hvctl.catalog.types import Row
-from hvctl.catalog.windows import SYSTEMS, USES
+from hvctl.catalog.windows import SYSTEMS, USE_WORDS, plain
 from hvctl.errors import InputError
 from hvctl.profile.reader import decode_text
 from hvctl.profile.schema import schema, text, up_to
@@ -148,6 +149,7 @@ FEATURES = st.dictionaries(
     sometimes_wrong(SWITCH),
     max_size=3,
 )
+SPACED = operator.methodcaller("replace", "-", " ")
 DOCUMENTS = st.fixed_dictionaries(
     {"version": st.one_of(st.just(1), st.just(1), st.just(1), JUNK)},
     optional={
@@ -157,7 +159,13 @@ DOCUMENTS = st.fixed_dictionaries(
         "guest": sometimes_wrong(
             table(
                 os=sometimes_wrong(st.sampled_from([guest.id for guest in SYSTEMS])),
-                uses=sometimes_wrong(st.lists(st.sampled_from([use.id for use in USES]), max_size=3)),
+                uses=sometimes_wrong(
+                    st.lists(
+                        st.sampled_from([form(word) for word in USE_WORDS for form in (str, str.upper, SPACED)]),
+                        max_size=3,
+                        unique_by=lambda word: USE_WORDS[plain(word)],
+                    )
+                ),
             )
         ),
         "migration": sometimes_wrong(st.sampled_from(["required", "none"])),

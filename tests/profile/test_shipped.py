@@ -15,9 +15,11 @@ from hvctl.profile.source import shipped_names
 from tests.paths import PROFILES
 
 EVERYWHERE = {"relaxed", "vapic", "vpindex", "time", "runtime"}
-IDLE_OR_RISKY = {"reset", "crash", "reenlightenment", "avic", "syndbg"}
+IDLE_OR_RISKY = {"reset", "crash", "reenlightenment", "syndbg"}
 WITH_VBS = {"windows-11", "windows-server-2022", "windows-server-2025", "nested-hyperv"}
-FOR_VBS = {"stimer-direct", "emsr-bitmap", "tlbflush-direct"}
+FOR_VBS = {"emsr-bitmap", "tlbflush-direct"}
+# What every Windows since 10 uses where the hosts have it.
+SINCE_10 = {"avic", "stimer-direct"}
 RELEASES = [system.id for system in SYSTEMS if system.build and not system.profile]
 UNAWARE = {"windows-xp", "windows-server-2003"}
 
@@ -55,6 +57,7 @@ def test_profiles_of_windows(name: str) -> None:
     wanted = asked(name)
     assert not set(wanted) & IDLE_OR_RISKY
     assert set(wanted) >= FOR_VBS if name in WITH_VBS else not set(wanted) & FOR_VBS
+    assert set(wanted) >= SINCE_10 if "7" not in name and "r2" not in name else not set(wanted) & SINCE_10
     assert {wish.value for wish in load_profile(name).wishes if wish.id == "spinlocks"} == {8191}
     assert load_profile(name).migration is Migration.REQUIRED
 

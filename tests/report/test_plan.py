@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hvctl.catalog.types import blocked
 from hvctl.model.profile import CpuChoice, Migration, Profile
 from hvctl.plan.resolve import resolve
 from hvctl.report.plan import obstacles
@@ -15,9 +16,14 @@ from tests.plan.test_resolve import wish
     ("row_id", "value", "frequency", "expected"),
     [
         ("relaxed", None, None, ()),
-        ("passthrough", None, None, ("passthrough: QEMU does not migrate a guest with it",)),
+        ("passthrough", None, None, (f"passthrough: {blocked('it')}",)),
         ("syndbg", None, None, ("syndbg: a migration loses its state",)),
-        ("reenlightenment", None, None, ("reenlightenment: without tsc-frequency a migration can lose the guest",)),
+        (
+            "reenlightenment",
+            None,
+            None,
+            ("reenlightenment: without tsc-frequency a migration or a saved state can lose the guest",),
+        ),
         ("reenlightenment", None, 2_500_000_000, ()),
     ],
 )

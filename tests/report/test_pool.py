@@ -179,7 +179,7 @@ Every host can give
 
 What falls out, and why
   tlbflush-ext: old, kernel: KVM does not report
-    HV_EXT_GVA_RANGES_FLUSH_AVAILABLE; it came with about Linux 6.2
+    HV_EXT_GVA_RANGES_FLUSH_AVAILABLE; it came with Linux 6.2
   evmcs: new and 1 other, kernel: KVM does not offer
     KVM_CAP_HYPERV_ENLIGHTENED_VMCS; it exists on Intel processors only
   avic: new and 1 other, hardware: APICv/AVIC is not active; needs a processor

@@ -18,13 +18,15 @@ ROWS = (
         in_passthrough=True,
         libvirt=HypervElement("relaxed", "1.0.0"),
         advice_text="Turn it on for every Windows guest.",
-        since_qemu=Release("1.1", certain=False),
-        since_kvm=Release("2.6.34", certain=False),
+        since_qemu=Release("1.1"),
+        since_kvm=Release("2.6.34"),
         sources=(
             "qemu:docs/system/i386/hyperv.rst:40-43",
             "qemu:target/i386/cpu.c:8807",
             "qemu:target/i386/kvm/kvm.c:953-959",
             "libvirt:docs/formatdomain.rst:2141",
+            "qemu:commit 28f52cc04d34 (1.1)",
+            'linux: "KVM: Implement bare minimum of HYPER-V MSRs" (2.6.34)',
         ),
     ),
     Row(
@@ -44,14 +46,16 @@ ROWS = (
         vmstate="cpu/msr_hyperv_vapic",
         msrs=((0x40000070, 0x40000073),),
         advice_text="Turn it on for every Windows guest; with avic the guest is told to prefer the hardware's APIC.",
-        since_qemu=Release("1.1", certain=False),
-        since_kvm=Release("2.6.34", certain=False),
+        since_qemu=Release("1.1"),
+        since_kvm=Release("2.6.34"),
         sources=(
             "qemu:docs/system/i386/hyperv.rst:45-48",
             "qemu:target/i386/cpu.c:8809",
             "qemu:target/i386/kvm/kvm.c:960-966",
             "qemu:target/i386/kvm/kvm.c:1599-1602",
             "libvirt:docs/formatdomain.rst:2142",
+            "qemu:commit 28f52cc04d34 (1.1)",
+            'linux: "KVM: Add HYPER-V apic access MSRs" (2.6.34)',
         ),
     ),
     Row(
@@ -70,8 +74,8 @@ ROWS = (
         advice_text="QEMU's documents say 4095 (0xfff) where CPUs are overcommitted and to leave the default "
         "elsewhere; RHEL, KubeVirt, oVirt and virt-install write 8191.",
         avoid="With pinned vCPUs that own their CPUs, a notification gives nothing back: leave it off (never notify).",
-        since_qemu=Release("1.1", certain=False),
-        since_kvm=Release("2.6.34", certain=False),
+        since_qemu=Release("1.1"),
+        since_kvm=Release("2.6.34"),
         sources=(
             "qemu:docs/system/i386/hyperv.rst:50-53",
             "qemu:docs/system/i386/hyperv.rst:311-313",
@@ -79,6 +83,8 @@ ROWS = (
             "qemu:target/i386/kvm/kvm.c:1597",
             "libvirt:docs/formatdomain.rst:2143",
             "libvirt:src/conf/domain_conf.c:17013-17016",
+            "qemu:commit 28f52cc04d34 (1.1)",
+            'linux: "KVM: Implement NotifyLongSpinWait HYPER-V hypercall" (2.6.34)',
         ),
     ),
     Row(
@@ -99,13 +105,14 @@ ROWS = (
         msrs=((0x40000002, 0x40000002),),
         advice_text="Turn it on for every Windows guest.",
         since_qemu=Release("2.5"),
-        since_kvm=Release("4.4", certain=False),
+        since_kvm=Release("4.4"),
         sources=(
             "qemu:docs/system/i386/hyperv.rst:55-60",
             "qemu:target/i386/cpu.c:8817",
             "qemu:target/i386/kvm/kvm.c:988-994",
             "qemu:hw/i386/x86-common.c:431",
             "libvirt:docs/formatdomain.rst:2144",
+            'linux: "kvm/x86: Hyper-V HV_X64_MSR_VP_INDEX export for QEMU" (4.4)',
         ),
     ),
     Row(
@@ -124,12 +131,13 @@ ROWS = (
         msrs=((0x40000010, 0x40000010),),
         advice_text="Turn it on for every Windows guest.",
         since_qemu=Release("2.5"),
-        since_kvm=Release("4.4", certain=False),
+        since_kvm=Release("4.4"),
         sources=(
             "qemu:docs/system/i386/hyperv.rst:62-66",
             "qemu:target/i386/cpu.c:8819",
             "qemu:target/i386/kvm/kvm.c:995-1001",
             "libvirt:docs/formatdomain.rst:2145",
+            'linux: "kvm/x86: Hyper-V HV_X64_MSR_VP_RUNTIME support" (4.4)',
         ),
     ),
     Row(
@@ -147,11 +155,12 @@ ROWS = (
         vmstate="cpu/msr_hyperv_crash",
         msrs=((0x40000100, 0x40000105),),
         advice=Advice.OFF,
-        advice_text="Leave it off unless something reads the event.",
-        cost="Windows does not write its own crash dump any more.",
-        avoid="Where crash dumps are collected inside the guest.",
+        advice_text="Leave it off unless something reads the event, and decides by it.",
+        cost="With QEMU's default, -action panic=shutdown, the guest is stopped before Windows writes its own crash "
+        "dump.",
+        avoid="Where crash dumps are collected inside the guest, unless QEMU's -action panic= lets the guest go on.",
         since_qemu=Release("2.5", certain=False),
-        since_kvm=Release("4.3", certain=False),
+        since_kvm=Release("4.3"),
         sources=(
             "qemu:docs/system/i386/hyperv.rst:68-75",
             "qemu:docs/system/i386/hyperv.rst:306-308",
@@ -159,6 +168,7 @@ ROWS = (
             "qemu:target/i386/kvm/kvm.c:974-980",
             "linux:include/hyperv/hvgdk_mini.h:130-135",
             "libvirt:docs/formatdomain.rst:8699-8713",
+            "linux:commit e7d9513b60e8 (4.3)",
         ),
     ),
     Row(
@@ -180,16 +190,20 @@ ROWS = (
         migration="The destination's KVM writes a new TSC page with a new sequence number; the clock goes on.",
         msrs=((0x40000020, 0x40000021),),
         advice_text="Turn it on for every Windows guest.",
-        avoid="The TSC page is valid only while the host's own clock source is the TSC; elsewhere each read becomes "
-        "an MSR read.",
-        since_qemu=Release("2.0", certain=False),
-        since_kvm=Release("3.14", certain=False),
+        cost="The TSC page is valid only while the host's own clock source is the TSC; elsewhere each read becomes an "
+        "MSR read, which is still cheaper than the ACPI PM timer.",
+        avoid="With KVM hidden on machine types up to 5.1, in guests that are migrated or saved: KVM's clock is not "
+        "carried then, and time jumps back.",
+        since_qemu=Release("2.0"),
+        since_kvm=Release("3.14"),
         sources=(
             "qemu:docs/system/i386/hyperv.rst:77-83",
             "qemu:target/i386/cpu.c:8811",
             "qemu:target/i386/kvm/kvm.c:967-973",
             "linux:arch/x86/kvm/hyperv.c:1123-1155",
+            "qemu:hw/i386/kvm/clock.c, create_always",
             "libvirt:docs/formatdomain.rst:2425-2426",
+            'linux: "KVM: x86: Add support for the Hyper-V reference time counter" (3.14)',
         ),
     ),
     Row(
@@ -225,7 +239,7 @@ ROWS = (
         cost="A SINT that the guest sets up with AutoEOI switches APICv/AVIC off for the whole guest; on kernels up "
         "to 5.14 merely enabling SynIC did.",
         since_qemu=Release("2.6"),
-        since_kvm=Release("4.5", certain=False),
+        since_kvm=Release("4.5"),
         sources=(
             "qemu:docs/system/i386/hyperv.rst:85-94",
             "qemu:target/i386/kvm/kvm.c:1002-1008",
@@ -233,13 +247,15 @@ ROWS = (
             "qemu:target/i386/kvm/kvm.c:1584-1588",
             "linux:arch/x86/kvm/hyperv.c:107-153",
             "libvirt:docs/formatdomain.rst:2146",
+            "linux:commit 5c919412fe61 (4.5)",
         ),
     ),
     Row(
         id="stimer",
         title="synthetic timers",
         does="Gives each vCPU four timers that are armed by one MSR write. Without them Windows programs the RTC or "
-        "HPET at a high rate even when idle, which costs 30 to 50 percent of a CPU instead of one to three.",
+        "HPET at a high rate even when idle: users report 30 to 40 percent of a CPU instead of one to three, and more "
+        "than 50 percent for each vCPU.",
         properties=(Property("hv-stimer"),),
         aliases=("synictimer",),
         qemu_name="synthetic timers (hv-stimer)",
@@ -255,12 +271,14 @@ ROWS = (
         msrs=((0x400000B0, 0x400000B7),),
         advice_text="Turn it on for every Windows guest from Windows 8 and Server 2012 on.",
         since_qemu=Release("2.6"),
-        since_kvm=Release("4.5", certain=False),
+        since_kvm=Release("4.5"),
         sources=(
             "qemu:docs/system/i386/hyperv.rst:96-105",
             "qemu:target/i386/kvm/kvm.c:1009-1016",
             "linux:arch/x86/kvm/hyperv.c:708",
             "libvirt:docs/formatdomain.rst:2147",
+            "linux:commit 1f4b34f825e8 (4.5)",
+            "users' figures: OpenNebula/addon-storpool issue 79, truenas/middleware pull request 9247",
         ),
     ),
     Row(

@@ -32,13 +32,17 @@ ROWS = (
             "HVCALL_FLUSH_VIRTUAL_ADDRESS_LIST_EX",
         ),
         advice_text="Turn it on.",
-        avoid="Users report blue screens on processors before Nehalem (Proxmox keeps it optional for that).",
+        avoid="Users report blue screens on old CPUs, for which Proxmox VE keeps it optional, and on EPYC with old "
+        "microcode: update that first.",
         since_qemu=Release("3.0"),
-        since_kvm=Release("4.18", certain=False),
+        since_kvm=Release("4.18"),
         sources=(
             "qemu:docs/system/i386/hyperv.rst:107-115",
             "qemu:target/i386/kvm/kvm.c:1033-1041",
             "libvirt:docs/formatdomain.rst:2152",
+            "Proxmox VE: PVE/QemuServer/CPUConfig.pm",
+            "users' words: virtio-win/kvm-guest-drivers-windows issue 1582",
+            'linux: "KVM: x86: hyperv: simplistic HVCALL_FLUSH_VIRTUAL_ADDRESS_{LIST,SPACE} implementation" (4.18)',
         ),
     ),
     Row(
@@ -64,13 +68,14 @@ ROWS = (
         advice_text="Turn it on where the guest runs Hyper-V, VBS or WSL2.",
         avoid="KVM_CAP_HYPERV_DIRECT_TLBFLUSH (175) is another thing: KVM itself running on Hyper-V.",
         since_qemu=Release("7.1"),
-        since_kvm=Release("6.2", certain=False),
+        since_kvm=Release("6.2"),
         sources=(
             "qemu:docs/system/i386/hyperv.rst:248-257",
             "qemu:target/i386/kvm/kvm.c:1105-1112",
             "linux:arch/x86/kvm/vmx/nested.c:6551",
             "linux:arch/x86/kvm/svm/nested.c:303-319",
             "libvirt:docs/formatdomain.rst:2152",
+            'linux: "KVM: nVMX: hyper-v: Enable L2 TLB flush", and the same of nSVM (6.2)',
         ),
     ),
     Row(
@@ -89,12 +94,13 @@ ROWS = (
         advice_text="Turn it on with tlbflush.",
         cost="Effective only with two-dimensional paging and for short lists (KVM queues 16 entries a vCPU).",
         since_qemu=Release("7.1"),
-        since_kvm=Release("6.2", certain=False),
+        since_kvm=Release("6.2"),
         sources=(
             "qemu:docs/system/i386/hyperv.rst:242-246",
             "qemu:target/i386/kvm/kvm.c:1097-1104",
             "linux:arch/x86/kvm/hyperv.c:1981-2022",
             "libvirt:docs/formatdomain.rst:2152",
+            "linux:commit 260970862c88 (6.2)",
         ),
     ),
     Row(
@@ -121,12 +127,13 @@ ROWS = (
         hypercalls=("HVCALL_SEND_IPI", "HVCALL_SEND_IPI_EX"),
         advice_text="Turn it on.",
         since_qemu=Release("3.1"),
-        since_kvm=Release("4.20", certain=False),
+        since_kvm=Release("4.20"),
         sources=(
             "qemu:docs/system/i386/hyperv.rst:117-122",
             "qemu:target/i386/kvm/kvm.c:1050-1058",
             "linux:arch/x86/kvm/hyperv.c:2879-2880",
             "libvirt:docs/formatdomain.rst:2153",
+            "linux:commit 214ff83d4473 (4.20)",
         ),
     ),
     Row(
@@ -156,12 +163,15 @@ ROWS = (
         vmstate="nested state with KVM_STATE_NESTED_EVMCS",
         migration="A destination without it refuses the nested state of a guest that uses it (EINVAL).",
         advice=Advice.NESTED,
-        advice_text="Intel only, with kvm_intel nested=1, where the guest runs Hyper-V, VBS or WSL2.",
-        cost="The guest's Hyper-V loses posted interrupts, the preemption timer, APICv controls, PML, VMFUNC, shadow "
-        "VMCS, PLE and TSC scaling. Measure with and without.",
+        advice_text="Intel only, with kvm_intel nested=1, where the guest runs Hyper-V, VBS or WSL2. QEMU advises it "
+        "for every guest on Intel: without a hypervisor inside, nothing uses it.",
+        cost="The guest's Hyper-V loses posted interrupts, the preemption timer, APICv (APIC accesses, APIC registers, "
+        "interrupt delivery), PML, VMFUNC, shadow VMCS, PLE, TSC scaling and, because QEMU has no property for the "
+        "CPUID bit that they hang on, the controls that load PERF_GLOBAL_CTRL. Its sets have neither CET nor MBEC. "
+        "Measure with and without.",
         avoid="On AMD, and on Intel with nested off, QEMU refuses to start.",
         since_qemu=Release("3.1"),
-        since_kvm=Release("4.20", certain=False),
+        since_kvm=Release("4.20"),
         sources=(
             "qemu:docs/system/i386/hyperv.rst:159-169",
             "qemu:docs/system/i386/hyperv.rst:297-299",
@@ -169,7 +179,9 @@ ROWS = (
             "qemu:target/i386/kvm/kvm.c:1748-1775",
             "linux:arch/x86/kvm/vmx/hyperv.c:30-46",
             "linux:arch/x86/kvm/vmx/hyperv_evmcs.h:15-120",
+            "linux:arch/x86/kvm/vmx/hyperv.c:64-154",
             "libvirt:docs/formatdomain.rst:2154",
+            "linux:commit 57b119da3594 (4.20)",
         ),
     ),
     Row(
@@ -190,7 +202,7 @@ ROWS = (
         advice_text="Turn it on only where every host has APICv or AVIC active.",
         avoid="KVM reports the bit on all hardware; without APICv/AVIC it only takes the cheaper AutoEOI away.",
         since_qemu=Release("6.2"),
-        since_kvm=Release("5.15", certain=False),
+        since_kvm=Release("5.15"),
         sources=(
             "qemu:docs/system/i386/hyperv.rst:180-185",
             "qemu:docs/system/i386/hyperv.rst:314-315",
@@ -198,6 +210,7 @@ ROWS = (
             "qemu:target/i386/kvm/kvm.c:1599-1602",
             "linux:arch/x86/kvm/hyperv.c:2887",
             "libvirt:docs/formatdomain.rst:2155",
+            "linux:commit 0f250a646382 (5.15)",
         ),
     ),
     Row(

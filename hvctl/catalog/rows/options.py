@@ -11,7 +11,8 @@ ROWS = (
         id="no-nonarch-coresharing",
         title="no core sharing but by architecture",
         does="Promises that two vCPUs share a physical core only if the guest sees them as threads of one core. "
-        "Windows then leaves out mitigations between vCPUs, and Hyper-V allows its core scheduler.",
+        "Windows and Hyper-V need to know that to mitigate SMT vulnerabilities properly: Hyper-V passes MD_CLEAR on to "
+        "its guests only with it.",
         properties=(Property("hv-no-nonarch-coresharing", "OnOffAuto", "off"),),
         kind=Kind.ON_OFF_AUTO,
         adds=(Bits(kvm.HV_CPUID_ENLIGHTMENT_INFO, "eax", (18,), ("HV_NO_NONARCH_CORESHARING",)),),
@@ -21,11 +22,11 @@ ROWS = (
         # Without a comma, as QEMU 7.2 and 10.0 write it (observed).
         migration_error="'hv-no-nonarch-coresharing=auto' CPU flag prevents migration use explicit "
         "'hv-no-nonarch-coresharing=on' instead",
-        migration="auto takes the answer from the host, so QEMU refuses to migrate a guest with it; on is promised for "
-        "every host.",
+        migration="auto takes the answer from the host; on is promised for every host.",
         advice=Advice.CONDITIONAL,
         advice_text="Only with pinned vCPUs and a guest topology that matches the pinning.",
-        avoid="QEMU checks nothing: a false promise costs the guest its protection against attacks between threads.",
+        avoid="Where vCPUs are not pinned. QEMU checks nothing, and by a false promise the guest takes vCPUs for safe "
+        "from each other that are not.",
         since_qemu=Release("4.2"),
         since_kvm=Release("5.4"),
         sources=(
@@ -33,6 +34,7 @@ ROWS = (
             "qemu:docs/system/i386/hyperv.rst:300-301",
             "qemu:target/i386/kvm/kvm.c:1604-1609",
             "qemu:target/i386/kvm/kvm.c:1696-1708",
+            'qemu: "i386/kvm: add NoNonArchitecturalCoreSharing Hyper-V enlightenment" (MD_CLEAR, STIBP)',
             "linux:arch/x86/kvm/hyperv.c:2884-2885",
         ),
     ),
@@ -77,12 +79,13 @@ ROWS = (
         advice=Advice.OFF,
         advice_text="For debugging only.",
         since_qemu=Release("6.2"),
-        since_kvm=Release("5.14", certain=False),
+        since_kvm=Release("5.14"),
         sources=(
             "qemu:docs/system/i386/hyperv.rst:279-284",
             "qemu:docs/system/i386/hyperv.rst:294-295",
             "qemu:target/i386/kvm/kvm.c:1777-1784",
             "linux:Documentation/virt/kvm/api.rst:7783-7793",
+            "linux:commit 644f706719f0 (5.14)",
         ),
     ),
     Row(
@@ -127,15 +130,14 @@ ROWS = (
     Row(
         id="passthrough",
         title="everything the host has",
-        does="Turns on what the host's KVM reports of the others, but not no-nonarch-coresharing, enforce-cpuid and "
-        "syndbg (QEMU before 9.2 syndbg too), with KVM's own vendor id, version, limits and spinlocks value, and "
-        "without checking requirements.",
+        does="Turns on what the host's KVM reports of the others, but neither no-nonarch-coresharing nor "
+        "enforce-cpuid, and syndbg only in QEMU before 9.2, with KVM's own vendor id, version, limits and spinlocks "
+        "value, and without checking requirements.",
         properties=(Property("hv-passthrough"),),
         libvirt=HypervMode("passthrough", "8.0.0"),
         takes_all=True,
         blocks_migration=Blocks.ALWAYS,
         migration_error="'hv-passthrough' CPU flag prevents migration, use explicit set of hv-* flags instead",
-        migration="QEMU refuses to migrate a guest with it.",
         advice=Advice.OFF,
         advice_text="For development only.",
         cost="It brings crash, reset, avic and reenlightenment with it.",

@@ -22,20 +22,21 @@ ROWS = (
         advice_text="Not needed.",
         avoid="No guest is known to gain from it.",
         since_qemu=Release("2.5"),
-        since_kvm=Release("4.4", certain=False),
+        since_kvm=Release("4.4"),
         sources=(
             "qemu:docs/system/i386/hyperv.rst:132-135",
             "qemu:docs/system/i386/hyperv.rst:296",
             "qemu:target/i386/kvm/kvm.c:981-987",
             "linux:arch/x86/kvm/hyperv.c:1476",
             "libvirt:docs/formatdomain.rst:2148",
+            'linux: "kvm/x86: Hyper-V HV_X64_MSR_RESET msr" (4.4)',
         ),
     ),
     Row(
         id="vendor-id",
         title="hypervisor vendor id",
-        does="Changes the twelve characters with which the hypervisor names itself in CPUID leaf 0x40000000. Guests "
-        "look at the interface id in the next leaf instead.",
+        does="Changes the twelve characters with which the hypervisor names itself in CPUID leaf 0x40000000. Windows "
+        "looks at the interface id in the next leaf; Linux looks at these.",
         properties=(
             Property(
                 "hv-vendor-id", "string", "Microsoft Hv", Field(HV_CPUID_VENDOR_AND_MAX_FUNCTIONS, "ebx", width=96)
@@ -50,15 +51,16 @@ ROWS = (
         libvirt=HypervElement("vendor_id", "1.3.3", attribute="value"),
         migration="The text is visible in CPUID: source and destination must name the same one.",
         advice=Advice.LEAVE,
-        advice_text="Leave QEMU's default, Microsoft Hv.",
-        avoid="The old reason, NVIDIA's error 43, is gone since driver 465. A foreign id makes a Linux guest say "
-        "that it runs on bare hardware.",
+        advice_text="Leave QEMU's default, Microsoft Hv, unless the driver of an assigned graphics card refuses it "
+        "(see gpu-passthrough).",
+        avoid="In Linux guests: with another id they do not see Hyper-V. NVIDIA's drivers need none since version 465.",
         since_qemu=Release("2.5"),
         sources=(
             "qemu:docs/system/i386/hyperv.rst:124-130",
             "qemu:docs/system/i386/hyperv.rst:302-305",
             "qemu:target/i386/cpu.c:8041-8056",
             "qemu:target/i386/kvm/kvm.c:1552-1557",
+            "linux:arch/x86/kernel/cpu/mshyperv.c, ms_hyperv_platform()",
             "libvirt:docs/formatdomain.rst:2149",
         ),
     ),
@@ -79,11 +81,12 @@ ROWS = (
         msrs=((0x40000022, 0x40000023),),
         advice_text="Turn it on.",
         since_qemu=Release("2.12"),
-        since_kvm=Release("4.14", certain=False),
+        since_kvm=Release("4.14"),
         sources=(
             "qemu:docs/system/i386/hyperv.rst:137-140",
             "qemu:target/i386/kvm/kvm.c:1017-1025",
             "libvirt:docs/formatdomain.rst:2150",
+            'linux: "KVM: hyperv: support HV_X64_MSR_TSC_FREQUENCY and HV_X64_MSR_APIC_FREQUENCY" (4.14)',
         ),
     ),
     Row(
@@ -107,21 +110,22 @@ ROWS = (
         nested_only=True,
         vmstate="cpu/msr_hyperv_reenlightenment",
         migration="Once the guest uses it, a destination without tsc-frequency= dies while the source reports "
-        "the migration completed: the guest is lost. With tsc-frequency=, both hosts need the same frequency "
-        "(within 250 ppm) or TSC scaling.",
+        "the migration completed, and a saved state or snapshot with memory cannot be loaded: the guest is lost. With "
+        "tsc-frequency=, both hosts need the same frequency (within 250 ppm) or TSC scaling.",
         msrs=((0x40000106, 0x40000108),),
         advice=Advice.CONDITIONAL,
         advice_text="Only with tsc-frequency and TSC scaling, or where the guest never migrates.",
         cost="Ties migration to the TSC of the hosts.",
         avoid="Without Hyper-V inside the guest it does nothing.",
         since_qemu=Release("3.0"),
-        since_kvm=Release("4.17", certain=False),
+        since_kvm=Release("4.17"),
         sources=(
             "qemu:docs/system/i386/hyperv.rst:142-157",
             "qemu:docs/system/i386/hyperv.rst:309-310",
             "qemu:target/i386/machine.c:904-921",
             "qemu:target/i386/kvm/kvm.c:880-930",
             "libvirt:docs/formatdomain.rst:2151",
+            "linux:commit a2e164e7f45a (4.17)",
         ),
     ),
 )

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 from hvctl import api
 from hvctl.api import Edited
-from hvctl.catalog import BY_ID
+from hvctl.catalog import BY_ID, roles
 from hvctl.catalog.placement import PanicDevice
+from hvctl.catalog.windows import GPU
 from hvctl.cli.inputs.hosts import read_hosts
 from hvctl.cli.output import echo, say_sentence
 from hvctl.errors import RefusedError
@@ -144,6 +145,8 @@ def _say(guest: Guest, document: Document, plan: Plan, options: EditOptions) -> 
 
     for doubt in guest.doubts:
         say_sentence(f"note: {doubt}")
+    if guest.may_have_gpu:
+        _say_hiding(guest, plan)
     if plan.cpu.model == PLAIN and not find_domain(document).named("cpu"):
         say_sentence(
             f"note: the domain names no CPU, so the guest has QEMU's {PLAIN}; `cpu: host` in a profile would change it"
@@ -154,3 +157,18 @@ def _say(guest: Guest, document: Document, plan: Plan, options: EditOptions) -> 
             f"note: {', '.join(through)} through <qemu:commandline>: libvirt marks the domain as tainted, "
             "and its check of the ABI before a migration does not look at it"
         )
+
+
+def _say_hiding(guest: Guest, plan: Plan) -> None:
+    """Name what hides the hypervisor from the driver of an assigned device, and whether it stays."""
+    device = next(device.name for device in guest.devices if not device.network)
+    values = {decision.id: decision.value for decision in plan.enabled()}
+    found = {row.id: values.get(row.id) == guest.on[row.id].value for row in roles.NAMES if row.id in guest.on}
+    if guest.hidden:
+        found["kvm hidden"] = plan.cpu.hidden
+    kept, gone = ([name for name, stays in found.items() if stays is wanted] for wanted in (True, False))
+    about = f"assigned device {device or 'without an address'} may be a GPU (see `hvctl explain {GPU}`)"
+    if kept:
+        say_sentence(f"note: {about}; kept for its driver: {', '.join(kept)}")
+    if gone:
+        say_sentence(f"note: {about}; profile {plan.profile} changes or removes: {', '.join(gone)}")

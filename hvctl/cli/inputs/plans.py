@@ -4,11 +4,14 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from hvctl import api
+from hvctl.catalog.windows import USE_WORDS, USES, plain
 from hvctl.cli.inputs.hosts import pool_of
+from hvctl.cli.options import no_such
 from hvctl.cli.output import echo, say, write_result
-from hvctl.errors import UsageError
+from hvctl.errors import InputError, UsageError
 from hvctl.model.host import Host
 from hvctl.model.plan import Plan, SavedPlan
+from hvctl.model.profile import Profile
 
 NO_PROFILE = ("a PROFILE is missing", "name one of `hvctl profile list`, a file, or a plan with --locked")
 PlanFor = Callable[[tuple[Host, ...]], tuple[Plan, tuple[str, ...]]]
@@ -26,6 +29,7 @@ class Wanted(NamedTuple):
     vcpus: int | None
     metadata: bool
     fragment: bool
+    uses: tuple[str, ...] = ()
 
 
 class Given(NamedTuple):
@@ -40,9 +44,7 @@ class Given(NamedTuple):
 
 def resolved(profile: str | None, target: str, wanted: Wanted) -> Given:
     """What becomes of a profile for a target: qemu, libvirt or both."""
-    if profile is None:
-        raise UsageError(*NO_PROFILE)
-    loaded = api.load_profile(profile)
+    loaded = with_uses(profile, wanted.uses)
     pool = pool_of(wanted.hosts, wanted.qemu_binary, libvirt=target != "qemu")
     plan = api.resolve(loaded, pool, libvirt=target != "qemu", machine=wanted.machine)
     argv = xml = None
@@ -58,6 +60,31 @@ def resolved(profile: str | None, target: str, wanted: Wanted) -> Given:
             metadata=wanted.metadata,
         )
     return Given(plan, target, pool, argv, xml)
+
+
+def with_uses(name: str | None, uses: Sequence[str]) -> Profile:
+    """A profile, with more uses than it says itself, which are separated by commas.
+
+    Raises:
+        UsageError: there is no such profile or use, or none is named.
+        InputError: the profile is wrong, or turns off what a use needs.
+    """
+    if name is None:
+        raise UsageError(*NO_PROFILE)
+    profile = api.load_profile(name)
+    words = [plain(word.strip()) for said in uses for word in said.split(",")]
+    if unknown := [word for word in words if word not in USE_WORDS]:
+        error = no_such("use", unknown, tuple(USE_WORDS))
+        error.hint = f"{error.hint} the uses are {', '.join(use.id for use in USES)}".lstrip()
+        raise error
+    if not words:
+        return profile
+    from hvctl.profile.conflicts import conflicts
+
+    profile = profile._replace(uses=tuple(dict.fromkeys((*profile.uses, *(USE_WORDS[word] for word in words)))))
+    if found := conflicts(profile):
+        raise InputError(found)
+    return profile
 
 
 def unlocked(path: str, named: str | None, hosts: Sequence[str], qemu_binary: str | None) -> Given:

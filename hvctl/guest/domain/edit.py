@@ -3,7 +3,7 @@
 Where the file already says what the plan says, nothing changes, so that a second run changes nothing either.
 """
 
-from hvctl.catalog import BY_ID, roles
+from hvctl.catalog import BY_ID, ORDER, roles
 from hvctl.catalog.windows import system_of
 from hvctl.errors import InputError, Problem
 from hvctl.guest.domain import NAMESPACE
@@ -15,7 +15,7 @@ from hvctl.guest.domain.reader import find_domain
 from hvctl.guest.domain.writer import metadata_node, qemu_arguments
 from hvctl.model.guest import Guest
 from hvctl.model.plan import Decision, EditOptions, Plan
-from hvctl.model.profile import Profile
+from hvctl.model.profile import Ask, Profile, Wish
 from hvctl.xml import Node
 from hvctl.xml.document import Document, Element
 
@@ -202,6 +202,9 @@ def keeps_model(profile: Profile, guest: Guest) -> bool:
 def for_domain(profile: Profile, guest: Guest) -> Profile:
     """The profile with the domain's machine type, and with its CPU as far as the profile does not say one.
 
+    Beside an assigned device that may be a graphics card, the hypervisor's name stays, too, unless the profile turns it
+    `on` or `off`: drivers of some refuse to start without it.
+
     Args:
         profile: its `spans` tell what is written in it and what is a default.
         guest: the domain as it is. Where its CPU model is not known (host-model), the plan is made for the profile's;
@@ -219,4 +222,16 @@ def for_domain(profile: Profile, guest: Guest) -> Profile:
         cpu=cpu,
         machine=guest.machine or profile.machine,
         tsc_frequency=profile.tsc_frequency or guest.tsc_frequency,
+        wishes=_with_names(profile.wishes, guest) if guest.may_have_gpu else profile.wishes,
     )
+
+
+def _with_names(wishes: tuple[Wish, ...], guest: Guest) -> tuple[Wish, ...]:
+    """Wishes with the texts that a guest has; not where all is to be the host's, which has its own."""
+    found = {wish.id: wish for wish in wishes}
+    if any(row.id in found and found[row.id].ask is not Ask.OFF for row in roles.EVERYTHING):
+        return wishes
+    for row in roles.NAMES:
+        if row.id in guest.on and (row.id not in found or found[row.id].ask is Ask.PREFER):
+            found[row.id] = Wish(row.id, Ask.PREFER, guest.on[row.id].value)
+    return tuple(sorted(found.values(), key=lambda wish: ORDER[wish.id]))

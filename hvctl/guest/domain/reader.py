@@ -143,7 +143,7 @@ def _devices(domain: Domain, element: Element) -> None:
         if child.tag == "panic" and (row := roles.PANIC_DEVICES.get(child.get("model") or "")):
             domain.settings[row.id] = Setting(row, True, None, child, attribute="model")
         elif child.tag == "interface" and child.get("type") == "hostdev":
-            domain.devices.append(Device("pci", _address(child), child))
+            domain.devices.append(Device("pci", _address(child), child, network=True))
         elif child.tag == "hostdev" and child.get("type") in ("pci", "mdev"):
             domain.devices.append(Device(child.get("type") or "", _address(child), child))
 

@@ -5,8 +5,8 @@ Finds it in domains in which not every vCPU is pinned to a CPU of its own, or wh
 line alone does not show this.
 
 ## Why it matters
-QEMU checks nothing, and Windows leaves out its protection between threads: without pinning, one vCPU can attack
-another.
+QEMU checks nothing, and the guest takes vCPUs for safe from each other that it does not see as threads of one core:
+without pinning they can share one, and one can attack the other.
 
 ## Example
 ```xml

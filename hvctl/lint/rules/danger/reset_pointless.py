@@ -1,7 +1,7 @@
 """The reset MSR is on.
 
 ## What it does
-Finds elements and properties from which no guest gains.
+Finds elements and properties from which no guest gains, and for which no profile asks.
 
 ## Why it matters
 Real Hyper-V stopped offering it, and Windows resets well without.
@@ -43,5 +43,7 @@ ROWS = roles.POINTLESS
 def check(context: Context) -> Findings:
     # Beside what turns on all that the host has, it is on with or without.
     for setting in () if context.guest.has(roles.EVERYTHING) else context.on(ROWS):
+        if context.asked(setting.row):
+            continue
         message = f"{context.guest.name_of(setting.row)} is on, and no guest gains from it"
         yield context.finding(setting.where, message, "leave it out", fix=context.drop(setting))

@@ -4,7 +4,8 @@
 Finds the value that takes the answer from the host.
 
 ## Why it matters
-QEMU refuses to migrate the guest: "'hv-no-nonarch-coresharing=auto' CPU flag prevents migration".
+QEMU refuses to migrate the guest, to save it (`virsh save`, managedsave) and to take a snapshot with its memory:
+"'hv-no-nonarch-coresharing=auto' CPU flag prevents migration".
 
 ## Example
 ```sh
@@ -24,6 +25,7 @@ There is no fix: `on` only holds when vCPUs are pinned.
 """
 
 from hvctl.catalog import roles
+from hvctl.catalog.types import blocked
 from hvctl.lint.rule import Context, Findings
 from hvctl.model.finding import Severity
 
@@ -34,6 +36,6 @@ ROWS = roles.STUCK_BY_VALUE
 def check(context: Context) -> Findings:
     for setting in context.on(ROWS):
         if setting.value == "auto":
-            message = f"QEMU does not migrate a guest with {setting.row.properties[0].name}=auto"
+            message = blocked(f"{setting.row.properties[0].name}=auto")
             instead = "write on where the vCPUs are pinned, else leave it out"
             yield context.finding(setting, message, instead)

@@ -4,8 +4,8 @@
 Finds the mode, which came with libvirt 11.9.
 
 ## Why it matters
-It brings avic whether or not the hardware has it, and reenlightenment, with which a migration without tsc-frequency
-loses the guest; and another host makes another set.
+It brings avic whether or not the hardware has it, and reenlightenment, with which a migration or a saved state without
+tsc-frequency loses the guest; and another host makes another set.
 
 ## Example
 ```xml

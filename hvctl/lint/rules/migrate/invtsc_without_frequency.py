@@ -4,7 +4,8 @@
 Finds the CPU feature invtsc that is required, without `<timer name='tsc' frequency='...'/>` or tsc-frequency=.
 
 ## Why it matters
-QEMU refuses to migrate the guest ("State blocked by non-migratable CPU device (invtsc flag)"), and so does libvirt.
+QEMU refuses to migrate the guest, to save it (`virsh save`, managedsave) and to take a snapshot with its memory:
+"State blocked by non-migratable CPU device (invtsc flag)". So does libvirt.
 
 ## Example
 ```xml

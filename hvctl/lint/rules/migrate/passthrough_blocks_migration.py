@@ -4,8 +4,9 @@
 Finds `<hyperv mode='passthrough'>` and hv-passthrough.
 
 ## Why it matters
-QEMU refuses to migrate the guest: "'hv-passthrough' CPU flag prevents migration". It also brings crash, reset, avic
-and reenlightenment, and a Windows that boots by BIOS is reported to freeze.
+QEMU refuses to migrate the guest, to save it (`virsh save`, managedsave) and to take a snapshot with its memory:
+"'hv-passthrough' CPU flag prevents migration". It also brings crash, reset, avic and reenlightenment, and a Windows
+that boots by BIOS is reported to freeze.
 
 ## Example
 ```xml
@@ -33,6 +34,7 @@ There is no fix: `hvctl gen PROFILE --domain FILE` writes what a profile names.
 """
 
 from hvctl.catalog import roles
+from hvctl.catalog.types import blocked
 from hvctl.lint.rule import Context, Findings
 from hvctl.model.finding import Severity
 
@@ -42,5 +44,4 @@ ROWS = roles.STUCK
 
 def check(context: Context) -> Findings:
     for setting in context.on(ROWS):
-        message = "QEMU does not migrate a guest that gets all that the host has"
-        yield context.finding(setting, message, "name what the guest should get")
+        yield context.finding(setting, blocked("all that the host has"), "name what the guest should get")

@@ -5,7 +5,7 @@ Finds what needs tsc-frequency in a guest that is to migrate.
 
 ## Why it matters
 Once the guest has turned it on, a destination without tsc-frequency dies while the source reports the migration as
-completed: the guest is lost.
+completed, and a saved state or snapshot with memory cannot be loaded: the guest is lost.
 
 ## Example
 ```xml

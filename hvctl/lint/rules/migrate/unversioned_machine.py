@@ -53,7 +53,7 @@ _DEFAULT = "pc"
 
 def check(context: Context) -> Findings:
     guest = context.guest
-    if not (guest.windows or guest.alive) or guest.kvm is False:
+    if not (guest.windows or guest.enlightened) or guest.kvm is False:
         return
     aliases = {kind.alias for host in context.hosts for qemu in host.qemu for kind in qemu.machines}
     kind = guest.machine

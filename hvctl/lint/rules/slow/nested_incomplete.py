@@ -1,12 +1,13 @@
 """A guest that runs a hypervisor itself lacks what makes that fast.
 
 ## What it does
-Takes a guest for one where the profile says so (`uses: [nested-hyperv]`, vbs, wsl2), or where its CPU is required to
-have vmx or svm; and names what is made for it (evmcs, stimer-direct, emsr-bitmap, tlbflush-direct) as far as all
-hosts have it.
+Takes a guest for one where its CPU is required to have vmx or svm, or where the profile says so (`uses:
+[nested-hyperv]`, vbs, wsl2) and the CPU is not written without them. It names what is made for such a guest (evmcs,
+stimer-direct, emsr-bitmap, tlbflush-direct) as far as all hosts have it; without hosts stimer-direct alone.
 
 ## Why it matters
-Hyper-V, virtualization-based security and WSL2 inside the guest are slow or freeze without.
+Hyper-V, virtualization-based security and WSL2 inside the guest are slow or freeze without. A Hyper-V can use no
+synthetic timers but direct ones there.
 
 ## Example
 ```xml
@@ -53,29 +54,22 @@ There is no fix: `hvctl gen PROFILE --domain FILE` writes the whole set.
 """
 
 from hvctl.catalog import roles
-from hvctl.catalog.cpu_models import NESTED_FEATURE
-from hvctl.catalog.windows import USES
-from hvctl.lint.rule import Context, Fact, Findings
+from hvctl.catalog.types import Advice
+from hvctl.lint.rule import Context, Findings
 from hvctl.model.finding import Severity
 
 SEVERITY = Severity.INFO
-NEEDS = (Fact.HOSTS,)
 
 
 def check(context: Context) -> Findings:
     guest = context.guest
-    if context.is_open() or not guest.alive or guest.kvm is False or not _nests(context):
+    if context.is_open() or not guest.alive or guest.kvm is False or not context.nests:
         return
-    rows = [row for row in roles.FOR_NESTED if row.id not in guest.on and context.supported(row)]
-    if rows:
-        names = ", ".join(guest.name_of(row) for row in rows)
+    if not context.hosts:
+        context.skip("no host is given (--host)")
+    # Without hosts only what every Windows is advised to have.
+    rows = [row for row in roles.FOR_NESTED if context.supported(row) and (context.hosts or row.advice is Advice.ON)]
+    if missing := [row for row in rows if row.id not in guest.on]:
+        names = ", ".join(guest.name_of(row) for row in missing)
         message = f"the guest runs a hypervisor itself, and lacks {names}"
-        yield context.finding(guest.hyperv_place, message, context.write(*rows))
-
-
-def _nests(context: Context) -> bool:
-    uses = context.profile.uses if context.profile else ()
-    if any(use.nested and use.id in uses for use in USES):
-        return True
-    switches = [context.guest.switches.get(name) for name in NESTED_FEATURE.values()]
-    return any(switch is not None and switch.on for switch in switches)
+        yield context.finding(guest.hyperv_place, message, context.write(*missing))

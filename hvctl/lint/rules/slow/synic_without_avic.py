@@ -1,7 +1,8 @@
 """All hosts have APICv or AVIC, and the guest does not use it.
 
 ## What it does
-Finds the SynIC without avic, where every host's KVM has the hardware's APIC active.
+Finds the SynIC without avic, where every host's KVM has the hardware's APIC active; with a profile only if it wants
+avic.
 
 ## Why it matters
 A synthetic interrupt that Windows sets up with AutoEOI switches APICv or AVIC off for the whole guest; avic
@@ -64,11 +65,13 @@ NEEDS = (Fact.HOSTS,)
 
 def check(context: Context) -> Findings:
     guest = context.guest
-    if context.is_open() or guest.kvm is False or guest.has(roles.HARDWARE_APIC):
+    if context.is_open() or not guest.alive or guest.kvm is False or guest.has(roles.HARDWARE_APIC):
         return
     setting = next(context.on(roles.CONTROLLER), None)
     for row in roles.HARDWARE_APIC:
-        if setting is None or row.id in guest.settings or not context.supported(row):
+        if setting is None or row.id in guest.settings or (context.profile is not None and not context.asked(row)):
+            continue
+        if not context.supported(row):
             continue
         message = f"every host has APICv or AVIC, and {guest.name_of(row)} is not on"
         fix = context.turn_on((row,))

@@ -59,7 +59,7 @@ SEVERITY = Severity.WARNING
 
 def check(context: Context) -> Findings:
     guest = context.guest
-    if context.is_open() or guest.kvm is False or guest.has(roles.TIMERS):
+    if context.is_open() or not guest.alive or guest.kvm is False or guest.has(roles.TIMERS):
         return
     wanted = roles.TIMERS[0]
     for setting in context.on(roles.CONTROLLER):

@@ -44,7 +44,7 @@ SEVERITY = Severity.WARNING
 def check(context: Context) -> Findings:
     guest = context.guest
     gains = any(guest.uses(row) for row in roles.RECOMMENDED)
-    if guest.windows and gains and not (guest.alive or guest.open) and guest.kvm is not False:
+    if guest.concerned and gains and not (guest.alive or guest.open) and guest.kvm is not False:
         message = "this Windows guest has no enlightenment"
         instead = "let `hvctl gen PROFILE` write those that your hosts can give"
         yield context.finding(guest.root, message, instead)

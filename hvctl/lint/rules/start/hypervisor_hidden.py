@@ -1,10 +1,11 @@
-"""The CPU hides the hypervisor from the guest, and enlightenments are on.
+"""The CPU hides the hypervisor from the guest.
 
 ## What it does
-Finds the CPU feature hypervisor that is turned off, in a guest with enlightenments.
+Finds the CPU feature hypervisor that is turned off: a warning in a guest with enlightenments, an info in a Windows
+without any, which is a choice that can be meant. Other rules then ask for no enlightenment.
 
 ## Why it matters
-A guest looks for Hyper-V only where CPUID leaf 1 shows a hypervisor: without that bit it uses none of them.
+A guest looks for Hyper-V only where CPUID leaf 1 shows a hypervisor: without that bit it uses no enlightenment.
 
 ## Example
 ```xml
@@ -38,23 +39,26 @@ Unsafe: the guest sees another machine, and programs that refuse virtual machine
 - quickemu and guides to anti-cheat programs write such a CPU
 """
 
+from hvctl.catalog.cpu_models import HYPERVISOR
 from hvctl.guest.domain.domain import Domain
 from hvctl.lint.rule import Context, Findings
 from hvctl.model.finding import Severity
 
 SEVERITY = Severity.WARNING
 
-_BIT = "hypervisor"
-
 
 def check(context: Context) -> Findings:
     guest = context.guest
-    switch = guest.switches.get(_BIT)
-    if switch is None or switch.on is not False or not guest.alive:
+    if not guest.without_hypervisor_bit:
         return
-    message = f"the CPU has no {_BIT} bit: the guest does not look for its enlightenments"
-    # An argument in a domain is one of two elements.
-    plain = not isinstance(guest, Domain) or switch.where.tag == "feature"
-    fix = context.unsafe("drop it", lambda changes: changes.remove(switch.where)) if plain else None
-    instead = "leave it on, or leave the enlightenments out"
-    yield context.finding(switch.where, message, instead, attribute="name", fix=fix)
+    where = guest.switches[HYPERVISOR].where
+    if guest.enlightened:
+        message = f"the CPU has no {HYPERVISOR} bit: the guest does not look for its enlightenments"
+        # An argument in a domain is one of two elements.
+        plain = not isinstance(guest, Domain) or where.tag == "feature"
+        fix = context.unsafe("drop it", lambda changes: changes.remove(where)) if plain else None
+        instead = "leave it on, or leave the enlightenments out"
+        yield context.finding(where, message, instead, attribute="name", fix=fix)
+    elif guest.windows:
+        message = f"the CPU has no {HYPERVISOR} bit, and no enlightenment is on: Windows is hidden, and slower for it"
+        yield context.finding(where, message, attribute="name", severity=Severity.INFO)

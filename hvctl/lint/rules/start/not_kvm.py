@@ -53,7 +53,7 @@ SEVERITY = Severity.ERROR
 
 def check(context: Context) -> Findings:
     guest = context.guest
-    if guest.kvm is not False or not guest.alive or guest.foreign:
+    if guest.kvm is not False or not guest.enlightened or guest.foreign:
         return
     kind = f" ({guest.accelerator})" if guest.accelerator else ""
     message = f"the guest does not use KVM{kind}: its enlightenments do nothing"

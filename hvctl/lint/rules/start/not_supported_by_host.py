@@ -53,7 +53,7 @@ def check(context: Context) -> Findings:
     if guest.kvm is False or not guest.on:
         return
     for host in context.hosts:
-        if host.kvm.hyperv is False and guest.alive:
+        if host.kvm.hyperv is False and guest.enlightened:
             where = next(iter(guest.on.values())).where
             message = f"{NO_HYPERV.reason.replace('its KVM', f'the KVM of {host.label}')}: nothing of this works there"
             yield context.finding(where, message, NO_HYPERV.remedy)

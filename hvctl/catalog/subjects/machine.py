@@ -1,0 +1,152 @@
+"""The machine, its CPU, and its saved states."""
+
+from hvctl.catalog.types import Subject
+
+SUBJECTS = (
+    Subject(
+        "kernel-irqchip",
+        "where the interrupt controllers are emulated",
+        ("irqchip", "split-irqchip", "split", "ioapic", "apic"),
+        """\
+## What it is
+on: local APIC, I/O APIC, PIC and PIT are in KVM (the default). split: only the local APIC is, the rest is QEMU's.
+off: all is QEMU's.
+
+With off, synic, stimer, stimer-direct and ipi cannot work: QEMU does not start, or newer KVMs do not report them.
+
+split is needed for interrupt remapping by an emulated IOMMU, which guests with more than 255 vCPUs need.
+
+## Windows with VBS on Intel
+With split, KVM announces directed EOI and broadcasts each EOI all the same. Windows with Credential Guard then gets
+storms of interrupts, and takes hours to boot. Linux 7.0 lets QEMU ask for the right behaviour; QEMU's patch was an
+RFC in March 2026. Use on.
+
+## How
+-machine ...,kernel-irqchip=on; <ioapic driver='kvm'/> in <features> (qemu means split)
+""",
+        (
+            "linux:arch/x86/kvm/x86.c, kvm_vcpu_ioctl_enable_cap(); arch/x86/kvm/hyperv.c:2870-2880",
+            "kernel bug 220549; linux commit 6517dfbcc918; qemu-devel, 9 March 2026",
+        ),
+    ),
+    Subject(
+        "machine-types",
+        "the machine that Windows sees",
+        ("machine-type", "machine", "q35", "pc-q35", "i440fx", "pc-i440fx"),
+        """\
+## What it is
+A versioned type (pc-q35-9.2) keeps devices and defaults as they were in that QEMU, also in newer ones. An alias (q35,
+pc) is the newest of each QEMU: another machine after an update, and on another host. A migration between two fails,
+and Windows may find new devices and ask for activation or BitLocker's key.
+
+What versions change about Hyper-V: up to 6.1 the hypervisor's version is 6.1.7100, later 10.0.14393; up to 5.1 a
+hidden KVM has no kvmclock device; up to 3.0 synic works without vpindex; up to 2.10 64 virtual processors are
+announced.
+
+## How
+-machine pc-q35-9.2; <type machine='pc-q35-9.2'>hvm</type>; profile: `machine: q35` takes the newest versioned type
+that all hosts have, and writes that.
+
+Change the type of an installed Windows only for a reason, and keep a copy of the old definition.
+""",
+        (
+            "qemu:hw/i386/pc.c:129-132, 199, 220; hw/i386/kvm/clock.c",
+            "libvirt:docs/formatdomain.rst, Operating system booting",
+        ),
+    ),
+    Subject(
+        "snapshots",
+        "save, snapshots, suspend and hibernation",
+        (
+            "snapshot",
+            "save",
+            "saving",
+            "virsh-save",
+            "managedsave",
+            "managed-save",
+            "restore",
+            "savevm",
+            "suspend",
+            "resume",
+            "sleep",
+            "s3",
+            "s4",
+            "hibernate",
+            "hibernation",
+            "pause",
+        ),
+        """\
+## What blocks them
+virsh save, managed save (which libvirt-guests may use when the host shuts down), and snapshots with memory write the
+guest's state as a migration does: what blocks a migration blocks them. That is passthrough, no-nonarch-coresharing
+with auto, invtsc without tsc-frequency (migratable=off can bring it), and assigned devices whose driver cannot save
+their state: most GPUs.
+
+A guest that uses reenlightenment is saved without tsc-frequency, and cannot be loaded again.
+
+`hvctl check-migration GUEST --save` says what applies. Disk-only snapshots are not concerned.
+
+## The clock afterwards
+With hv-time the guest's clock goes on from where it stopped, and is late by the time that it was saved or paused,
+until Windows corrects it over the network or by a guest agent (virsh domtime --sync).
+
+With KVM hidden on a machine type up to 5.1 the clock jumps back: see kvm-hidden.
+
+## Sleep and hibernation inside the guest
+Windows guests with stimer are reported to hang or to stop with a bug check (0x9F, 0xA0) when they come back from S3
+or hibernation: QEMU issue 1887 (users' words), and a Linux patch of January 2026 for Server 2025, which delays timers
+that are set into the past.
+
+Shut down or use virsh save instead, and keep the guest from it: <suspend-to-mem enabled='no'/> and <suspend-to-disk
+enabled='no'/> in <pm>, or -global ICH9-LPC.disable_s3=1 and disable_s4=1 (q35; PIIX4_PM on pc). Do not turn stimer
+off for it: that costs CPU time always.
+""",
+        (
+            "qemu:migration/savevm.c, save_snapshot(); target/i386/kvm/kvm.c:1685-1708, 2307-2319; machine.c:904-921",
+            "qemu:hw/vfio/migration.c; libvirt:docs/formatdomain.rst, Power Management",
+            "QEMU issue 1887; lore.kernel.org, 20260115141520.24176-1-graf@amazon.com",
+        ),
+    ),
+    Subject(
+        "cpu-models",
+        "which CPU model a Windows guest should have",
+        (
+            "cpu-model",
+            "cpu",
+            "model",
+            "qemu64",
+            "kvm64",
+            "host-passthrough",
+            "host-model",
+            "migratable",
+            "x86-64-v2",
+            "x86-64-v2-aes",
+            "x86-64-v3",
+            "x86-64-v4",
+        ),
+        """\
+## One host, or equal hosts
+host (libvirt: host-passthrough): all that the processor has. The guest moves only between hosts whose CPUs, microcode
+and KVM give the same features.
+
+migratable=on, the default, leaves out what cannot migrate (invtsc).
+
+## Mixed hosts
+A named model that every host can give, the newest such. `hvctl pool hosts/` finds it, and names what it lacks. Intel
+and AMD do not mix: no model hides the vendor.
+
+x86-64-v2 (SSE4.2, POPCNT), v3 (AVX2, BMI) and v4 (AVX-512) are levels of the compiler's ABI. Proxmox VE has models of
+these names; QEMU has not.
+
+## Not for current Windows
+qemu64, QEMU's default, and kvm64 lack SSE4.2 and POPCNT: Windows 11 24H2 and Server 2025 do not boot on them.
+
+A named model has neither vmx nor svm unless it is asked for: no VBS and no WSL2 inside.
+""",
+        (
+            "qemu:docs/system/cpu-models-x86.rst.inc; target/i386/cpu.c, builtin_x86_defs",
+            "qemu:target/i386/kvm/kvm-cpu.c, kvm_default_props (svm off)",
+            'Microsoft Learn, "Windows processor requirements"; x86-64 psABI, "Micro-Architecture Levels"',
+        ),
+    ),
+)
