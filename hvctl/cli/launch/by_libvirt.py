@@ -116,7 +116,18 @@ def _start(connection: Connection, name: str, start: Callable[[], Any]) -> int:
     from hvctl.libvirt.events import Events, follow
 
     with closing(Events(connection)) as events:
-        handle = connection.ask(
-            f"to start {name}", lambda _: start(), seconds=START_SECONDS, refusal=f"libvirt cannot start {name}"
-        )
+        try:
+            handle = connection.ask(
+                f"to start {name}", lambda _: start(), seconds=START_SECONDS, refusal=f"libvirt cannot start {name}"
+            )
+        except RefusedError as error:
+            error.hint = error.hint or _known(error.message)
+            raise
         return follow(events, handle.UUIDString(), handle.name(), show_line)
+
+
+def _known(message: str) -> str:
+    """What hvctl knows of a refusal, as a hint."""
+    from hvctl.text.diagnosis import diagnose
+
+    return " ".join(f"{found.cause} {found.remedy}" for found in diagnose(message, "").found if not found.message.vague)
