@@ -32,6 +32,7 @@ COMMANDS = {
     "bench": "Measure on this host what a guest gains from its enlightenments.",
     "convert": "Translate a guest's enlightenments between QEMU, libvirt and profiles.",
     "lint": "Check domain XML and QEMU command lines beyond their schema.",
+    "diagnose": "Say what an error message means, why it came, and what to do.",
     "explain": "Explain an enlightenment, a subject beside them, or a rule of lint.",
     "profile": "List, show and check profiles.",
     "schema": "Print the JSON Schema of a file format.",

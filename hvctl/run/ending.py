@@ -1,27 +1,20 @@
 """How a QEMU ended: its exit status, its guest's crashes, and what it wrote to stderr.
 
 That may hold anything that a guest or a disk image's name holds, and is made fit to be shown. A refusal to start is
-explained in the catalog's words: the enlightenment that it is about, and what is known of it.
+explained by the catalog's table of messages.
 """
 
 import codecs
-import re
 import signal
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from hvctl.catalog import ROWS
-from hvctl.catalog.types import Row
 from hvctl.run.crash import Crash
 from hvctl.text.problems import printable
 
 MAX_LINE = 4096
 # A refusal comes first of all; a guest that makes QEMU talk for days must not fill hvctl's memory.
 MAX_KEPT = 100
-# "failed to turn on HyperV SynIC in KVM", "kernel doesn't allow setting HyperV VP_INDEX" (qemu:target/i386/kvm/kvm.c):
-# messages from outside QEMU's table of enlightenments name them in this way only.
-_LOOSE = re.compile(r"Hyper-?V (\w+)", re.IGNORECASE)
-_PROPERTY = re.compile(r"\b(?:x-)?hv[-_][\w-]+")
 
 
 class Ending(NamedTuple):
@@ -68,46 +61,17 @@ def _signal(number: int) -> str:
         return f"signal {number}"
 
 
-def about(lines: Sequence[str]) -> tuple[Row, ...]:
-    """The rows that QEMU's messages name, in the order in which they are first named."""
-    found: list[Row] = []
-    for line in lines:
-        named = [row for name in _PROPERTY.findall(line) if (row := _by_property(name))]
-        found += named or [row for word in _LOOSE.findall(line) if (row := _by_word(word))]
-    return tuple({row.id: row for row in found}.values())
-
-
 def explain(lines: Sequence[str]) -> tuple[str, ...]:
-    """What hvctl knows of each enlightenment that QEMU refused over; a line for each statement."""
+    """What hvctl knows of QEMU's messages: for each its cause, a remedy, and where there is more, a line each."""
+    from hvctl.text.diagnosis import diagnose  # only where QEMU does not start
+
     said: list[str] = []
-    for row in about(lines):
-        said.append(f"{row.id} ({row.title}): {row.advice_text}")
-        if row.requires:
-            said.append(f"  it requires {', '.join(row.requires)}")
-        if row.caps:
-            said.append(f"  the host's kernel shows it as {', '.join(row.caps)}")
-        if row.avoid:
-            said.append(f"  {row.avoid}")
-        said.append(f"  see: hvctl explain {row.id}; hvctl check-host shows what this host supports")
+    for found in diagnose("\n".join(lines), "").found:
+        if found.message.vague:
+            continue
+        said += [f"cause: {found.cause}", f"remedy: {found.remedy}"]
+        said += [f"see: hvctl explain {row.id}" for row in found.rows]
     return tuple(said)
-
-
-def _by_property(name: str) -> Row | None:
-    wanted = name.replace("_", "-")
-    return next(
-        (
-            row
-            for row in ROWS
-            if wanted in (*(known.name for known in row.properties), *(f"hv-{alias}" for alias in row.property_aliases))
-            or wanted in row.property_aliases
-        ),
-        None,
-    )
-
-
-def _by_word(word: str) -> Row | None:
-    wanted = re.sub(r"[\W_]", "", word).lower()
-    return next((row for row in ROWS if row.id.replace("-", "") == wanted), None)
 
 
 def harmless(text: str, limit: int = MAX_LINE) -> str:

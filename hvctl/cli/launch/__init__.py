@@ -10,6 +10,9 @@ from hvctl.cli.output import show_line, write_result
 from hvctl.errors import UsageError
 from hvctl.model.host import Qemu
 
+_MARK = "hvctl: "
+_WIDTH = 80 - len(_MARK)
+
 
 @click.command(context_settings={"ignore_unknown_options": False})
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[PROFILE] [-- QEMU-ARGS...]")
@@ -149,6 +152,7 @@ def _name(name: str | None) -> tuple[str, ...]:
 
 def _supervise(argv: tuple[str, ...], binary: Qemu) -> int:
     from hvctl.guest.command.options import scan
+    from hvctl.report.console import wrapped
     from hvctl.run.ending import verdict
     from hvctl.run.spawn import started
     from hvctl.run.terminal import default_monitor, uses_stdio
@@ -163,6 +167,7 @@ def _supervise(argv: tuple[str, ...], binary: Qemu) -> int:
         from hvctl.run.supervise import watch
 
         ending = watch(child, show_line)
-    for line in verdict(ending):
-        show_line(f"hvctl: {line}")
+    for said in verdict(ending):
+        for line in wrapped(said, _WIDTH):
+            show_line(f"{_MARK}{line}")
     return ending.exit_code

@@ -114,10 +114,21 @@ def _start(connection: Connection, name: str, wanted: Wanted, start: Callable[[]
     from hvctl.libvirt.events import Events, follow
 
     with closing(Events(connection)) as events:
-        domain = connection.ask(
-            f"to start {name}",
-            lambda _: start(),
-            seconds=wanted.timeout or START_SECONDS,
-            refusal=f"libvirt cannot start {name}",
-        )
+        try:
+            domain = connection.ask(
+                f"to start {name}",
+                lambda _: start(),
+                seconds=wanted.timeout or START_SECONDS,
+                refusal=f"libvirt cannot start {name}",
+            )
+        except RefusedError as error:
+            error.hint = error.hint or _known(error.message)
+            raise
         return follow(events, domain, lambda: connection.runs(domain), show_line)
+
+
+def _known(message: str) -> str:
+    """What hvctl knows of a refusal, as a hint."""
+    from hvctl.text.diagnosis import diagnose
+
+    return " ".join(f"{found.cause} {found.remedy}" for found in diagnose(message, "").found if not found.message.vague)

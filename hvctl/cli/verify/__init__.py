@@ -14,7 +14,7 @@ from hvctl.cli.verify import subject as subjects
 from hvctl.errors import RefusedError, UsageError
 from hvctl.model.host import CpuidLeaf, Host
 from hvctl.plan.start import Start
-from hvctl.run.ending import about
+from hvctl.text.diagnosis import diagnose
 from hvctl.verify.probe_run import Ran, observe, refused
 
 MOST_SECONDS = 3600.0
@@ -239,4 +239,9 @@ def _meanwhile(subject: subjects.Subject) -> tuple[CpuidLeaf, ...]:
 def _refused_rows(subject: subjects.Subject, ran: Ran, known: Sequence[str]) -> tuple[str, ...]:
     if subject.accelerator == "kvm" or not refused(ran):
         return ()
-    return tuple(row.id for row in about(ran.stderr) if row.id in subject.asked and row.id not in known)
+    return tuple(
+        row.id
+        for found in diagnose("\n".join(ran.stderr), "").found
+        for row in found.rows
+        if row.id in subject.asked and row.id not in known
+    )

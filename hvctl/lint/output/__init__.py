@@ -128,11 +128,12 @@ def _block(finding: Finding, color: bool) -> str:
     head = f"{_severity(finding, color)}: {painted(_line(finding.message), BOLD, color)}\n"
     places, gutter = located(finding.span, finding.related, color)
     notes = [("why", finding.why), ("instead", finding.instead), ("fix", _fix(finding.fix))]
-    return head + places + "".join(_note(gutter, name, said, color) for name, said in notes if said)
+    return head + places + "".join(note_line(gutter, name, said, color) for name, said in notes if said)
 
 
 @functools.lru_cache(maxsize=1024)
-def _note(gutter: str, name: str, said: str, color: bool) -> str:
+def note_line(gutter: str, name: str, said: str, color: bool) -> str:
+    """A named sentence below an excerpt, folded."""
     first = f"{gutter} = {name}: "
     lines = wrapped(_line(said), WIDTH, len(first), len(first))
     head = painted(f"{gutter} = {name}:", "36", color) + " "

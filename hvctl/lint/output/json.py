@@ -29,7 +29,7 @@ class JsonWriter(Writer):
 
     def part(self, findings: Sequence[Finding]) -> str:
         """Findings as they are in that object."""
-        return _elements(map(_finding, findings), depth=4)
+        return _elements(map(finding_json, findings), depth=4)
 
     def frame(self, report: Report) -> Frame:
         """The object around the findings."""
@@ -61,7 +61,7 @@ def _text(value: dict[str, Any]) -> str:
     return json.dumps(value, indent=2).replace("\x7f", "\\u007f")
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def finding_json(finding: Finding) -> dict[str, Any]:
     """One finding; lines and columns are 1-based, columns count code points, ends are exclusive."""
     return {
         "path": finding.span.path,

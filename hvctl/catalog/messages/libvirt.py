@@ -1,0 +1,425 @@
+"""What libvirt says, 9.0 to 12.8, and KubeVirt on top of it."""
+
+from hvctl.catalog.messages.types import Layer, Message
+
+_CONF = "libvirt:src/conf/domain_conf.c"
+_PROCESS = "libvirt:src/qemu/qemu_process.c"
+_ALL = "The same blocks `virsh save`, managedsave and snapshots with memory."
+_SAME = "Give both definitions the same value, and cold-start the guest; `hvctl check-migration` compares them."
+
+LIBVIRT = (
+    Message(
+        "libvirt-requirement-missing",
+        Layer.LIBVIRT,
+        "{row} ({title}) is on, and requires {needed}. libvirt 11.9 and newer check it; older ones leave it to QEMU.",
+        "Turn on {needs}, or leave {row} out; `hvctl lint` shows what to write.",
+        "libvirt:src/qemu/qemu_validate.c, since 11.9; observed with 12.8",
+        ("'{row}' hyperv feature requires '{needed}'",),
+        rules=("stimer-without-hypervclock", "requirement-missing"),
+    ),
+    Message(
+        "host-lacks-feature",
+        Layer.LIBVIRT,
+        "The guest was started with {row} ({title}), and QEMU did not turn it on: the host's KVM does not have it, or "
+        "the guest does not use KVM.",
+        "{kernel}; or leave {row} out. `hvctl check-host` shows what this host supports.",
+        f"{_PROCESS}:4316-4416",
+        ("host doesn't support hyperv '{row}' feature", "host doesn't support hyperv {outer} '{row}' feature"),
+        rules=("not-kvm", "not-supported-by-host", "evmcs-without-nested-intel"),
+    ),
+    Message(
+        "unknown-element",
+        Layer.LIBVIRT,
+        "This libvirt has no element {name} in <hyperv>: libvirt is older than the element, or it is misspelt.",
+        "{libvirt}; or remove the element. With `hvctl gen --qemu-commandline` QEMU gets what libvirt has no element "
+        "for.",
+        f"{_CONF}:16907-17055",
+        ("unsupported HyperV Enlightenment feature: {row}", "unsupported Hyper-V {outer} feature: {row}"),
+        rules=("unknown-enlightenment", "unknown-to-libvirt"),
+    ),
+    Message(
+        "unknown-mode",
+        Layer.LIBVIRT,
+        "This libvirt has no such mode of <hyperv>: passthrough came with 8.0, host-model with 11.9.",
+        "Remove the attribute, and write what the guest should get; `hvctl gen --libvirt` does.",
+        "libvirt:docs/formatdomain.rst; observed with 9.0 and 11.3",
+        ("Invalid value for attribute 'mode' in element 'hyperv'",),
+        rules=("unknown-to-libvirt",),
+    ),
+    Message(
+        "retries-too-few",
+        Layer.LIBVIRT,
+        "libvirt accepts no fewer than 4095 retries, though QEMU does.",
+        "Write retries='8191', or 4095 as QEMU's documents say.",
+        f"{_CONF}:17013-17016",
+        ("HyperV spinlock retry count must be at least {number}",),
+        row="spinlocks",
+        rules=("spinlocks-out-of-range",),
+    ),
+    Message(
+        "retries-missing",
+        Layer.LIBVIRT,
+        "<spinlocks state='on'> has no retries: libvirt before 11.9 demands them.",
+        "Write retries='8191', or remove the element.",
+        "libvirt:docs/formatdomain.rst:2143; observed with 9.0 and 11.3",
+        ("Missing required attribute 'retries' in element 'spinlocks'",),
+        row="spinlocks",
+        rules=("spinlocks-without-retries",),
+    ),
+    Message(
+        "state-missing",
+        Layer.LIBVIRT,
+        "An element of <hyperv> has no state.",
+        "Write state='on', or remove the element.",
+        f"{_CONF}:16907-17055; observed with 9.0 and 11.3",
+        ("Missing required attribute 'state' in element '{row}'",),
+        rules=("invalid-value",),
+    ),
+    Message(
+        "migratable-misplaced",
+        Layer.LIBVIRT,
+        "migratable is for the CPU modes host-passthrough and maximum; a named model is always migratable.",
+        "Remove the attribute.",
+        "libvirt:src/conf/cpu_conf.c; observed with 9.0 and 11.3",
+        ("Attribute migratable is only allowed for",),
+        rules=("migratable-off",),
+    ),
+    Message(
+        "vendor-id-refused",
+        Layer.LIBVIRT,
+        "The vendor id has no value, more than 12 characters, or a comma.",
+        "Write value='...' with at most 12 characters and no comma, or remove the element.",
+        f"{_CONF}:17020-17050",
+        (
+            "HyperV vendor_id value must not be more than {number} characters",
+            "HyperV vendor_id value is invalid",
+            "missing 'value' attribute for HyperV feature 'vendor_id'",
+        ),
+        row="vendor-id",
+        rules=("vendor-id-invalid",),
+    ),
+    Message(
+        "hyperv-not-for-this-guest",
+        Layer.LIBVIRT,
+        "<hyperv> is for x86 guests, and for ARM's machine type virt.",
+        "Remove <hyperv>.",
+        "libvirt:src/qemu/qemu_validate.c:189-196",
+        ("Hyperv features are not supported for architecture",),
+    ),
+    Message(
+        "panic-device-refused",
+        Layer.LIBVIRT,
+        "The hyperv panic device is for x86 guests and has no address.",
+        "Write <panic model='hyperv'/> without an address, or remove it.",
+        "libvirt:docs/formatdomain.rst:8699-8713",
+        (
+            "only i686 and x86_64 guests support panic device of model 'hyperv'",
+            "setting the panic device address is not supported for model 'hyperv'",
+        ),
+        row="crash",
+    ),
+    Message(
+        "timer-refused",
+        Layer.LIBVIRT,
+        "libvirt's QEMU driver cannot do this with a timer of <clock>.",
+        "Write what `hvctl gen --libvirt` writes: hypervclock present, hpet absent, rtc catchup, pit delay.",
+        "libvirt:src/qemu/qemu_validate.c, qemuValidateDomainDefClockTimers()",
+        (
+            "Configuring the '{value}' timer is not supported",
+            "The '{value}' timer does not support tickpolicy",
+            "The '{value}' timer can't be disabled",
+            "unsupported {value} timer tickpolicy",
+            "unsupported {value} tickpolicy",
+            "unsupported timer type (name)",
+        ),
+        rules=("timer-policy", "hpet-on"),
+    ),
+    Message(
+        "definitions-differ",
+        Layer.LIBVIRT,
+        "The definition that waits at the destination, or in the saved state, has another {row} ({title}).",
+        _SAME,
+        f"{_CONF}:21319-21542",
+        (
+            "State of HyperV enlightenment feature '{row}' differs",
+            "State of HyperV {outer} {row} feature differs",
+            "HyperV spinlock retry count differs",
+            "HyperV {row} differs",
+        ),
+        row="spinlocks",
+    ),
+    Message(
+        "panic-devices-differ",
+        Layer.LIBVIRT,
+        "The definitions have different panic devices; the hyperv one is {row} ({title}).",
+        _SAME,
+        f"{_CONF}, virDomainDefCheckABIStabilityFlags()",
+        ("Target domain panic device count {number} does not match source", "Target panic model '{value}' does not"),
+        row="crash",
+    ),
+    Message(
+        "clock-differs",
+        Layer.LIBVIRT,
+        "The definitions have different timers; hypervclock is one of them.",
+        _SAME,
+        f"{_CONF}, virDomainTimerDefCheckABIStability()",
+        (
+            "Target timer presence '{value}' does not match source",
+            "Target timer {value} does not match source",
+            "Target domain timers do not match source",
+            "Target TSC frequency {number} does not match source",
+        ),
+        rules=("no-hypervclock",),
+    ),
+    Message(
+        "cpu-differs",
+        Layer.LIBVIRT,
+        "The definitions have different CPUs.",
+        "Use a named CPU model that every host supports, as `hvctl pool` proposes, and cold-start the guest.",
+        "libvirt:src/conf/cpu_conf.c, virCPUDefIsEqual()",
+        (
+            "Target CPU mode {value} does not match source",
+            "Target CPU model {value} does not match source",
+            "Target CPU feature {value} does not match source",
+            "Target CPU feature count {number} does not match source",
+            "Target CPU feature policy {value} does not match source",
+        ),
+    ),
+    Message(
+        "libvirt-invtsc-blocks-migration",
+        Layer.LIBVIRT,
+        f"The guest's CPU has invtsc, and no TSC frequency is written. {_ALL}",
+        "Remove invtsc, or write <timer name='tsc' frequency='HZ'/>, on every host the same; it takes effect at the "
+        "next cold start.",
+        "libvirt:src/qemu/qemu_migration.c:1623-1646",
+        ("domain has 'invtsc' CPU feature but TSC frequency is not specified",),
+        rules=("invtsc-without-frequency",),
+    ),
+    Message(
+        "host-tsc-unusable",
+        Layer.LIBVIRT,
+        "The guest wants a TSC frequency or an invariant TSC that this host cannot give.",
+        "Run the guest on a host with TSC scaling, or of the same frequency within 250 ppm, or remove the frequency "
+        "and invtsc. `hvctl check-host` shows both facts.",
+        f"{_PROCESS}, qemuProcessStartValidateTSC()",
+        (
+            "Requested TSC frequency {number} Hz is outside tolerance range",
+            "Host CPU does not support invariant TSC",
+            "host doesn't support invariant TSC",
+            "Host TSC frequency could not be probed",
+        ),
+        rules=("invtsc-without-frequency",),
+    ),
+    Message(
+        "guest-cpu-not-as-written",
+        Layer.LIBVIRT,
+        "After the start the guest's CPU differs from the definition in {features}. The host's KVM "
+        "or microcode changed, or the guest came from another host.",
+        "Use a named CPU model that every host supports, as `hvctl pool` proposes; or write check='partial' for a "
+        "guest that never migrates.",
+        f"{_PROCESS}, qemuProcessVerifyCPU()",
+        (
+            "guest CPU doesn't match specification: missing features: {features}",
+            "guest CPU doesn't match specification: extra features: {more}, missing features: {features}",
+            "guest CPU doesn't match specification: extra features: {features}",
+        ),
+        rules=("unknown-cpu-feature",),
+    ),
+    Message(
+        "host-cpu-too-small",
+        Layer.LIBVIRT,
+        "The host's processor lacks features that the guest's CPU model has.",
+        "Choose a model that this host fully supports (`hvctl check-host`), or switch the named features off.",
+        "libvirt:src/cpu/cpu_x86.c",
+        (
+            "the CPU is incompatible with host CPU",
+            "guest and host CPU are not compatible",
+            "Host CPU does not provide required features",
+        ),
+    ),
+    Message(
+        "enlightenment-as-cpu-feature",
+        Layer.LIBVIRT,
+        "{name} is not a <feature> of <cpu> for libvirt: enlightenments are elements of <hyperv>.",
+        "Remove the <feature>, and write what `hvctl explain {name}` shows under libvirt.",
+        "libvirt:src/cpu/cpu_x86.c:3441; observed with 9.0",
+        ("unknown CPU feature: {enlightenment}", "unknown CPU feature {enlightenment}"),
+        rules=("hv-cpu-feature",),
+    ),
+    Message(
+        "unknown-libvirt-cpu-feature",
+        Layer.LIBVIRT,
+        "libvirt does not know the CPU feature {name}. QEMU and libvirt name some differently: sse4.1 is QEMU's, "
+        "sse4_1 was libvirt's.",
+        "Correct the name; `hvctl lint` names the one that libvirt has.",
+        "libvirt:src/cpu/cpu_x86.c:3441",
+        ("unknown CPU feature: {other_property}", "unknown CPU feature {other_property}"),
+        rules=("unknown-cpu-feature",),
+    ),
+    Message(
+        "no-kvm-here",
+        Layer.LIBVIRT,
+        "The domain wants KVM, and libvirt's QEMU cannot use it on this host.",
+        "Switch virtualization on in the firmware's setup (VT-x, AMD-V/SVM), load kvm_intel or kvm_amd, see that "
+        "/dev/kvm exists, and restart libvirt, which remembers what it found.",
+        "libvirt:src/qemu/qemu_validate.c; virt-manager issue 481",
+        (
+            "Domain requires KVM, but it is not available",
+            "Host does not support domain type kvm",
+            "Host does not support virtualization type",
+            "could not get preferred machine for {value} type=kvm",
+        ),
+    ),
+    Message(
+        "cpu-mode-needs-kvm",
+        Layer.LIBVIRT,
+        "This CPU mode exists with KVM only, and the domain does not use it, or libvirt found none.",
+        "Write <domain type='kvm'>; if KVM is missing, load kvm_intel or kvm_amd and restart libvirt.",
+        "libvirt:src/qemu/qemu_validate.c, qemuValidateDomainDefCpu()",
+        ("CPU mode '{value}' for {words} host is not supported by hypervisor",),
+        rules=("not-kvm",),
+    ),
+    Message(
+        "hostdev-blocks-migration",
+        Layer.LIBVIRT,
+        f"The guest has an assigned device, whose state cannot be moved. {_ALL}",
+        "Detach the device before (`virsh detach-device --live`), or shut the guest down and start it elsewhere.",
+        "libvirt:src/qemu/qemu_migration.c, qemuMigrationSrcIsAllowed()",
+        (
+            "cannot migrate a domain with <hostdev mode='{value}'",
+            "domain has assigned non-USB host devices",
+            "cannot migrate a domain with <interface type='{value}'",
+        ),
+    ),
+    Message(
+        "pflash-blocks-snapshots",
+        Layer.LIBVIRT,
+        "libvirt before 10.9 takes no internal snapshot of a guest with UEFI; newer ones do where the UEFI variables "
+        "are a qcow2 file.",
+        "Take external snapshots (`virsh snapshot-create-as --memspec ... --diskspec ...`), or use libvirt 10.10 or "
+        "newer with <nvram format='qcow2'>.",
+        "libvirt:src/qemu/qemu_snapshot.c; virt-manager issue 851",
+        (
+            "internal snapshots of a VM with pflash based firmware are not supported",
+            "internal snapshots of a VM with pflash based firmware require QCOW2 nvram format",
+        ),
+    ),
+    Message(
+        "guest-sleeps",
+        Layer.LIBVIRT,
+        "Windows sleeps (S3), and libvirt takes no snapshot of such a guest nor changes it.",
+        "Wake it by `virsh dompmwakeup`. To rule sleep out, write <pm><suspend-to-mem enabled='no'/>"
+        "<suspend-to-disk enabled='no'/></pm>.",
+        "libvirt:src/qemu/qemu_snapshot.c; libvirt:docs/formatdomain.rst, Power Management",
+        ("qemu doesn't support taking snapshots of PMSUSPENDED guests", "domain is pmsuspended"),
+    ),
+    Message(
+        "guest-crashed",
+        Layer.LIBVIRT,
+        "The guest reported a crash through the crash MSRs: arg1 is Windows' bug check code, here {hex}.",
+        "Look the code up by `hvctl diagnose` or in Microsoft's Bug Check Code Reference. With the panic device "
+        "Windows may write no dump of its own.",
+        "libvirt:src/qemu/qemu_monitor.c; qemu:docs/system/i386/hyperv.rst:68-75",
+        ("hyper-v: arg1='{hex}'",),
+        row="crash",
+        rules=("crash-blocks-dump",),
+    ),
+    Message(
+        "qemu-ended",
+        Layer.LIBVIRT,
+        "QEMU ended before libvirt could talk to it. What QEMU said follows on the same line, or is in the log.",
+        "Paste the end of /var/log/libvirt/qemu/NAME.log, with QEMU's command line.",
+        f"{_PROCESS}, qemuProcessReportLogError()",
+        ("unexpectedly closed the monitor", "process exited while connecting to monitor"),
+        vague=True,
+    ),
+    Message(
+        "migration-refused",
+        Layer.LIBVIRT,
+        f"QEMU named a reason why the guest cannot be migrated; it follows on the same line. {_ALL}",
+        "Look the reason up: paste the whole line.",
+        "libvirt:src/qemu/qemu_migration.c, qemuMigrationSrcIsAllowed()",
+        ("cannot migrate domain: {value}",),
+        vague=True,
+    ),
+)
+
+KUBEVIRT = (
+    Message(
+        "kubevirt-requirement-missing",
+        Layer.KUBEVIRT,
+        "{row} ({title}) is on, and {needed}, which it requires, is switched off.",
+        "Turn on {needs}, or leave {row} out.",
+        "kubevirt:pkg/virt-api/webhooks/hyperv.go",
+        ("hyperv.{row}' requires '{path}hyperv.{needed}', which was disabled",),
+    ),
+    Message(
+        "kubevirt-evmcs-needs-vmx",
+        Layer.KUBEVIRT,
+        "{row} ({title}) needs the CPU feature vmx with the policy require.",
+        "Add {{name: vmx, policy: require}} to spec.domain.cpu.features, on Intel nodes with nested=1; or leave {row} "
+        "out.",
+        "kubevirt:pkg/virt-api/webhooks/hyperv.go",
+        ("vmx cpu feature is required when evmcs is set", "vmx cpu feature has to be set to require policy"),
+        row="evmcs",
+    ),
+    Message(
+        "kubevirt-no-tsc-frequency",
+        Layer.KUBEVIRT,
+        "The guest has {row} ({title}), and no TSC frequency is known of the cluster's nodes, so it cannot migrate.",
+        "Leave {row} out: it is of use only to a Hyper-V inside the guest. Or see that nodes have the label "
+        "cpu-timer.node.kubevirt.io/tsc-frequency.",
+        "kubevirt:pkg/virt-controller/watch/topology; kubevirt pull requests 7986 and 8359",
+        (
+            "NoTSCFrequencyNotLiveMigratable",
+            "HyperV Reenlightenment VMIs cannot migrate when TSC Frequency is not exposed on the cluster",
+        ),
+        row="reenlightenment",
+    ),
+    Message(
+        "kubevirt-invtsc-needs-frequency",
+        Layer.KUBEVIRT,
+        "The guest asks for invtsc, and no node has a TSC frequency that KubeVirt knows.",
+        "Remove the CPU feature invtsc, or see that nodes have the label cpu-timer.node.kubevirt.io/tsc-frequency.",
+        "kubevirt:pkg/virt-controller/watch/topology",
+        ("VMI with invtsc CPU feature must have tsc frequency defined in order to boot",),
+    ),
+    Message(
+        "kubevirt-passthrough",
+        Layer.KUBEVIRT,
+        "The guest has hypervPassthrough: {row} ({title}). QEMU does not migrate such a guest.",
+        "Remove hypervPassthrough, and name the enlightenments under features.hyperv, as KubeVirt's Windows "
+        "preferences do.",
+        "kubevirt:pkg/virt-handler/vm.go; qemu:target/i386/kvm/kvm.c:1685-1694",
+        ("HypervPassthroughNotLiveMigratable", "VMI uses hyperv passthrough"),
+        row="passthrough",
+    ),
+    Message(
+        "kubevirt-host-device",
+        Layer.KUBEVIRT,
+        "The guest has a host device or a GPU, so it cannot be migrated live.",
+        "Shut it down to move it, and set evictionStrategy: None, so that draining a node does not wait for it.",
+        "kubevirt:pkg/virt-handler/vm.go",
+        ("HostDeviceNotLiveMigratable", "VMI uses a PCI host devices"),
+    ),
+    Message(
+        "kubevirt-cpu-mode",
+        Layer.KUBEVIRT,
+        "No other node can give the guest the CPU that it has (cpu.model host-passthrough or host-model).",
+        "Name a CPU model that all nodes support, and cold-start the guest.",
+        "kubevirt:pkg/virt-handler/vm.go",
+        ("CPUModeNotLiveMigratable",),
+    ),
+    Message(
+        "kubevirt-no-node",
+        Layer.KUBEVIRT,
+        "No node has all labels that the guest asks for. KubeVirt makes one of each enlightenment "
+        "(hyperv.node.kubevirt.io/...), of the CPU model and of CPU features.",
+        "Compare the nodeSelector of the virt-launcher pod with `kubectl get nodes --show-labels`; leave out the "
+        "enlightenment or the CPU model that no node has.",
+        "kubevirt:docs, node labeller; kubernetes:pkg/scheduler/framework/plugins/nodeaffinity",
+        ("node(s) didn't match Pod's node affinity", "node(s) didn't match node selector"),
+    ),
+)
+
+MESSAGES = (*LIBVIRT, *KUBEVIRT)
