@@ -57,7 +57,8 @@ def test_profiles_of_windows(name: str) -> None:
     wanted = asked(name)
     assert not set(wanted) & IDLE_OR_RISKY
     assert set(wanted) >= FOR_VBS if name in WITH_VBS else not set(wanted) & FOR_VBS
-    assert set(wanted) >= SINCE_10 if "7" not in name and "r2" not in name else not set(wanted) & SINCE_10
+    since_10 = (BY_OS[load_profile(name).os].build or 0) >= 10240
+    assert set(wanted) >= SINCE_10 if since_10 else not set(wanted) & SINCE_10
     assert {wish.value for wish in load_profile(name).wishes if wish.id == "spinlocks"} == {8191}
     assert load_profile(name).migration is Migration.REQUIRED
 
