@@ -10,21 +10,26 @@ import os
 import resource
 import signal
 import socket
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from qemu.qmp import ExecInterruptedError, QMPClient, QMPError
+from qemu.qmp import ExecInterruptedError, Message, QMPClient, QMPError, StateError
 
-from hvctl.host.hostfs import clean, die_with_parent
+from hvctl.host import watcher
+from hvctl.host.hostfs import clean
 
 # What QEMU wrote to stderr is quoted from its end; a pipe holds 64 KiB, so more than that is never read.
 _MOST_STDERR = 64 * 1024
 _FAREWELL = 1.0
-# qemu.qmp logs each failure; without a handler Python would print that on stderr.
-logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
+# The longest answer that is asked for has 50 KB (query-cpu-definitions), and a QEMU gets at most 600 questions.
+MOST_BYTES = 1 << 20
+MOST_MESSAGES = 10_000
 MOST_ENTRIES = 5000
 MOST_CHARACTERS = 200
+# Each failure is logged, and Python prints logs on stderr where nothing else is set up.
+logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL + 1)
 
 
 class ProbeError(Exception):
@@ -35,19 +40,63 @@ class ProbeError(Exception):
         self.exited = exited
 
 
-class Monitor:
-    """The QMP side of a running QEMU."""
+class BadReplyError(ValueError):
+    """A QMP answer has not the form that QEMU documents."""
 
-    def __init__(self, client: QMPClient) -> None:
-        self._client = client
+
+class Monitor(QMPClient):
+    """The QMP side of a running QEMU, or of what may be none: how much is taken and kept of it is bounded."""
+
+    _limit = MOST_BYTES  # until 0.0.5 of the library
+
+    def __init__(self) -> None:
+        super().__init__("hvctl")
+        self.readbuflen = MOST_BYTES
+        self._messages_left = MOST_MESSAGES
+        # The library would keep each event for ever.
+        self.events.event_filter = lambda _event: False
+
+    async def open(self, address: str | socket.socket) -> None:
+        """Connect and negotiate; raises what is in FAULTS."""
+        async with self._broken():
+            await self.connect(address)
 
     async def ask(self, command: str, **arguments: object) -> Any:
         """The answer to a QMP command, of whatever type QEMU sends.
 
         Raises:
-            QMPError: QEMU answers with an error (ExecuteError), or not at all.
+            ExecuteError: QEMU answers with an error.
+            any of FAULTS: it does not answer as QEMU does.
         """
-        return await self._client.execute(command, arguments or None)
+        async with self._broken():
+            return await self.execute(command, arguments or None)
+
+    @asynccontextmanager
+    async def _broken(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except (ExecInterruptedError, StateError, AssertionError):
+            # Of these the library raises one for whatever its reader has met, and only this raises that.
+            await self.disconnect()
+            raise
+
+    async def _readline(self) -> Any:
+        try:
+            return await super()._readline()
+        except ValueError as error:
+            raise BadReplyError(f"a message has more than {MOST_BYTES} bytes") from error
+
+    def _cb_inbound(self, msg: Message) -> Message:
+        """Check a message; the library's own formats each one for its log."""
+        self._messages_left -= 1
+        if self._messages_left < 0:
+            raise BadReplyError("it sends messages without end")
+        if not all(isinstance(msg.get(key), str | None) for key in ("event", "id")):
+            raise BadReplyError("a message has something else where a name is expected")
+        return msg
+
+
+FAULTS = (QMPError, OSError, EOFError, ValueError, RecursionError, AssertionError)
 
 
 @asynccontextmanager
@@ -58,70 +107,63 @@ async def running(path: str, *accelerators: str) -> AsyncIterator[Monitor]:
         ProbeError: it cannot be started, is not QEMU, or ends during the block.
     """
     ours, theirs = socket.socketpair()
-    errors_read, errors_write = os.pipe()
     try:
-        process = await _start(path, accelerators, theirs, errors_write)
+        process = _start(path, accelerators, theirs)
     except OSError as error:
         ours.close()
-        os.close(errors_read)
         raise ProbeError(f"it cannot be started: {error.strerror or error}") from error
     finally:
         theirs.close()
-        os.close(errors_write)
-    client = QMPClient()
+    monitor = Monitor()
     try:
-        await client.connect(ours)
-        yield Monitor(client)
-    except (QMPError, OSError, EOFError, ValueError, RecursionError, AssertionError) as error:
-        raise await _failure(process, errors_read, error) from error
+        await monitor.open(ours)
+        yield monitor
+    except FAULTS as error:
+        raise await _failure(process, error) from error
     finally:
-        await _end(process, client)
+        watcher.end(process)
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(_FAREWELL):
+                await monitor.disconnect()
         ours.close()
-        os.close(errors_read)
+        assert process.stderr is not None
+        process.stderr.close()
 
 
-async def _start(
-    path: str, accelerators: tuple[str, ...], monitor: socket.socket, errors: int
-) -> asyncio.subprocess.Process:
-    process = await asyncio.create_subprocess_exec(
-        path,
-        *(word for accelerator in accelerators for word in ("-accel", accelerator)),
-        *("-machine", "none", "-nodefaults", "-no-user-config", "-display", "none", "-S"),
-        *("-chardev", f"socket,fd={monitor.fileno()},id=hvctl", "-qmp", "chardev:hvctl"),
+def _start(path: str, accelerators: tuple[str, ...], monitor: socket.socket) -> subprocess.Popen[bytes]:
+    return watcher.start(
+        (
+            path,
+            *(word for accelerator in accelerators for word in ("-accel", accelerator)),
+            *("-machine", "none", "-nodefaults", "-no-user-config", "-display", "none", "-S"),
+            *("-chardev", f"socket,fd={monitor.fileno()},id=hvctl", "-qmp", "chardev:hvctl"),
+        ),
+        setup=_no_core,
         pass_fds=(monitor.fileno(),),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=errors,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         cwd="/",
-        # A group of its own, so that what a wrapper script started goes with it.
         start_new_session=True,
-        preexec_fn=die_with_parent(),
     )
-    # QEMU aborts with -accel kvm on some kernels without Hyper-V; no core file of that.
-    with contextlib.suppress(OSError):
-        resource.prlimit(process.pid, resource.RLIMIT_CORE, (0, 0))
-    return process
 
 
-async def _end(process: asyncio.subprocess.Process, client: QMPClient) -> None:
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
-    with contextlib.suppress(Exception):
-        async with asyncio.timeout(_FAREWELL):
-            await client.disconnect()
+def _no_core() -> None:
+    """QEMU aborts with -accel kvm on some kernels without Hyper-V; no core file of that."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-async def _failure(process: asyncio.subprocess.Process, errors: int, cause: BaseException) -> ProbeError:
+async def _failure(process: subprocess.Popen[bytes], cause: BaseException) -> ProbeError:
     """Why a conversation broke: by preference QEMU's own last words."""
     # qemu.qmp wraps what happens while it connects.
     if not isinstance(cause.__cause__ or cause, OSError | EOFError | ExecInterruptedError):
         return ProbeError(f"it does not answer as QEMU does: {clean(str(cause))}")
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_FAREWELL):
-            await process.wait()
-    words = _last_line(errors)
+            while process.poll() is None:
+                await asyncio.sleep(0.001)
+    assert process.stderr is not None
+    words = _last_line(process.stderr.fileno())
     code = process.returncode
     if code is None:
         return ProbeError(f"it breaks off the conversation: {clean(str(cause))}")
@@ -137,10 +179,6 @@ def _last_line(errors: int) -> str:
         return ""
     lines = [line for line in text.splitlines() if line.strip()]
     return clean(lines[-1]) if lines else ""
-
-
-class BadReplyError(ValueError):
-    """A QMP answer has not the form that QEMU documents."""
 
 
 def record(value: Any) -> dict[str, Any]:

@@ -21,7 +21,9 @@ class Ending(NamedTuple):
     """The end of QEMU.
 
     `status` is its exit status, or the negative number of the signal that killed it. `started` is whether it ever
-    answered a command, `stderr` the first lines that it wrote, `killed` whether hvctl had to kill it.
+    answered a command, `crashes` are the first ones, `stderr` the first lines that it wrote. `killed` is whether hvctl
+    had to kill it, `failed` whether it stopped the guest for an internal error, `left` whether it was a wrapper that
+    ended before its QEMU, which had to be killed.
     """
 
     status: int
@@ -29,15 +31,19 @@ class Ending(NamedTuple):
     crashes: tuple[Crash, ...] = ()
     stderr: tuple[str, ...] = ()
     killed: bool = False
+    failed: bool = False
+    left: bool = False
 
     @property
     def exit_code(self) -> int:
-        """hvctl's own: 0 where QEMU ended with 0 and no guest crashed, else 1."""
-        return 1 if self.status or self.crashes else 0
+        """hvctl's own: 0 where QEMU ended with 0 and nothing was wrong with the guest, else 1."""
+        return 1 if self.status or self.crashes or self.failed or self.left else 0
 
 
 def verdict(ending: Ending) -> tuple[str, ...]:
     """What to tell the user beside what was said while the guest ran; nothing after a normal end."""
+    if ending.left:
+        return ("QEMU still ran when its wrapper ended, and was ended, too: let the wrapper exec QEMU, or wait for it",)
     if ending.status == 0:
         return ()
     if ending.status < 0:

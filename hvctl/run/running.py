@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from typing import TYPE_CHECKING, Any
 
-from qemu.qmp import ExecuteError, QMPClient, QMPError
+from qemu.qmp import ExecuteError
 
 from hvctl.catalog import ROWS, machines
 from hvctl.catalog.roles import PREFIXES
 from hvctl.errors import HostError
 from hvctl.guest.command.cpu import OFF, ON, SUFFIX, Assignment, set_properties
 from hvctl.host.hostfs import clean
-from hvctl.host.qemu_process import BadReplyError, listed, record, text
+from hvctl.host.qemu_process import FAULTS, BadReplyError, Monitor, listed, record, text
 from hvctl.model.guest import Guest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-# qemu.qmp logs each failure; without a handler Python would print that on stderr.
-logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
 
 LIMIT = 10.0
 # Properties of these types are other objects.
@@ -48,29 +44,29 @@ def read_running(path: str, *, limit: float = LIMIT) -> Guest:
     except TimeoutError as error:
         hint = "a QMP socket serves one client at a time: give QEMU a second one with -qmp unix:PATH,server=on,wait=off"
         raise HostError(f"{path}: no answer within {limit:g} seconds", hint) from error
-    except (QMPError, OSError, EOFError, ValueError, AssertionError, RecursionError) as error:
+    except FAULTS as error:
         raise HostError(f"{path}: this is no QMP socket that answers as QEMU does: {clean(str(error))}") from error
 
 
 async def _bounded(path: str, limit: float) -> Guest:
-    client = QMPClient("hvctl")
+    monitor = Monitor()
     try:
         async with asyncio.timeout(limit):
-            await client.connect(path)
-            return await _ask(client, path)
+            await monitor.open(path)
+            return await _ask(monitor, path)
     finally:
         with contextlib.suppress(Exception):
             async with asyncio.timeout(1):
-                await client.disconnect()
+                await monitor.disconnect()
 
 
-async def _ask(client: QMPClient, path: str) -> Guest:
-    cpu = await _first_cpu(client)
-    entries = [record(entry) for entry in listed(await client.execute("qom-list", {"path": cpu}))]
+async def _ask(monitor: Monitor, path: str) -> Guest:
+    cpu = await _first_cpu(monitor)
+    entries = [record(entry) for entry in listed(await monitor.ask("qom-list", path=cpu))]
     valued = [text(entry.get("name")) for entry in entries if not text(entry.get("type")).startswith(_NO_VALUES)]
     names = [name for name in valued if name.startswith(PREFIXES) or name in _OWN or _is_feature(name)]
-    properties = {name: await _get(client, cpu, name) for name in names}
-    machine = text(await client.execute("qom-get", {"path": "/machine", "property": "type"}))
+    properties = {name: await _get(monitor, cpu, name) for name in names}
+    machine = text(await monitor.ask("qom-get", path="/machine", property="type"))
     machine = machine.removesuffix(_MACHINE_SUFFIX)
     guest = Guest(path)
     guest.machine = machine
@@ -82,14 +78,14 @@ async def _ask(client: QMPClient, path: str) -> Guest:
     guest.migratable = properties.get("migratable") is not False
     guest.enforce = properties.get("enforce") is True
     guest.hidden = properties.get("kvm") is False
-    kvm = record(await client.execute("query-kvm")).get("enabled") is True
+    kvm = record(await monitor.ask("query-kvm")).get("enabled") is True
     # With KVM the property has the host's frequency where none was written (qemu:target/i386/kvm/kvm.c,
     # kvm_arch_init_vcpu()).
     guest.tsc_frequency = None if kvm else _frequency(properties.get("tsc-frequency"))
     guest.accelerator, guest.kvm = "kvm" if kvm else "tcg", kvm
     for name in _unknown(properties):
         guest.doubt(f"hvctl does not know the QEMU property {name}")
-    guest.blockers = await _blockers(client)
+    guest.blockers = await _blockers(monitor)
     guest.seen = tuple(_seen(properties))
     return guest
 
@@ -105,9 +101,9 @@ def _seen(properties: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, _as_written(value)
 
 
-async def _first_cpu(client: QMPClient) -> str:
+async def _first_cpu(monitor: Monitor) -> str:
     """The path of a vCPU; all have the same properties."""
-    cpus = listed(await client.execute("query-cpus-fast"))
+    cpus = listed(await monitor.ask("query-cpus-fast"))
     if not cpus:
         raise BadReplyError("it has no CPU")
     return text(record(cpus[0]).get("qom-path"))
@@ -144,17 +140,17 @@ def _frequency(value: Any) -> int | None:
     return value if type(value) is int and value > 0 else None
 
 
-async def _blockers(client: QMPClient) -> tuple[str, ...]:
+async def _blockers(monitor: Monitor) -> tuple[str, ...]:
     """What QEMU says against a migration; it tells since 6.0."""
-    reasons = record(await client.execute("query-migrate")).get("blocked-reasons", [])
+    reasons = record(await monitor.ask("query-migrate")).get("blocked-reasons", [])
     if not all(isinstance(reason, str) for reason in listed(reasons)):
         raise BadReplyError("an answer has something else where a text is expected")
     return tuple(clean(reason) for reason in reasons)
 
 
-async def _get(client: QMPClient, path: str, name: str) -> Any:
+async def _get(monitor: Monitor, path: str, name: str) -> Any:
     """A property's value; None where this CPU has none of that name."""
     try:
-        return await client.execute("qom-get", {"path": path, "property": name})
+        return await monitor.ask("qom-get", path=path, property=name)
     except ExecuteError:
         return None

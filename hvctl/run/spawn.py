@@ -5,41 +5,45 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 from hvctl.errors import HostError
 from hvctl.guest.command.options import scan
-from hvctl.host.hostfs import die_with_parent
+from hvctl.host import watcher
 from hvctl.run.terminal import Inbox, Terminal
 
 QMP_ID = "hvctl-qmp"
-# QEMU tells its events only to a client that has negotiated, and the library that does so takes 0.1 s to import: a
-# guest that crashes before that would crash unseen. So QEMU starts paused (-S), and these lines wait in the socket for
-# its monitor. Ids keep the library from taking a reply for one of its own.
+NEGOTIATE_ID = "hvctl-negotiate"
+# QEMU reports its events only to a client that has negotiated, and a guest that crashes before that would crash unseen.
+# So QEMU starts paused (-S), and the first two lines wait in the socket for its monitor.
 NEGOTIATE = b'{"execute":"qmp_capabilities","id":"hvctl-negotiate"}\n'
-CONTINUE = b'{"execute":"cont","id":"hvctl-continue"}\n'
+CONTINUE = b'{"execute":"cont"}\n'
+STATUS = b'{"execute":"query-status"}\n'
+POWERDOWN = b'{"execute":"system_powerdown"}\n'
+QUIT = b'{"execute":"quit"}\n'
 # A guest that the caller wants paused stays so; before x-exit-preconfig there is no `cont`.
 PAUSED = ("S", "preconfig")
 
 
 class Child(NamedTuple):
-    """A running QEMU: its process, which leads a process group of its own, and hvctl's end of the QMP connection.
+    """A running QEMU: its watcher, which leads a process group of theirs, and hvctl's end of the QMP connection.
 
-    `resumes` is whether the guest is started by hvctl over QMP; otherwise the caller wants it paused. `inbox` collects
-    hvctl's own signals, `terminal` is what the guest may borrow.
+    From `stops` come the numbers of the signals that stop QEMU (`hvctl.host.watcher.start`). `inbox` collects hvctl's
+    own signals, `terminal` is what the guest may borrow.
     """
 
     process: subprocess.Popen[bytes]
     qmp: socket.socket
-    resumes: bool
+    stops: int
     inbox: Inbox
     terminal: Terminal
 
     @property
     def pid(self) -> int:
-        """Process and process group."""
+        """The watcher, and the process group."""
         return self.process.pid
 
 
@@ -66,49 +70,42 @@ def started(argv: Sequence[str], *, stdio: bool, exit_with_parent: bool = False)
 
 def _start(argv: Sequence[str], inbox: Inbox, terminal: Terminal, *, exit_with_parent: bool) -> Child:
     ours, theirs = socket.socketpair()
+    stops, reported = os.pipe()
     words = [*argv, *_control(theirs.fileno()), *(("-run-with", "exit-with-parent=on") if exit_with_parent else ())]
-    ours.sendall(NEGOTIATE)
-    if resumes := not any(option.name in PAUSED for option in scan(argv[1:])):
-        words.append("-S")
-        ours.sendall(CONTINUE)
+    paused = any(option.name in PAUSED for option in scan(argv[1:]))
+    # That the guest does not run is known; that it could is what an answer shows.
+    ours.sendall(NEGOTIATE + (STATUS if paused else CONTINUE))
     os.set_inheritable(theirs.fileno(), True)
     try:
         # The caller's own descriptors (fd= of a netdev, of -incoming) must reach QEMU; Python's are close-on-exec.
-        process = subprocess.Popen(
-            words, stderr=subprocess.PIPE, close_fds=False, preexec_fn=_child_setup(terminal, lend=terminal.lent)
+        process = watcher.start(
+            words if paused else [*words, "-S"],
+            setup=partial(terminal.lend_in_child, lend=terminal.lent),
+            stops=reported,
+            stderr=subprocess.PIPE,
+            close_fds=False,
         )
     except OSError as error:
         ours.close()
+        os.close(stops)
         raise HostError(*_why(argv[0], error)) from error
     finally:
         theirs.close()
-    return Child(process, ours, resumes, inbox, terminal)
+        os.close(reported)
+    return Child(process, ours, stops, inbox, terminal)
 
 
 def _leave_nothing(child: Child) -> None:
-    process = child.process
-    if process.returncode is None:
-        process.kill()
-        process.wait()
+    watcher.end(child.process)
     child.qmp.close()
-    if process.stderr is not None:
-        process.stderr.close()
+    os.close(child.stops)
+    if child.process.stderr is not None:
+        child.process.stderr.close()
 
 
 def _control(fd: int) -> tuple[str, ...]:
     # Not -mon: QEMU 11.1 warns that it is deprecated.
     return ("-chardev", f"socket,id={QMP_ID},fd={fd}", "-qmp", f"chardev:{QMP_ID}")
-
-
-def _child_setup(terminal: Terminal, *, lend: bool) -> Callable[[], None]:
-    """What the child does before QEMU; also where QEMU has exit-with-parent, which it reads only later."""
-    die = die_with_parent()
-
-    def setup() -> None:
-        terminal.lend_in_child(lend)
-        die()
-
-    return setup
 
 
 def _why(program: str, error: OSError) -> tuple[str, str]:

@@ -1,13 +1,13 @@
 """Watching one QEMU until its end.
 
-Import this once QEMU is started: asyncio and the QMP library take 0.1 s, which the guest need not wait for. Signals ask
-the guest to power down, then end it; whatever happens to hvctl, QEMU goes with it (`hvctl.run.spawn`).
+Signals ask the guest to power down, then end it; whatever happens to hvctl, QEMU goes with it (`hvctl.host.watcher`).
+Nothing that QEMU sends makes hvctl wait or grow: each source is read by the piece, in turn with the signals.
 """
 
-import asyncio
 import contextlib
-import logging
+import json
 import os
+import select
 import signal
 import socket
 import time
@@ -15,15 +15,14 @@ from collections.abc import Callable, Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
-from qemu.qmp import EventListener, QMPClient, QMPError
-from qemu.qmp.protocol import Runstate
-
+from hvctl.host.watcher import end
 from hvctl.run.crash import Crash, read_event, report
-from hvctl.run.ending import Ending, Relay
-from hvctl.run.spawn import Child
+from hvctl.run.ending import MAX_KEPT, Ending, Relay
+from hvctl.run.spawn import NEGOTIATE_ID, POWERDOWN, QUIT, STATUS, Child
 
-# The library logs what hvctl says in its own words, and Python prints such logs on stderr where nothing else is set up.
-logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL + 1)
+_CHUNK = 1 << 14
+# QEMU's messages to hvctl have hundreds of bytes.
+MOST_BYTES = 1 << 20
 
 
 class Patience(NamedTuple):
@@ -51,7 +50,7 @@ def watch(child: Child, say: Callable[[str], None], patience: Patience | None = 
         say: shows a line to the user; QEMU's own lines too.
         patience: how long to wait; by default a minute for the guest.
     """
-    return asyncio.run(_Watch(child, _quietly(say), patience or Patience()).until_the_end())
+    return _Watch(child, _quietly(say), patience or Patience()).until_the_end()
 
 
 def _quietly(say: Callable[[str], None]) -> Callable[[str], None]:
@@ -74,73 +73,64 @@ class _Watch:
         self.stage = Stage.RUNNING
         self.asked_by: signal.Signals | None = None
         self.deadline: float | None = None
-        self.control: Control | None = None
-        self.failure: BaseException | None = None
+        self.control = Control(child.qmp, self._panicked, self._failed)
+        self.left = False
 
-    async def until_the_end(self) -> Ending:
-        loop = asyncio.get_running_loop()
-        something = asyncio.Event()
-        loop.add_reader(self.child.inbox.fd, something.set)
+    def until_the_end(self) -> Ending:
         assert self.child.process.stderr is not None
         stderr = self.child.process.stderr.fileno()
-        os.set_blocking(stderr, False)
-        loop.add_reader(stderr, self._read, stderr, loop)
-        self.control = Control(self.child.qmp, self._panicked, resumes=self.child.resumes)
-        talk = asyncio.create_task(self.control.talk())
-        loop.set_exception_handler(lambda _loop, context: self._failed(context.get("exception"), something))
-        talk.add_done_callback(lambda done: self._failed(None if done.cancelled() else done.exception(), something))
+        sources = {stderr: self._read, self.child.qmp.fileno(): self._listen, self.child.stops: self._stops}
+        poll = select.poll()
+        poll.register(self.child.inbox.fd, select.POLLIN)
+        for source in sources:
+            os.set_blocking(source, False)
+            poll.register(source, select.POLLIN)
         # What arrived before there was anything to wake is looked at first.
         while not self._look():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(something.wait(), self._remaining())
-            something.clear()
-            if self.failure is not None:
-                raise self.failure
+            for source, _ in poll.poll(self._remaining()):
+                if source in sources and not sources[source]():
+                    poll.unregister(source)
             if self.deadline is not None and time.monotonic() >= self.deadline:
                 self._end_it()
-        loop.remove_reader(self.child.inbox.fd)
-        # QEMU's last words and events are in the socket and the pipe; a process that it left behind may hold them open.
-        await asyncio.wait({talk}, timeout=self.patience.drain)
-        if not talk.cancel() and self.failure is not None:
-            raise self.failure
-        self._read(stderr, loop)
-        loop.remove_reader(stderr)
+        # QEMU's last words and events are in the pipe and the socket. Whoever could write more has ended, except what
+        # the watcher cannot end.
+        last = time.monotonic() + self.patience.drain
+        while self._read() | self._listen() and time.monotonic() < last:
+            poll.poll(10)
+        self.left |= signal.SIGKILL in self._numbers()
         self.relay.end()
         return self._ending()
-
-    def _failed(self, error: BaseException | None, something: asyncio.Event) -> None:
-        # asyncio only logs what a callback raises; here it ends the supervision, and with it QEMU.
-        self.failure = self.failure or error
-        something.set()
 
     def _ending(self) -> Ending:
         status = self.child.process.returncode
         assert status is not None
-        killed = self.stage is Stage.KILLED
-        started = self.control is not None and self.control.started
-        return Ending(status, started, tuple(self.crashes), tuple(self.relay.kept), killed)
+        return Ending(
+            status,
+            self.control.started,
+            tuple(self.crashes),
+            tuple(self.relay.kept),
+            killed=self.stage is Stage.KILLED,
+            failed=self.control.failed,
+            left=self.left and not self.control.shut_down,
+        )
 
     def _remaining(self) -> float | None:
-        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+        """In milliseconds."""
+        return None if self.deadline is None else 1000 * max(0.0, self.deadline - time.monotonic())
 
     def _look(self) -> bool:
         """Handle the signals that arrived; True once QEMU has ended."""
         for number in self.child.inbox.take():
             if number is not signal.SIGCHLD:
                 self._signalled(number)
-        pid, status = os.waitpid(self.child.pid, os.WNOHANG | os.WUNTRACED)
-        if pid == 0:
-            return False
-        if os.WIFSTOPPED(status):
-            self._stopped(os.WSTOPSIG(status))
-            return False
-        self.child.process.returncode = os.waitstatus_to_exitcode(status)
-        return True
+        return self.child.process.poll() is not None
 
     def _signalled(self, number: signal.Signals) -> None:
         if number is signal.SIGINT and self.child.terminal.lent:
             return  # Ctrl-C is the guest's.
-        if self.stage is Stage.RUNNING:
+        if self.stage is Stage.RUNNING and self.control.failed:
+            self._end_it()
+        elif self.stage is Stage.RUNNING:
             self.asked_by = number
             self._ask(number)
         elif self.stage is Stage.ASKED and signal.SIGHUP in (number, self.asked_by):
@@ -152,7 +142,7 @@ class _Watch:
     def _ask(self, number: signal.Signals) -> None:
         self._enter(Stage.ASKED, self.patience.powerdown)
         again = "press Ctrl-C again" if number is signal.SIGINT else "send SIGTERM again"
-        if self.control and self.control.send("system_powerdown"):
+        if self.control.send(POWERDOWN):
             seconds = f"{self.patience.powerdown:.0f} s"
             self.say(f"hvctl: asked the guest to power down; {again} to end it now (it is ended in {seconds})")
         else:
@@ -164,16 +154,30 @@ class _Watch:
         if self.stage < Stage.QUITTING:
             self._enter(Stage.QUITTING, self.patience.quit)
             self.say("hvctl: ending QEMU")
-            if not (self.control and self.control.send("quit")):
-                os.kill(self.child.pid, signal.SIGTERM)
+            if not self.control.send(QUIT):
+                # The watcher in this group does not mind.
+                os.killpg(self.child.pid, signal.SIGTERM)
         else:
             self._enter(Stage.KILLED, None)
             self.say("hvctl: QEMU does not quit; killing it")
-            os.kill(self.child.pid, signal.SIGKILL)
+            end(self.child.process)
 
     def _enter(self, stage: Stage, seconds: float | None) -> None:
         self.stage = stage
         self.deadline = None if seconds is None else time.monotonic() + seconds
+
+    def _numbers(self) -> bytes:
+        try:
+            return os.read(self.child.stops, _CHUNK)
+        except BlockingIOError:
+            return b""
+
+    def _stops(self) -> bool:
+        numbers = self._numbers()
+        self.left |= signal.SIGKILL in numbers
+        for number in numbers:
+            self._stopped(number)
+        return bool(numbers)
 
     def _stopped(self, number: int) -> None:
         """QEMU was stopped: by Ctrl-Z, for using a terminal that it does not have, or by someone's SIGSTOP."""
@@ -190,96 +194,109 @@ class _Watch:
             self.child.terminal.lend(self.child.pid)
         os.killpg(self.child.pid, signal.SIGCONT)
 
-    def _read(self, fd: int, loop: asyncio.AbstractEventLoop) -> None:
-        with contextlib.suppress(BlockingIOError):
-            while data := os.read(fd, 1 << 16):
-                self.relay.feed(data)
-            loop.remove_reader(fd)
+    def _read(self) -> bool:
+        """Show some of what QEMU wrote; False at its end."""
+        assert self.child.process.stderr is not None
+        try:
+            data = os.read(self.child.process.stderr.fileno(), _CHUNK)
+        except BlockingIOError:
+            return True
+        self.relay.feed(data)
+        return bool(data)
+
+    def _listen(self) -> bool:
+        """Handle some of what QEMU sent; False at its end."""
+        try:
+            return self.control.read()
+        except (ValueError, RecursionError):
+            self.control.close()
+            self.say("hvctl: QEMU's control connection is closed: it sent something else than QEMU sends")
+            return False
 
     def _panicked(self, event: Mapping[str, object]) -> None:
         crash = read_event(event)
-        self.crashes.append(crash)
+        if len(self.crashes) < MAX_KEPT:
+            self.crashes.append(crash)
         for line in report(crash):
             self.say(f"hvctl: {line}")
 
+    def _failed(self) -> None:
+        how = "send SIGTERM" if self.child.terminal.lent else "press Ctrl-C or send SIGTERM"
+        self.say(f"hvctl: QEMU stopped the guest for good after an internal error; {how} to end it")
+
 
 class Control:
-    """One connection, from QEMU's greeting until QEMU closes it.
+    """One connection, until QEMU closes it; no call waits.
 
-    QEMU greets before it makes its devices: `started` is whether the machine was made. That is known from the event
-    RESUME, or from an answer. Where the guest runs, nothing is asked without need: a command that meets QEMU 7.2 at its
-    end can keep it from ending.
+    QEMU greets before it makes its devices: `started` is whether the machine was made. That is known from an event, or
+    from an answer. Where the guest runs, nothing is asked without need: a command that meets QEMU 7.2 at its end can
+    keep it from ending. `shut_down` is whether QEMU ends of its own accord, or as it was asked to; `failed` whether it
+    has stopped the guest for an internal error, as where KVM cannot run it any further (qemu:accel/kvm/kvm-all.c,
+    kvm_cpu_exec).
     """
 
     def __init__(
-        self, connection: socket.socket, panicked: Callable[[Mapping[str, object]], None], *, resumes: bool
+        self, connection: socket.socket, panicked: Callable[[Mapping[str, object]], None], stopped: Callable[[], None]
     ) -> None:
-        self._resumes = resumes
-        self.started = False
+        self.started = self.shut_down = self.failed = False
         self._socket = connection
         self._panicked = panicked
-        self._client = QMPClient("hvctl")
-        self._client.negotiate = False  # hvctl.run.spawn has done it.
-        self._waiting: list[str] = []
-        self._connected = False
-        self._closed = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopped = stopped
+        self._begun = b""
+        self._crashed = self._closed = False
 
-    def send(self, command: str) -> bool:
-        """Have a command executed, at once or as soon as QEMU has greeted; False if QEMU closed the connection."""
+    def send(self, command: bytes) -> bool:
+        """Have a command executed, at once or as soon as QEMU has greeted; False if the connection is closed."""
+        with contextlib.suppress(OSError):
+            if not self._closed:
+                self._socket.sendall(command)
+                return True
+        return False
+
+    def close(self) -> None:
+        """Neither send nor take anything any more."""
+        self._closed = True
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def read(self) -> bool:
+        """Take some of what has arrived; False once the connection is closed.
+
+        Raises:
+            ValueError, RecursionError: QEMU does not send that.
+        """
         if self._closed:
             return False
-        if self._connected:
-            self._start(command)
-        else:
-            self._waiting.append(command)
-        return True
-
-    async def talk(self) -> None:
-        """Hold the connection, and hand over each GUEST_PANICKED as it comes."""
-        panics = EventListener(("GUEST_PANICKED", "RESUME"))
         try:
-            # Not `listen`, which at its end throws away the events that no one has fetched yet.
-            self._client.register_listener(panics)
-            await self._client.connect(self._socket)
-            self._connected = True
-            for command in (*([] if self._resumes else ["query-status"]), *self._waiting):
-                self._start(command)
-            await self._pass_on(panics)
-        except (QMPError, EOFError, OSError, AssertionError):
-            pass  # the library asserts that it is connected at the end of connect(), but a QEMU may be gone by then
-        finally:
-            self._closed = True
-            for last in panics.clear():
-                self._take(last)
-            with contextlib.suppress(QMPError, EOFError, OSError):
-                await self._client.disconnect()
+            data = self._socket.recv(_CHUNK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            data = b""
+        *lines, self._begun = (self._begun + data).split(b"\n")
+        if len(self._begun) > MOST_BYTES:
+            raise ValueError("a message without end")
+        for line in filter(bytes.strip, lines):
+            self._take(json.loads(line))
+        self._closed = not data
+        return bool(data)
 
-    async def _pass_on(self, panics: EventListener) -> None:
-        closed = asyncio.create_task(self._until_closed())
-        while not closed.done():
-            event = asyncio.create_task(panics.get())
-            await asyncio.wait({event, closed}, return_when=asyncio.FIRST_COMPLETED)
-            if event.done():
-                self._take(event.result())
-            else:
-                event.cancel()
-
-    def _take(self, event: Mapping[str, object]) -> None:
-        self.started = True
-        if event.get("event") == "GUEST_PANICKED":
-            self._panicked(event)
-
-    async def _until_closed(self) -> None:
-        while self._client.runstate is Runstate.RUNNING:
-            await self._client.runstate_changed()
-
-    def _start(self, command: str) -> None:
-        task = asyncio.create_task(self._execute(command))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _execute(self, command: str) -> None:
-        with contextlib.suppress(QMPError, EOFError, OSError):
-            await self._client.execute(command)
-            self.started = True
+    def _take(self, message: object) -> None:
+        if not isinstance(message, dict):
+            raise ValueError("a message that is no object")
+        answer = message.get("return")
+        match message.get("event"):
+            case "RESUME":
+                self.started, self._crashed, self.failed = True, False, False
+            case "GUEST_PANICKED":
+                self.started = self._crashed = True
+                self._panicked(message)
+            case "SHUTDOWN":
+                self.shut_down = True
+            case "STOP" if not self._crashed and not self.shut_down:
+                self.send(STATUS)
+            case None if answer is not None and message.get("id") != NEGOTIATE_ID:
+                self.started = True
+                if isinstance(answer, dict) and answer.get("status") == "internal-error":
+                    self.failed = True
+                    self._stopped()

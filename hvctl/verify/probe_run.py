@@ -8,7 +8,6 @@ import contextlib
 import os
 import re
 import select
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -16,19 +15,21 @@ from types import TracebackType
 from typing import NamedTuple, TypeVar
 
 from hvctl.errors import HostError, RefusedError
-from hvctl.host.hostfs import die_with_parent
+from hvctl.host import watcher
 from hvctl.model.verification import LARGEST, Observation
 from hvctl.probe_guest import MAY_CRASH, firmware, with_parameter
-from hvctl.run.ending import MAX_KEPT, Ending, Relay, harmless, verdict
+from hvctl.run.ending import Ending, Relay, harmless, verdict
 from hvctl.verify.probe_report import ReportError, is_complete, read_report
 
 T = TypeVar("T")
 
 CHARDEV = "hvctl-probe"
 FINISHED = 33  # isa-debug-exit makes (value << 1) | 1 of the 0x10 that the guest writes
-_CHUNK = 1 << 16
-# Seconds between looks at whether QEMU has ended, once the guest's output has.
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.001, 0.02
+_CHUNK = 1 << 16  # bytes: what a pipe holds
+# What QEMU writes before it stops a guest for good, and stays (qemu:accel/kvm/kvm-all.c, kvm_cpu_exec and
+# kvm_handle_internal_error; qemu:target/i386/kvm/kvm.c, kvm_arch_handle_exit). The probe guest has no user mode, in
+# which QEMU would let it go on.
+_STOPPED = ("KVM: entry failed", "KVM internal error", "KVM: unknown exit", "KVM: exception", "error: kvm run failed")
 SHOWN_LINES = 6
 SHOWN_COLUMNS = 70
 # As qemu_system_guest_panicked words it (qemu:softmmu/runstate.c).
@@ -39,9 +40,10 @@ _UNPROVED = "so nothing can be said of what this guest would see"
 class Ran(NamedTuple):
     """What became of a probe guest.
 
-    `output` is what it printed, `status` QEMU's exit status, negative for a signal, None where hvctl ended it since the
-    time was over or more was printed than a report has. `stderr` are QEMU's first lines, fit to be shown. `log` is what
-    it noted of the guest's end, None where the guest was not to crash.
+    `output` is what it printed, `status` QEMU's exit status, negative for a signal, None where hvctl ended it: the time
+    was over, more was printed than a report has, or QEMU said in `stopped` that KVM cannot run the guest any further.
+    `stderr` are QEMU's first lines, fit to be shown. `log` is what it noted of the guest's end, None where the guest
+    was not to crash.
     """
 
     output: bytes
@@ -49,6 +51,7 @@ class Ran(NamedTuple):
     stderr: tuple[str, ...]
     seconds: float
     log: bytes | None = None
+    stopped: str = ""
 
 
 class Probe:
@@ -59,8 +62,9 @@ class Probe:
         self._output = output
         self._log = log
         self._begin = begin
-        self._relay = Relay(lambda _line: None)
+        self._relay = Relay(self._look)
         self._data = bytearray()
+        self._stopped = ""
 
     def __enter__(self) -> Probe:
         return self
@@ -68,10 +72,7 @@ class Probe:
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        # All that a wrapper script has started goes with it. Nothing else can have the number before the wait().
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        watcher.end(self._process)
         for end in (self._output, self._log):
             if end is not None:
                 os.close(end)
@@ -82,55 +83,45 @@ class Probe:
         """Wait until QEMU has ended by itself, at most `timeout` seconds after its start, or end it."""
         deadline = self._begin + timeout
         self._listen(deadline)
-        status = self._end(deadline) if len(self._data) <= LARGEST else None
+        status = None
+        if len(self._data) <= LARGEST and not self._stopped:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                status = self._process.wait(max(0.0, deadline - time.monotonic()))
         seconds = time.monotonic() - self._begin
+        watcher.end(self._process)
         self._drain()
         log = None if self._log is None else os.pread(self._log, _CHUNK, 0)
-        return Ran(bytes(self._data), status, tuple(self._relay.kept), seconds, log)
-
-    def _end(self, deadline: float) -> int | None:
-        """QEMU's exit status, None where it goes on; it is left to be waited for."""
-        pause = _SHORTEST_PAUSE
-        while True:
-            found = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if found is not None:
-                return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return None
-            time.sleep(min(pause, left))
-            pause = min(2 * pause, _LONGEST_PAUSE)
+        return Ran(bytes(self._data), status, tuple(self._relay.kept), seconds, log, self._stopped)
 
     def _listen(self, deadline: float) -> None:
         """Read both ends until the guest's is closed, which QEMU does at its end."""
         assert self._process.stderr is not None
         errors = self._process.stderr.fileno()
         os.set_blocking(errors, False)
-        open_ends = [self._output, errors]
-        while self._output in open_ends and len(self._data) <= LARGEST:
-            ready, _, _ = select.select(open_ends, [], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
-                return
-            for end in ready:
+        poll = select.poll()
+        for end in (self._output, errors):
+            poll.register(end, select.POLLIN)
+        # Both are read by the piece: whoever writes without end must not make the time go by unseen.
+        while len(self._data) <= LARGEST and not self._stopped and (left := deadline - time.monotonic()) > 0:
+            for end, _ in poll.poll(1000 * left):
                 data = _read(end)
-                if not data:
-                    open_ends.remove(end)
-                elif end == errors:
-                    self._said(data)
+                if end == errors:
+                    self._relay.feed(data)
                 else:
                     self._data += data
+                if not data and end == self._output:
+                    return
+                if not data:
+                    poll.unregister(end)
 
-    def _said(self, data: bytes) -> None:
-        # What is not kept is not worth to be looked at.
-        if len(self._relay.kept) < MAX_KEPT:
-            self._relay.feed(data)
+    def _look(self, line: str) -> None:
+        if line.startswith(_STOPPED) and not self._stopped:
+            self._stopped = line
 
     def _drain(self) -> None:
-        """What QEMU said last; a process that it left behind may hold the pipe open, so nothing is waited for."""
+        """What QEMU said last. A process that could not be ended may hold the pipe open, so nothing is waited for."""
         assert self._process.stderr is not None
-        with contextlib.suppress(OSError):
-            while data := os.read(self._process.stderr.fileno(), _CHUNK):
-                self._said(data)
+        self._relay.feed(_read(self._process.stderr.fileno()))
         self._relay.end()
 
 
@@ -152,14 +143,13 @@ def start(argv: Sequence[str], image: bytes | None = None, *, crash: bool = Fals
     try:
         os.write(file, image or (with_parameter(firmware(), MAY_CRASH) if crash else firmware()))
         begin = time.monotonic()
-        process = subprocess.Popen(
+        process = watcher.start(
             [*argv, *_words(file, theirs), *(() if log is None else _crash_words(log))],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             pass_fds=(file, theirs) if log is None else (file, theirs, log),
             start_new_session=True,
-            preexec_fn=die_with_parent(),
         )
     except OSError as error:
         os.close(ours)
@@ -237,6 +227,9 @@ def finished(ran: Ran, timeout: float, read: Callable[[bytes], T]) -> T:
 
 
 def _unfinished(ran: Ran, timeout: float) -> HostError:
+    if ran.stopped:
+        told = f"KVM cannot run the probe guest any further, {_UNPROVED}: {ran.stopped}"
+        return HostError(told, "the kernel's log (dmesg) may show why")
     if len(ran.output) > LARGEST:
         return HostError(f"the probe guest printed more than {LARGEST} bytes and was ended, {_UNPROVED}")
     if is_complete(ran.output):

@@ -13,8 +13,6 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, cast, get_args
 
-from qemu.qmp import QMPClient
-
 from hvctl import api
 from hvctl.api import Described, Form
 from hvctl.bench.file import load_bench
@@ -221,12 +219,12 @@ def read_probe_report(data: bytes) -> None:
 
 
 class _Replies:
-    """Stands for qemu.qmp's client: what is asked is looked up in a document."""
+    """Stands for a monitor: what is asked is looked up in a document."""
 
     def __init__(self, replies: Mapping[str, Any]) -> None:
         self.replies = replies
 
-    async def execute(self, command: str, arguments: Mapping[str, Any] | None = None) -> Any:
+    async def ask(self, command: str, **arguments: Any) -> Any:
         reply = self.replies.get(command)
         if command == "qom-get" and isinstance(reply, dict) and arguments:
             return reply.get(arguments["path"] if arguments["path"] == "/machine" else arguments["property"])
@@ -241,12 +239,12 @@ def read_qmp(data: bytes) -> None:
         return
     if not isinstance(document, dict):
         return
-    client = cast(QMPClient, _Replies(document))
+    monitor = cast(Monitor, _Replies(document))
     # As `read_running` and `running` do with what their conversations raise; a KeyError or TypeError is not among it.
     with contextlib.suppress(ValueError, AssertionError, RecursionError):
-        _use(asyncio.run(_ask(client, "x")))
+        _use(asyncio.run(_ask(monitor, "x")))
     with contextlib.suppress(ValueError, AssertionError, RecursionError):
-        qemu = asyncio.run(_ask_all(Monitor(client), "/x", []))
+        qemu = asyncio.run(_ask_all(monitor, "/x", []))
         host = HOST._replace(qemu=(qemu,))
         assert load_host(dump_host(host), "x") == host
         _use_host(host)

@@ -3,7 +3,9 @@
 Called like QEMU; the file is copied under a name such as `endless-depth`, which chooses the lie.
 """
 
+import contextlib
 import json
+import os
 import re
 import socket
 import sys
@@ -15,6 +17,10 @@ from typing import Any
 TRUTH: dict[str, Any] = {
     "query-kvm": {"enabled": True, "present": True},
     "qmp_capabilities": {},
+    "cont": {},
+    "system_powerdown": {},
+    "quit": {},
+    "query-status": {"status": "internal-error", "running": False},
     "query-version": {"qemu": {"major": 9, "minor": 8, "micro": 7}, "package": "fake"},
     "device-list-properties": [{"name": "hv-fake", "type": "bool"}, {"name": "avx", "type": "bool"}],
     "query-command-line-options": [
@@ -37,8 +43,29 @@ LIES: dict[str, tuple[str, Any]] = {
     "properties-are-numbers": ("device-list-properties", [1, 2]),
     "name-with-escapes": ("query-machines", [{"name": "pc-q35-\x1b[31m"}]),
     "name-is-long": ("query-machines", [{"name": "pc-q35-" + "9" * 100_000}]),
-    "many-machines": ("query-machines", [{"name": f"m{number}"} for number in range(100_000)]),
+    "many-machines": ("query-machines", [{"name": f"m{number}"} for number in range(10_000)]),
     "no-x86": ("device-list-properties", None),
+    "million-properties": ("device-list-properties", [{"name": "hv-fake", "type": "bool"}] * 1_000_000),
+}
+EVENT = b'{"event": "RTC_CHANGE", "data": {}, "timestamp": {"seconds": 1, "microseconds": 0}}\n'
+PANIC = EVENT.replace(b"RTC_CHANGE", b"GUEST_PANICKED")
+STOPPED = EVENT.replace(b"RTC_CHANGE", b"RESUME") + EVENT.replace(b"RTC_CHANGE", b"STOP")
+# What is sent instead of any answer but the first, and how many times.
+INSTEAD: dict[str, tuple[bytes, int]] = {
+    "events-without-end": (EVENT, 1 << 40),
+    "events": (EVENT, 200_000),
+    "panics-without-end": (PANIC, 1 << 40),
+    "other-ids": (b'{"return": {}, "id": "another"}\n', 1 << 40),
+    "no-ids": (b'{"return": {}}\n', 1 << 40),
+    "ids-are-lists": (b'{"return": {}, "id": []}\n', 1),
+    "events-are-lists": (b'{"event": []}\n', 1),
+    "bytes": (b'{"return": "\xff"}\n', 1),
+    "list": (b"[]\n", 1),
+    "digits": (b'{"return": ' + b"9" * 5000 + b"}\n", 1),
+    "deep": (b'{"return": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n", 1),
+    "wide": (b'{"return": [' + b"{}," * 3_000_000 + b"{}]}\n", 1),
+    "long-line": (b"x" * (1 << 20), 100),
+    "error-without-id": (b'{"error": {"class": "GenericError", "desc": "no"}}\n', 1),
 }
 
 
@@ -46,6 +73,8 @@ def main() -> None:
     lie = Path(sys.argv[0]).name
     if "kvm" in sys.argv and lie == "dies-of-kvm":
         sys.exit("fake: failed to set MSR: Assertion failed")
+    while lie == "complains-without-end":
+        os.write(2, b"fake: why?\n" * 1000)
     chardev = next(re.search(r"fd=(\d+)", word) for word in sys.argv if word.startswith("socket,"))
     assert chardev
     monitor = socket.socket(fileno=int(chardev[1]))
@@ -53,8 +82,24 @@ def main() -> None:
         time.sleep(600)
     greeting = {"QMP": {"version": TRUTH["query-version"], "capabilities": []}}
     send(monitor, "[" * 200_000 if lie == "endless-depth" else json.dumps(greeting))
-    for request in requests(monitor):
+    try:
+        talk(monitor, lie)
+    except ConnectionError:
+        time.sleep(600)  # like a QEMU, that does not mind
+
+
+def talk(monitor: socket.socket, lie: str) -> None:
+    for number, request in enumerate(requests(monitor)):
+        if lie in INSTEAD and number:
+            data, times = INSTEAD[lie]
+            block = max(1, 65536 // len(data))
+            for _ in range(0, times, block):
+                monitor.sendall(data * min(block, times))
         send(monitor, json.dumps(answer(request, lie)))
+        if lie == "stops-for-good" and request["execute"] == "cont":
+            monitor.sendall(STOPPED)
+        if request["execute"] == "quit":
+            sys.exit(0)
 
 
 def send(monitor: socket.socket, text: str) -> None:
@@ -64,17 +109,13 @@ def send(monitor: socket.socket, text: str) -> None:
 def requests(monitor: socket.socket) -> Iterator[dict[str, Any]]:
     """What a client asks; QMP has no separator between requests."""
     text = ""
-    while True:
-        data = monitor.recv(65536)
-        if not data:
-            return
-        text = (text + data.decode()).lstrip()
-        try:
-            request, end = json.JSONDecoder().raw_decode(text)
-        except ValueError:
-            continue
-        text = text[end:]
-        yield request
+    while data := monitor.recv(65536):
+        text += data.decode()
+        with contextlib.suppress(ValueError):
+            while True:
+                request, end = json.JSONDecoder().raw_decode(text := text.lstrip())
+                text = text[end:]
+                yield request
 
 
 def answer(request: dict[str, Any], lie: str) -> dict[str, Any]:

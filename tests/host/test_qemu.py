@@ -13,15 +13,8 @@ from hvctl.host.probe import ask_first, find_binaries
 from hvctl.host.qemu import probe_qemus
 from hvctl.model.host import MachineType, Qemu
 from tests.made_hosts import made_amd_host
-
-FAKE = Path(__file__).with_name("fake_qemu.py")
-
-
-def fake(folder: Path, lie: str) -> str:
-    path = folder / lie
-    path.write_text(f"#!{sys.executable}\n{FAKE.read_text()}")
-    path.chmod(0o755)
-    return str(path)
+from tests.paths import ROOT
+from tests.run.running import WRAPPERS, fake_qemu, wait_for, wrapper
 
 
 def script(folder: Path, name: str, text: str) -> str:
@@ -65,13 +58,13 @@ except ChildProcessError:
 
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
     # A process of its own: this one may have other children.
-    command = [sys.executable, "-c", LEFT_BEHIND, find_binaries()[0], "/bin/true", fake(tmp_path, "silent")]
+    command = [sys.executable, "-c", LEFT_BEHIND, find_binaries()[0], "/bin/true", fake_qemu(tmp_path, "silent")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout, done.stderr) == ("no child\n", "")
 
 
 def test_with_kvm_the_fake_tells_everything(tmp_path: Path) -> None:
-    path = fake(tmp_path, "honest")
+    path = fake_qemu(tmp_path, "honest")
     qemu, notes = only(path, kvm=True)
     assert notes == ()
     assert qemu == Qemu(
@@ -88,7 +81,7 @@ def test_with_kvm_the_fake_tells_everything(tmp_path: Path) -> None:
 
 def test_the_cache_names_no_other_binary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    path = fake(tmp_path, "honest")
+    path = fake_qemu(tmp_path, "honest")
     asked = ask_first([path], made_amd_host())
     (kept,) = (tmp_path / "cache/hvctl").iterdir()
     first, _, rest = kept.read_text().partition("\n")
@@ -97,7 +90,7 @@ def test_the_cache_names_no_other_binary(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_qemu_that_dies_of_kvm_is_known_without_it(tmp_path: Path) -> None:
-    qemu, notes = only(fake(tmp_path, "dies-of-kvm"), kvm=True)
+    qemu, notes = only(fake_qemu(tmp_path, "dies-of-kvm"), kvm=True)
     assert qemu
     assert qemu.models is None
     assert "with KVM it cannot be asked, so its CPU models are not known: it ended (exit code 1)" in notes[0]
@@ -105,7 +98,7 @@ def test_a_qemu_that_dies_of_kvm_is_known_without_it(tmp_path: Path) -> None:
 
 
 def test_a_qemu_that_falls_back_to_tcg_is_known_without_kvm(tmp_path: Path) -> None:
-    qemu, notes = only(fake(tmp_path, "falls-back-to-tcg"), kvm=True)
+    qemu, notes = only(fake_qemu(tmp_path, "falls-back-to-tcg"), kvm=True)
     assert qemu
     assert (qemu.expansion, qemu.passthrough, qemu.models) == (None, None, None)
     assert notes[0].endswith("so its CPU models are not known: it cannot use /dev/kvm")
@@ -126,17 +119,50 @@ def test_a_qemu_that_falls_back_to_tcg_is_known_without_kvm(tmp_path: Path) -> N
     ],
 )
 def test_lies_become_a_note(tmp_path: Path, lie: str, note: str) -> None:
-    qemu, notes = only(fake(tmp_path, lie))
+    qemu, notes = only(fake_qemu(tmp_path, lie))
     assert qemu is None
     assert len(notes) == 1
     assert note in notes[0]
     assert notes[0].isprintable()
 
 
+BROKEN = {
+    "events-without-end": "it sends messages without end",
+    "other-ids": "it sends messages without end",
+    "no-ids": "it sends messages without end",
+    "ids-are-lists": "where a name is expected",
+    "events-are-lists": "where a name is expected",
+    "bytes": "can't decode byte 0xff",
+    "list": "not a JSON object",
+    "digits": "Exceeds the limit",
+    "deep": "recursion",
+    "wide": "more than 1048576 bytes",
+    "long-line": "more than 1048576 bytes",
+    "million-properties": "more than 1048576 bytes",
+    "error-without-id": "error response without an ID",
+}
+ASK_ALL = """
+import sys
+from hvctl.host.qemu import probe_qemus
+for path in sys.argv[1:]:
+    print(*probe_qemus([path], kvm=False).notes)
+print(int(open('/proc/self/status').read().partition('VmHWM:')[2].split()[0]) // 1024)
+"""
+
+
+def test_no_lie_costs_time_or_memory(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", ASK_ALL, *(fake_qemu(tmp_path, lie) for lie in BROKEN)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True, cwd=ROOT)
+    *notes, peak = done.stdout.splitlines()
+    assert [known in note for known, note in zip(BROKEN.values(), notes, strict=True)] == [True] * len(BROKEN), notes
+    assert done.stderr == ""
+    assert int(peak) < 100
+
+
 @pytest.mark.parametrize("lie", ["silent", "hangs-at-machines"])
 def test_silence_is_bounded(tmp_path: Path, lie: str) -> None:
     began = time.monotonic()
-    qemu, notes = only(fake(tmp_path, lie), limit=1)
+    qemu, notes = only(fake_qemu(tmp_path, lie), limit=1)
     assert qemu is None
     assert "no answer within 1 seconds" in notes[0]
     assert time.monotonic() - began < 5
@@ -176,6 +202,24 @@ def test_what_a_wrapper_started_goes_with_it(tmp_path: Path) -> None:
     assert _running(str(sleep)) == []
 
 
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_nothing_of_a_wrapper_is_left(tmp_path: Path, name: str) -> None:
+    qemu, _ = only(wrapper(tmp_path, WRAPPERS[name], f"{find_binaries()[0]} -name {tmp_path}"))
+    assert qemu
+    assert _running(str(tmp_path)) == []
+
+
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_kill_9_while_a_wrapper_is_asked_leaves_nothing(tmp_path: Path, name: str) -> None:
+    silent = fake_qemu(tmp_path, "silent")
+    path = wrapper(tmp_path, WRAPPERS[name], silent)
+    code = "import sys; from hvctl.host.qemu import probe_qemus; probe_qemus(sys.argv[1:], kvm=False, limit=100)"
+    with subprocess.Popen([sys.executable, "-c", code, path], cwd=ROOT) as process:
+        wait_for(lambda: _running(f"{sys.executable}\0{silent}"))
+        process.kill()
+    wait_for(lambda: not _running(str(tmp_path)))
+
+
 def _running(word: str) -> list[Path]:
     return [path for path in Path("/proc").glob("[0-9]*/cmdline") if word in _read(path)]
 
@@ -189,7 +233,7 @@ def _read(path: Path) -> str:
 
 def test_all_are_asked_at_the_same_time_and_keep_their_order(tmp_path: Path) -> None:
     began = time.monotonic()
-    answers = probe_qemus([fake(tmp_path, lie) for lie in ("silent", "honest", "hangs-at-machines")], limit=6)
+    answers = probe_qemus([fake_qemu(tmp_path, lie) for lie in ("silent", "honest", "hangs-at-machines")], limit=6)
     assert time.monotonic() - began < 12
     assert [Path(qemu.path).name for qemu in answers.qemu] == ["honest"]
     assert ["silent" in answers.notes[0], "hangs" in answers.notes[1]] == [True, True]

@@ -9,8 +9,8 @@ import pytest
 
 from hvctl.host.probe import ask_first
 from hvctl.model.host import Qemu
-from tests.host.test_qemu import fake
 from tests.made_hosts import made_amd_host
+from tests.run.running import fake_qemu
 
 TRUE, REMEMBERED = "9.8.7", "1.2.3"
 
@@ -35,7 +35,7 @@ def remember_otherwise(path: Path) -> None:
 
 
 def test_it_is_asked_once(base: Path, tmp_path: Path) -> None:
-    qemu = fake(tmp_path, "honest")
+    qemu = fake_qemu(tmp_path, "honest")
     assert ask(qemu).version == TRUE
     (kept,) = (base / "hvctl").iterdir()
     assert [stat.S_IMODE(path.stat().st_mode) for path in (base / "hvctl", kept)] == [0o700, 0o600]
@@ -45,7 +45,7 @@ def test_it_is_asked_once(base: Path, tmp_path: Path) -> None:
 
 def test_it_is_kept_below_a_directory_where_all_can_make_theirs(base: Path, tmp_path: Path) -> None:
     base.chmod(0o1777)
-    ask(fake(tmp_path, "honest"))
+    ask(fake_qemu(tmp_path, "honest"))
     assert len(list((base / "hvctl").iterdir())) == 1
 
 
@@ -76,7 +76,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], str]] = {
 def test_what_others_can_have_written_is_not_believed(
     base: Path, tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    qemu = fake(tmp_path, "honest")
+    qemu = fake_qemu(tmp_path, "honest")
     ask(qemu)
     (kept,) = (base / "hvctl").iterdir()
     remember_otherwise(kept)
@@ -93,7 +93,7 @@ def test_what_others_can_have_written_is_not_believed(
 
 def test_nothing_is_made_in_the_home_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As with `sudo -E`: what root made there the user could not use."""
-    qemu = fake(tmp_path, "honest")
+    qemu = fake_qemu(tmp_path, "honest")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (tmp_path / "home").mkdir()
@@ -103,7 +103,7 @@ def test_nothing_is_made_in_the_home_of_another_user(tmp_path: Path, monkeypatch
 
 
 def test_no_link_is_followed_when_it_is_written(base: Path, tmp_path: Path) -> None:
-    qemu = fake(tmp_path, "honest")
+    qemu = fake_qemu(tmp_path, "honest")
     ask(qemu)
     (kept,) = (base / "hvctl").iterdir()
     content = kept.read_bytes()
@@ -120,7 +120,7 @@ def test_no_link_is_followed_when_it_is_written(base: Path, tmp_path: Path) -> N
 
 
 def test_the_facts_are_those_of_the_binary_that_is_asked_for(base: Path, tmp_path: Path) -> None:
-    qemu, other = fake(tmp_path, "honest"), tmp_path / "other"
+    qemu, other = fake_qemu(tmp_path, "honest"), tmp_path / "other"
     ask(qemu)
     (kept,) = (base / "hvctl").iterdir()
     remember_otherwise(kept)

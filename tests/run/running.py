@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -48,16 +49,60 @@ def gone(pid: int) -> bool:
     return state(pid) in ("", "Z", "X")
 
 
-def qemu_of(pid: int) -> int:
-    """The QEMU that a supervisor runs, as soon as it is QEMU and no longer a fork of Python."""
+def descendants(pid: int) -> list[int]:
+    """The processes that `pid` and its children have started."""
+    return [found for child in children(pid) for found in (child, *descendants(child))]
 
-    def look() -> int:
-        for child in children(pid):
+
+def qemus(pid: int) -> list[int]:
+    """The QEMUs among them; a fork of Python is none yet."""
+    found = []
+    for child in descendants(pid):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             if "qemu" in os.path.basename(os.readlink(f"/proc/{child}/exe")):
-                return child
-        return 0
+                found.append(child)
+    return found
 
-    return int(wait_for(look))
+
+def running(pid: int, program: str) -> list[int]:
+    """Those that run a script of this path."""
+    found = []
+    for child in descendants(pid):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if program in Path(f"/proc/{child}/cmdline").read_text().split("\0")[:2]:
+                found.append(child)
+    return found
+
+
+def qemu_of(pid: int) -> int:
+    """The QEMU that a supervisor runs, as soon as there is one."""
+    return int(wait_for(lambda: qemus(pid))[0])
+
+
+# Scripts that start QEMU and do not become it.
+WRAPPERS = {
+    "waits": '{qemu} "$@"; exit $?',
+    "in the background": '{qemu} "$@" & wait $!',
+    "another session": 'setsid {qemu} "$@"; exit $?',
+    "a daemon": 'setsid sh -c \'{qemu} "$@" &\' qemu "$@"; sleep 600',
+    "jobs": 'set -m; {qemu} "$@" & wait $!',
+}
+
+
+def wrapper(folder: Path, text: str, qemu: str = QEMU) -> str:
+    """The path of a script with this text, in which `{qemu}` is the program."""
+    path = folder / "wrapper"
+    path.write_text(f"#!/bin/bash\n{text.format(qemu=qemu)}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def fake_qemu(folder: Path, lie: str) -> str:
+    """The path of a program that lies as tests/host/fake_qemu.py does under this name."""
+    path = folder / lie
+    path.write_text(f"#!{sys.executable}\n{(ROOT / 'tests/host/fake_qemu.py').read_text()}")
+    path.chmod(0o755)
+    return str(path)
 
 
 def words(
@@ -79,6 +124,7 @@ class Supervisor:
         powerdown: float = LONG,
         quit_: float = LONG,
         pass_fds: Sequence[int] = (),
+        stderr: int = subprocess.PIPE,
     ) -> None:
         self.result = folder / "ending.json"
         self.process = subprocess.Popen(
@@ -86,7 +132,7 @@ class Supervisor:
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             pass_fds=pass_fds,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
             # The test's own group must not be signalled by a terminal that it may have.
             start_new_session=True,
@@ -98,8 +144,8 @@ class Supervisor:
     def __exit__(self, *_exception: object) -> None:
         self.process.kill()
         self.process.wait()
-        assert self.process.stderr is not None
-        self.process.stderr.close()
+        if self.process.stderr is not None:
+            self.process.stderr.close()
 
     def line(self) -> str:
         """The next line of its stderr."""

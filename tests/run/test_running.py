@@ -6,6 +6,7 @@ import contextlib
 import json
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from hvctl.errors import HostError
 from hvctl.model.guest import Guest
 from hvctl.run.running import read_running
 from tests.made_guests import facts, made_guest, setting
+from tests.paths import ROOT
 from tests.run.running import PAUSED, wait_for
 
 Behaviour = Callable[[socket.socket], None]
@@ -191,7 +193,7 @@ def test_what_never_answers_is_given_up_in_time(tmp_path: Path) -> None:
     assert time.monotonic() - begin < 5
 
 
-def test_events_without_end_are_given_up_in_time(tmp_path: Path) -> None:
+def test_messages_without_end_are_given_up(tmp_path: Path) -> None:
     event = json.dumps({"event": "RTC_CHANGE", "data": {}, "timestamp": {"seconds": 1, "microseconds": 0}}).encode()
 
     def behave(client: socket.socket) -> None:
@@ -201,7 +203,37 @@ def test_events_without_end_are_given_up_in_time(tmp_path: Path) -> None:
         while True:
             client.sendall((event + b"\n") * 100)
 
-    assert "no answer within" in refused(tmp_path, behave, limit=0.5).message
+    assert "it sends messages without end" in refused(tmp_path, behave).message
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b'{"return": [' + b"{}," * 3_000_000 + b"{}]}\n", "a message has more than 1048576 bytes"),
+        (b'{"return": {}, "id": "another"}\n' * 100_000, "it sends messages without end"),
+        (b'{"return": {}, "id": []}\n', "where a name is expected"),
+        (b'{"event": {}}\n', "where a name is expected"),
+    ],
+    ids=["wide", "other ids", "an id of another type", "an event of another type"],
+)
+def test_what_breaks_the_conversation_is_told_and_costs_little(data: bytes, told: str, tmp_path: Path) -> None:
+    begun = json.dumps(GREETING).encode() + b'\n{"return": {}}\n'
+    code = """
+import sys
+from hvctl.errors import HostError
+from hvctl.run.running import read_running
+try:
+    read_running(sys.argv[1])
+except HostError as error:
+    print(error.message)
+print(int(open('/proc/self/status').read().partition('VmHWM:')[2].split()[0]) // 1024)
+"""
+    with fake_socket(tmp_path / "qmp", fake_bytes(begun + data)) as name:
+        command = [sys.executable, "-c", code, name]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, cwd=ROOT)
+    message, peak = done.stdout.splitlines()
+    assert (told in message, done.stderr) == (True, "")
+    assert int(peak) < 100
 
 
 @pytest.mark.parametrize("make", ["missing", "file", "closed"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,7 +15,19 @@ import pytest
 from hvctl.errors import HostError
 from hvctl.run.spawn import started
 from hvctl.run.supervise import watch
-from tests.run.running import PAUSED, QEMU, Supervisor, gone, qemu_of, wait_for
+from tests.run.running import (
+    PAUSED,
+    QEMU,
+    WRAPPERS,
+    Supervisor,
+    descendants,
+    fake_qemu,
+    gone,
+    qemu_of,
+    running,
+    wait_for,
+    wrapper,
+)
 from tests.verify import firmware
 
 
@@ -108,6 +122,139 @@ def test_kill_9_leaves_no_qemu(tmp_path: Path) -> None:
         supervisor.process.kill()
         supervisor.process.wait(30)
         wait_for(lambda: gone(qemu))
+
+
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_kill_9_leaves_nothing_of_a_wrapper(tmp_path: Path, name: str) -> None:
+    with Supervisor(tmp_path, (wrapper(tmp_path, WRAPPERS[name]), *PAUSED[1:])) as supervisor:
+        qemu_of(supervisor.process.pid)
+        found = descendants(supervisor.process.pid)
+        supervisor.process.kill()
+        supervisor.process.wait(30)
+        wait_for(lambda: all(gone(pid) for pid in found))
+
+
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_a_wrapper_ends_with_its_qemu(tmp_path: Path, name: str) -> None:
+    with Supervisor(tmp_path, (wrapper(tmp_path, WRAPPERS[name]), *PAUSED[1:]), quit_=1) as supervisor:
+        qemu_of(supervisor.process.pid)
+        found = descendants(supervisor.process.pid)
+        supervisor.process.send_signal(signal.SIGTERM)
+        assert "asked the guest" in supervisor.line()
+        supervisor.process.send_signal(signal.SIGTERM)
+        ending = supervisor.ending()
+    # The last one sleeps when its QEMU has quit.
+    assert ending["status"] == (-signal.SIGKILL if name == "a daemon" else 0)
+    assert all(gone(pid) for pid in found)
+
+
+def test_a_wrapper_that_leaves_its_qemu_is_no_supervision(tmp_path: Path) -> None:
+    qemu = wrapper(tmp_path, 'setsid {qemu} "$@" & echo $! >"$(dirname "$0")"/pid; sleep 1')
+    with Supervisor(tmp_path, (qemu, *PAUSED[1:])) as supervisor:
+        ending = supervisor.ending()
+    assert gone(int((tmp_path / "pid").read_text()))
+    assert (ending["status"], ending["code"]) == (0, 1)
+    (said,) = ending["verdict"]
+    assert said.startswith("QEMU still ran when its wrapper ended, and was ended, too: ")
+
+
+def test_a_daemon_of_a_wrapper_ends_with_qemu_and_is_no_error(tmp_path: Path) -> None:
+    daemon = tmp_path / "pid"
+    qemu = wrapper(tmp_path, f'setsid sleep 600 & echo $! >{daemon}; exec {{qemu}} "$@"')
+    with Supervisor(tmp_path, (qemu, *PAUSED[1:])) as supervisor:
+        qemu_of(supervisor.process.pid)
+        supervisor.process.send_signal(signal.SIGTERM)
+        assert "asked the guest" in supervisor.line()
+        supervisor.process.send_signal(signal.SIGTERM)
+        ending = supervisor.ending()
+    assert (ending["status"], ending["code"], ending["verdict"]) == (0, 0, [])
+    assert gone(int(daemon.read_text()))
+
+
+@pytest.mark.parametrize("end", ["exit 7", "kill -SEGV $$"])
+def test_the_end_of_a_wrapper_is_told(tmp_path: Path, end: str) -> None:
+    with Supervisor(tmp_path, (wrapper(tmp_path, end),)) as supervisor:
+        assert supervisor.ending()["status"] == (7 if end == "exit 7" else -signal.SIGSEGV)
+
+
+def test_a_killed_watcher_takes_qemu_with_it(tmp_path: Path) -> None:
+    with Supervisor(tmp_path) as supervisor:
+        qemu = qemu_of(supervisor.process.pid)
+        (watcher,) = (pid for pid in descendants(supervisor.process.pid) if pid != qemu)
+        os.kill(watcher, signal.SIGKILL)
+        assert supervisor.ending()["status"] == -signal.SIGKILL
+        wait_for(lambda: gone(qemu))
+
+
+def test_events_cost_no_memory(tmp_path: Path) -> None:
+    fake = fake_qemu(tmp_path, "events")
+    with Supervisor(tmp_path, (fake,)) as supervisor:
+        wait_for(lambda: running(supervisor.process.pid, fake))
+        supervisor.process.send_signal(signal.SIGTERM)
+        assert "asked the guest" in supervisor.line()
+        supervisor.process.send_signal(signal.SIGTERM)
+        ending = supervisor.ending(100)
+    assert ending["status"] == 0
+    assert ending["peak"] < 60
+
+
+@pytest.mark.parametrize("lie", ["panics-without-end", "events-without-end", "other-ids", "complains-without-end"])
+def test_a_qemu_that_talks_without_end_can_be_ended(tmp_path: Path, lie: str) -> None:
+    fake = fake_qemu(tmp_path, lie)
+    with Supervisor(tmp_path, (fake,), quit_=1, stderr=subprocess.DEVNULL) as supervisor:
+        found = wait_for(lambda: running(supervisor.process.pid, fake))
+        time.sleep(2)  # of its talk
+        supervisor.process.send_signal(signal.SIGTERM)
+        supervisor.process.send_signal(signal.SIGHUP)
+        supervisor.process.send_signal(signal.SIGINT)
+        ending = supervisor.ending()
+    assert ending["status"] == -signal.SIGKILL
+    assert ending["crashes"] == (100 if lie == "panics-without-end" else 0)
+    assert ending["peak"] < 60
+    assert all(gone(pid) for pid in found)
+
+
+@pytest.mark.parametrize("lie", ["ids-are-lists", "events-are-lists"])
+def test_messages_of_odd_types_are_passed_over(tmp_path: Path, lie: str) -> None:
+    fake = fake_qemu(tmp_path, lie)
+    with Supervisor(tmp_path, (fake,)) as supervisor:
+        wait_for(lambda: running(supervisor.process.pid, fake))
+        supervisor.process.send_signal(signal.SIGTERM)
+        assert "asked the guest" in supervisor.line()
+        supervisor.process.send_signal(signal.SIGTERM)
+        assert supervisor.ending()["status"] == 0
+
+
+@pytest.mark.parametrize("lie", ["bytes", "list", "digits", "deep", "wide", "long-line"])
+def test_what_is_no_message_ends_the_connection(tmp_path: Path, lie: str) -> None:
+    with Supervisor(tmp_path, (fake_qemu(tmp_path, lie),), quit_=1) as supervisor:
+        closed = "hvctl: QEMU's control connection is closed: it sent something else than QEMU sends\n"
+        assert supervisor.line() == closed
+        supervisor.process.send_signal(signal.SIGTERM)
+        ending = supervisor.ending()
+        assert supervisor.line().endswith("is gone, so the guest cannot be asked to power down\n")
+    assert ending["status"] == -signal.SIGTERM
+    assert ending["peak"] < 60
+
+
+def test_a_guest_that_qemu_stopped_for_good_is_told_and_ended_at_once(tmp_path: Path) -> None:
+    with Supervisor(tmp_path, (fake_qemu(tmp_path, "stops-for-good"),)) as supervisor:
+        line = (
+            "hvctl: QEMU stopped the guest for good after an internal error; press Ctrl-C or send SIGTERM to end it\n"
+        )
+        assert supervisor.line() == line
+        supervisor.process.send_signal(signal.SIGTERM)
+        assert supervisor.line() == "hvctl: ending QEMU\n"
+        ending = supervisor.ending()
+    assert (ending["status"], ending["code"]) == (0, 1)
+
+
+def test_a_guest_that_is_only_paused_is_no_failure(tmp_path: Path) -> None:
+    image = guest(tmp_path, firmware.pvpanic(), "-device", "pvpanic", "-action", "panic=pause")
+    with Supervisor(tmp_path, image) as supervisor:
+        assert supervisor.line() == "hvctl: the guest crashed, and gave no parameters\n"
+        supervisor.process.send_signal(signal.SIGTERM)
+        assert "asked the guest" in supervisor.line()
 
 
 def test_an_exception_leaves_no_qemu(tmp_path: Path) -> None:

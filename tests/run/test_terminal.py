@@ -106,7 +106,7 @@ def terminals() -> Iterator[list[Pty]]:
 def test_qemu_has_the_terminal_and_gives_it_back(tmp_path: Path, terminals: list[Pty]) -> None:
     terminals.append(terminal := Pty(tmp_path, STDIO_MONITOR))
     wait_for(lambda: b"(qemu)" in terminal.read())
-    assert terminal.foreground() == terminal.qemu() != terminal.supervisor
+    assert terminal.foreground() == os.getpgid(terminal.qemu()) != os.getpgid(terminal.supervisor)
     terminal.type(b"quit\n")
     assert terminal.left() == {"status": 0, **INTACT}
 
@@ -167,7 +167,7 @@ def test_without_stdio_ctrl_c_is_for_hvctl(tmp_path: Path, terminals: list[Pty])
 def test_a_device_that_was_not_seen_gets_the_terminal_when_it_asks(tmp_path: Path, terminals: list[Pty]) -> None:
     terminals.append(terminal := Pty(tmp_path, STDIO_MONITOR, stdio=False))
     wait_for(lambda: b"(qemu)" in terminal.read())
-    assert terminal.foreground() == terminal.qemu()
+    assert terminal.foreground() == os.getpgid(terminal.qemu())
     terminal.type(b"quit\n")
     assert terminal.left() == {"status": 0, **INTACT}
 
@@ -204,7 +204,7 @@ def test_ctrl_z_and_fg_in_a_shell(tmp_path: Path) -> None:
         assert (state(hvctl), state(qemu)) == ("T", "T")
         assert _foreground(master) == shell.pid
         os.write(master, b"fg\n")
-        wait_for(lambda: _foreground(master) == qemu)
+        wait_for(lambda: _foreground(master) == os.getpgid(qemu))
         wait_for(lambda: state(qemu) != "T")
         os.write(master, b"quit\n")
         wait_for(lambda: gone(hvctl))

@@ -17,7 +17,7 @@ from hvctl.model.verification import LARGEST, Observation
 from hvctl.verify.probe_run import Ran, observe, refused, start
 from tests.made_observation import made_observation, printed, sealed
 from tests.paths import ROOT
-from tests.run.running import QEMU, children, gone, wait_for
+from tests.run.running import QEMU, WRAPPERS, descendants, gone, qemu_of, qemus, wait_for, wrapper
 
 TCG = (QEMU, "-accel", "tcg", "-machine", "pc", "-cpu", "max")
 GOOD = printed(made_observation(()))
@@ -146,8 +146,7 @@ def test_what_qemu_notes_of_a_crash(log: bytes | None, crash: tuple[int, ...] | 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
 def test_a_qemu_that_dies(number: signal.Signals) -> None:
     with start([*TCG, "-S"], firmware()) as guest:
-        (qemu,) = wait_for(lambda: [pid for pid in children(os.getpid()) if "qemu" in os.readlink(f"/proc/{pid}/exe")])
-        os.kill(qemu, number)
+        os.kill(qemu_of(os.getpid()), number)
         ran = guest.finish(10)
     with pytest.raises(HostError, match=f"QEMU was killed by {number.name}"):
         observe(ran, 10)
@@ -168,8 +167,8 @@ def test_what_a_wrapper_leaves_behind_is_ended_too(tmp_path: Path) -> None:
     script, pid = tmp_path / "qemu", tmp_path / "pid"
     script.write_text(f"#!/bin/sh\nsleep 1000 &\necho $! > {pid}\nexit 0\n")
     script.chmod(0o755)
-    # It holds the guest's end of the output open, so the time has to be over.
-    assert "printed nothing (QEMU's exit status was 0)" in failure(None, argv=(str(script),), timeout=1).message
+    # It held the guest's end of the output open.
+    assert "printed nothing (QEMU's exit status was 0)" in failure(None, argv=(str(script),)).message
     wait_for(lambda: gone(int(pid.read_text())))
 
 
@@ -183,10 +182,56 @@ def test_stderr_is_bounded_and_harmless(tmp_path: Path) -> None:
     assert len(error.message.splitlines()) < 12
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "KVM: entry failed, hardware error 0x80000021",
+        "KVM internal error. Suberror: 1",
+        "error: kvm run failed Bad address",
+    ],
+)
+def test_what_kvm_cannot_run_is_told_at_once(tmp_path: Path, line: str) -> None:
+    lines = f"seq 200 >&2; echo '{line}' >&2; echo 'EAX=00000000 EBX=00000000' >&2"
+    begin = time.monotonic()
+    error = failure(None, argv=(wrapper(tmp_path, f"{lines}; exec sleep 600"),), timeout=300)
+    assert time.monotonic() - begin < 60
+    assert isinstance(error, HostError)
+    assert error.message.startswith("KVM cannot run the probe guest any further, ")
+    assert error.message.endswith(f": {line}")
+
+
+@pytest.mark.parametrize("flood", ["exec yes >&2", r"exec tr '\000' x </dev/zero >&2"])
+def test_complaints_without_end_are_given_up_in_time(tmp_path: Path, flood: str) -> None:
+    error = failure(None, argv=(wrapper(tmp_path, flood),), timeout=1)
+    assert "did not finish within 1 s" in error.message
+    assert len(error.message) < 10_000
+
+
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_kill_9_of_hvctl_leaves_nothing_of_a_wrapper(tmp_path: Path, name: str) -> None:
+    argv = [wrapper(tmp_path, WRAPPERS[name]), *TCG[1:], "-S"]
+    with subprocess.Popen(
+        [sys.executable, "-c", f"from hvctl.verify.probe_run import start; start({argv!r}).finish(100)"], cwd=ROOT
+    ) as process:
+        qemu_of(process.pid)
+        found = descendants(process.pid)
+        process.kill()
+        wait_for(lambda: all(gone(pid) for pid in found))
+
+
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_the_time_that_is_over_leaves_nothing_of_a_wrapper(tmp_path: Path, name: str) -> None:
+    with start([wrapper(tmp_path, WRAPPERS[name]), *TCG[1:], "-S"]) as guest:
+        qemu_of(os.getpid())
+        found = descendants(os.getpid())
+        assert guest.finish(0).status is None
+    assert all(gone(pid) for pid in found)
+
+
 def test_kill_9_of_hvctl_leaves_no_qemu() -> None:
     code = f"from hvctl.verify.probe_run import start; start({[*TCG, '-S']!r}).finish(100)"
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) as process:
-        (qemu,) = wait_for(lambda: [pid for pid in children(process.pid) if "qemu" in os.readlink(f"/proc/{pid}/exe")])
+        qemu = qemu_of(process.pid)
         process.kill()
         wait_for(lambda: gone(qemu))
 
@@ -199,4 +244,4 @@ def interrupted() -> None:
 def test_an_exception_leaves_no_qemu() -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    assert not [pid for pid in children(os.getpid()) if "qemu" in os.readlink(f"/proc/{pid}/exe")]
+    assert not qemus(os.getpid())

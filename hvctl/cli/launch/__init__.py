@@ -155,6 +155,7 @@ def _supervise(argv: tuple[str, ...], binary: Qemu) -> int:
     from hvctl.report.console import wrapped
     from hvctl.run.ending import verdict
     from hvctl.run.spawn import started
+    from hvctl.run.supervise import watch
     from hvctl.run.terminal import default_monitor, uses_stdio
 
     options = scan(argv[1:])
@@ -163,9 +164,6 @@ def _supervise(argv: tuple[str, ...], binary: Qemu) -> int:
         stdio=uses_stdio(options),
         exit_with_parent="run-with.exit-with-parent" in binary.options,
     ) as child:
-        # Not before QEMU is started: asyncio and the QMP library take 0.1 s to import.
-        from hvctl.run.supervise import watch
-
         ending = watch(child, show_line)
     for said in verdict(ending):
         for line in wrapped(said, _WIDTH):

@@ -60,7 +60,8 @@ def edit_hyperv(edit: Edit) -> None:
         if wanted or mode:
             child_of(edit.editor, edit.domain, features, "features", Node("hyperv", mode, _nodes(edit, "")))
         return
-    keeps = edit.options.keep_others and element.below
+    rows = [_INSIDE[""].get(child.local) for child in element.below]
+    keeps = edit.options.keep_others and any(row is None or not edit.goes(row.id) for row in rows)
     if not (wanted or mode or keeps or element.get("mode")):
         edit.editor.remove(element)
         return
