@@ -52,8 +52,6 @@ if TYPE_CHECKING:  # so that importing this module costs nothing
     from hvctl.xml.document import Document
 
 MEMORY_MIB = 4096
-_LARGEST = 16 << 20  # bytes of any file
-_LONGEST = 1 << 20  # of what is not XML
 
 Form = Literal["qemu", "libvirt", "profile", "json"]
 """What a guest can be converted to."""
@@ -173,10 +171,10 @@ def read_guest(path: str) -> Described:
     """What a file describes (`-` is stdin), whatever its name; raises InputError. See `read_text`."""
     import os
 
-    from hvctl.text.files import name_of, read
+    from hvctl.text.files import LARGEST_XML, name_of, read
     from hvctl.text.recognition import FileKind, kind_of
 
-    data = read(path, _LARGEST)
+    data = read(path, LARGEST_XML)
     # A profile may extend a file beside it; only a regular file can be read twice.
     if data.strip() and os.path.isfile(path) and kind_of(data) is FileKind.PROFILE:
         return Described(profile=load_profile(path))
@@ -186,7 +184,7 @@ def read_guest(path: str) -> Described:
 def read_text(text: str | bytes, name: str = "<text>") -> Described:
     """What a domain XML, a QEMU command line or script, a -cpu value, a plan file or a profile describes."""
     from hvctl.errors import InputError, Problem
-    from hvctl.text.files import check_size, decode
+    from hvctl.text.files import LARGEST_JSON, LARGEST_TEXT, check_size, decode
     from hvctl.text.recognition import COMMANDS, FileKind, MisplacedError, kind_of
 
     if not text.strip():
@@ -195,9 +193,10 @@ def read_text(text: str | bytes, name: str = "<text>") -> Described:
     if kind in (FileKind.DOMAIN, FileKind.XML):
         from hvctl.guest.domain.reader import read_domain
 
-        return Described(read_domain(text if isinstance(text, bytes) else text.encode(), name))
+        return Described(read_domain(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"), name))
+    by_hand = kind in (*COMMANDS, FileKind.CPU, FileKind.PROFILE, FileKind.UNKNOWN)
+    check_size(text, LARGEST_TEXT if by_hand else LARGEST_JSON, name)
     if isinstance(text, bytes):
-        check_size(text, _LONGEST, name)
         text = decode(text, name)
     if kind in (*COMMANDS, FileKind.CPU):
         from hvctl.guest.command.reader import read_command_line, read_cpu
@@ -254,10 +253,10 @@ def lint(path: str, hosts: Sequence[Host] = (), profile: Profile | None = None) 
     from hvctl.guest.syntax import COMMAND_LINE, DOMAIN
     from hvctl.lint import engine
     from hvctl.lint.rule import Facts, all_rules
-    from hvctl.text.files import name_of, read
+    from hvctl.text.files import LARGEST_XML, name_of, read
     from hvctl.text.recognition import COMMANDS, kind_of
 
-    data = read(path, _LARGEST)
+    data = read(path, LARGEST_XML)
     job = engine.Job(engine.choose(all_rules()), Facts(tuple(hosts), profile))
     return engine.lint(data, name_of(path), COMMAND_LINE if kind_of(data) in COMMANDS else DOMAIN, job)
 

@@ -7,6 +7,10 @@ turns one into text on stderr and an exit code.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+MOST_PROBLEMS = 100
+"""Of one error: a file of 1 MiB can hold 300,000 mistakes, and nobody reads more than these."""
+FIRST_ONLY = f"only the first {MOST_PROBLEMS} problems are shown"
+
 
 class Span(NamedTuple):
     """A place in a text file: 1-based, columns count Unicode code points, the end is exclusive.
@@ -58,13 +62,15 @@ class UsageError(HvctlError):
 
 
 class InputError(HvctlError):
-    """A file of the user's is wrong; `problems` holds every mistake found in it, in file order."""
+    """A file of the user's is wrong; `problems` holds the mistakes found in it, in file order: at most
+    `MOST_PROBLEMS`."""
 
     exit_code = 2
 
     def __init__(self, problems: Sequence[Problem], hint: str = "") -> None:
-        super().__init__("; ".join(problem.message for problem in problems), hint)
-        self.problems = tuple(problems)
+        self.problems = tuple(problems[:MOST_PROBLEMS])
+        more = len(problems) > MOST_PROBLEMS
+        super().__init__("; ".join(problem.message for problem in self.problems), FIRST_ONLY if more else hint)
 
 
 class RefusedError(HvctlError):

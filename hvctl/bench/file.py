@@ -71,9 +71,7 @@ class Bench(NamedTuple):
     missing: tuple[int, ...] = ()
 
 
-FORM = Form(
-    "measurement", "measurements are written by 'hvctl bench --format json -o FILE'", 4 << 20, FileKind.MEASUREMENT
-)
+FORM = Form("measurement", "measurements are written by 'hvctl bench --format json -o FILE'", FileKind.MEASUREMENT)
 _KINDS = 1000
 
 

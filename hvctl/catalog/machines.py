@@ -37,9 +37,14 @@ def version(machine: str) -> tuple[int, int] | None:
     machine = machine.partition("+pve")[0]
     for prefix in FAMILIES.values():
         major, _, minor = machine.removeprefix(prefix).partition(".")
-        if machine.startswith(prefix) and major.isdecimal() and minor.isdecimal():
+        # int() refuses more than 4300 digits.
+        if machine.startswith(prefix) and all(map(_is_number, (major, minor))):
             return int(major), int(minor)
     return None
+
+
+def _is_number(text: str) -> bool:
+    return len(text) < 6 and text.isascii() and text.isdecimal()
 
 
 def lacks_kvmclock(machine: str | None) -> bool:

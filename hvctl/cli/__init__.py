@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
+import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -100,8 +102,28 @@ def cli() -> None:
     """
 
 
+class _Talk(io.FileIO):
+    """stderr: what cannot be heard, on a full disk or a closed pipe, keeps no result from stdout."""
+
+    def write(self, data: Any, /) -> int:
+        """Write, or drop it."""
+        try:
+            return super().write(data) or len(data)
+        except OSError:
+            return len(data)
+
+
 def command_line() -> int:
     """Run the process's command line; its exit code."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:  # closed: the next file would become it, and get what QEMU and libvirt print
+            with contextlib.suppress(OSError):
+                os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    talk = io.BufferedWriter(_Talk(2, "w", closefd=False))
+    encoding = sys.stderr.encoding if sys.stderr else "utf-8"
+    sys.stderr = io.TextIOWrapper(talk, encoding, "backslashreplace", line_buffering=True)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A name that the terminal's encoding does not have is no reason to say nothing.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -117,30 +139,48 @@ def run(arguments: list[str]) -> int:
     Returns:
         The exit code, as `hvctl --help` lists them.
     """
-    from hvctl.errors import HostError, HvctlError
-
     if sys.stdout is None:
-        # The next file that is opened would become file descriptor 1, and get what QEMU prints.
+        from hvctl.errors import HostError
+
         return _report(HostError("the result cannot be written: stdout is closed"))
     try:
         result = cli.main(args=arguments, prog_name="hvctl", standalone_mode=False)
-    except click.ClickException as error:
-        text = io.StringIO()
-        error.show(text)
-        echo(text.getvalue(), err=True)
-        return error.exit_code
-    except HvctlError as error:
-        return _report(error, arguments[0])
-    except (KeyboardInterrupt, click.exceptions.Abort):
+    except Exception as error:
+        return _failed(error, arguments)
+    return result if isinstance(result, int) else 0
+
+
+def _failed(error: Exception, arguments: list[str]) -> int:
+    """Say why a command failed; its exit code."""
+    from hvctl.errors import HostError, HvctlError
+
+    if _is_interrupt(error):
         echo("interrupted\n", err=True)
         return 130
-    except ClosedPipeError:
-        return 141
-    except Exception as error:
-        if isinstance(error, OSError) and error.filename is None and error.errno in NO_ROOM:
-            return _report(HostError(f"the result cannot be written: {error.strerror}"))
-        return _bug()
-    return result if isinstance(result, int) else 0
+    match error:
+        case click.ClickException():
+            text = io.StringIO()
+            error.show(text)
+            echo(text.getvalue(), err=True)
+            return error.exit_code
+        case HvctlError():
+            return _report(error, arguments[0])
+        case ClosedPipeError():
+            return 141
+        case MemoryError():
+            return _report(HostError("there is not enough memory"))
+        case OSError():  # one of stdout names no file
+            full = "the result cannot be written" if error.errno in NO_ROOM else "the system refuses what is needed"
+            what = full if error.filename is None else str(error.filename)
+            return _report(HostError(f"{what}: {error.strerror or error}"))
+    return _bug()
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error: cleaning up may fail, and Python makes a RuntimeError of it in a class."""
+    while error and not isinstance(error, KeyboardInterrupt | click.exceptions.Abort):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _bug() -> int:

@@ -77,7 +77,7 @@ def command(
     profile, name = _words(words, undo=undo)
     if undo and (hosts or options != EditOptions()):
         raise UsageError("--undo puts a definition back as it was: it goes with --connect, --yes and --dry-run only")
-    if not (undo or yes or dry_run or sys.stdin.isatty()):
+    if not (undo or yes or dry_run or (sys.stdin and sys.stdin.isatty())):
         raise UsageError("cannot ask for confirmation: stdin is not a terminal", "add --yes, or --dry-run to only look")
     check_stdin(*(() if undo else (profile, *hosts)))
     loaded = None if undo else api.load_profile(profile)

@@ -11,6 +11,7 @@ from hvctl.bench.measuring import Measured, Setup, cpus, measure, state, steal, 
 from hvctl.cli.options import PageFormat, check_stdin, common, no_such, output_format
 from hvctl.cli.output import is_quiet, use_color, width, write_result
 from hvctl.errors import UsageError
+from hvctl.host.hostfs import interruptible
 from hvctl.model.host import Host
 from hvctl.model.plan import Plan
 
@@ -117,7 +118,8 @@ def _bench(profile: str, groups: tuple[str, ...], vcpus: int | None, runs: int, 
     say_plan(plan, explain=False)
     setups = _setups(plan, here, groups, vcpus or min(cpus(), MOST_VCPUS), cpus())
     before, begin = state(here), ticks()
-    measured = _measure(setups, runs)
+    with interruptible():
+        measured = _measure(setups, runs)
     host = before._replace(steal=steal(begin, ticks()))
     return Bench(plan.profile, groups, runs, here.hardware.tsc_hz, host, measured.series, measured.missing)
 

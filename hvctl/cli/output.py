@@ -51,11 +51,7 @@ def echo(text: str, *, err: bool = False) -> None:
 
     colors = use_color(sys.stderr if err else sys.stdout)
     # By itself click takes colours out of what goes to no terminal, also where they are asked for.
-    try:
-        click.echo(visible(text, colors=colors), nl=False, err=err, color=True)
-    except OSError:
-        if not err:  # talk that cannot be heard, on a full disk or a closed pipe, keeps no result from stdout
-            raise
+    click.echo(visible(text, colors=colors), nl=False, err=err, color=True)
 
 
 def width() -> int:

@@ -8,7 +8,7 @@ from hvctl.text.json_document import load, read_bytes, write
 from hvctl.text.json_fields import FORMAT_VERSION, Fields, Form
 from hvctl.text.recognition import FileKind
 
-FORM = Form("host file", "host files are written by 'hvctl check-host --record FILE'", 4 << 20, FileKind.HOST)
+FORM = Form("host file", "host files are written by 'hvctl check-host --record FILE'", FileKind.HOST)
 # What a profile's key tsc-frequency takes: one of `auto` is this host's.
 TSC_HZ = (1_000_000, 100_000_000_000)
 

@@ -1,10 +1,11 @@
 """What Linux says of the processor and the KVM modules in /proc and /sys, below any root directory; unknown is None.
 
-And what it does to a child whose parent has died.
+And what it does to a child whose parent has died, and to a parent at Ctrl-C.
 """
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from hvctl.model.host import Hardware
@@ -101,6 +102,22 @@ def _read(path: str, until: bytes = b"") -> str:
     finally:
         os.close(descriptor)
     return data.decode("utf-8", "replace")
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C raise KeyboardInterrupt in the block, which has something to clean up; elsewhere it ends hvctl."""
+    import signal  # as ctypes below
+
+    old = signal.getsignal(signal.SIGINT)
+    with contextlib.suppress(ValueError):  # another thread than the main one, which gets no signals
+        if callable(old):  # not ignored
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):
+            signal.signal(signal.SIGINT, old)
 
 
 PR_SET_PDEATHSIG = 1  # linux:include/uapi/linux/prctl.h

@@ -16,13 +16,15 @@ from typing import Any, NamedTuple, TypeVar
 from hvctl.errors import InputError, Problem
 from hvctl.host.host_file import FORM, is_frequency, load_host, stem
 from hvctl.model.host import Host, HostClass, Member, Pool, Qemu
-from hvctl.text.files import decode
+from hvctl.text.files import UnreadableError, decode
 from hvctl.text.json_document import read_bytes
 from hvctl.text.json_fields import is_line
 from hvctl.text.problems import counted, printable
 
 T = TypeVar("T")
 _MOST_PROBLEMS = 20
+# Bytes of the files that made the classes. A cluster has few: this is 1,000 real ones, each unlike all others.
+_LARGEST = 24 << 20
 _SUFFIX = ".json"
 
 
@@ -72,6 +74,7 @@ class PoolReader:
         self._parts: dict[Any, Any] = {}
         self._problems: list[Problem] = []
         self._count = 0
+        self._size = 0
         self._unread = 0
 
     def add(self, path: str) -> None:
@@ -102,7 +105,12 @@ class PoolReader:
         members = self._known.get(cut.digest) if cut else None
         if cut is None or members is None:
             host = load_host(decode(data, path), path)
-            members = self._classes.setdefault(self._facts(host), [])
+            facts = self._facts(host)
+            if facts not in self._classes:
+                self._size += len(data)
+                if self._size > _LARGEST:
+                    raise UnreadableError(path, f"the hosts before it differ in {_LARGEST >> 20} MiB already")
+            members = self._classes.setdefault(facts, [])
             if cut and _stands_for(cut, data, host):
                 self._known[cut.digest] = members
             return members, Member(host.name or stem(path) or printable(path), host.hardware.tsc_hz)

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hvctl.errors import HostError, InputError, Problem
-from hvctl.text.files import UnreadableError, decode, distrust_own, read
+from hvctl.text.files import LARGEST_XML, UnreadableError, decode, distrust_own, read
 from hvctl.text.writing import create
 from hvctl.xml.reader import parse
 
-_LARGEST = 16 << 20  # bytes: four times what libvirt passes on
 _NUMBER = re.compile(r"([0-9]{4,9})-(?:before|after|overwritten)\.xml", re.ASCII)
 
 
@@ -92,7 +91,7 @@ def write(path: Path, data: bytes) -> None:
 
 def _read(path: Path, uuid: str | None) -> bytes:
     """A kept definition; raises InputError for what is not one of this domain, if its UUID is given."""
-    data = read(str(path), _LARGEST, pipe=False, owner=os.geteuid())
+    data = read(str(path), LARGEST_XML, pipe=False, owner=os.geteuid())
     if uuid:
         decode(data, str(path))
         root = parse(data, str(path)).root

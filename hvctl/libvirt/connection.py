@@ -18,8 +18,9 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 from weakref import proxy
 
-from hvctl.errors import HostError
+from hvctl.errors import HostError, UsageError
 from hvctl.libvirt.errors import UNREADABLE, failed, late, load, lost, not_opened, text, unreadable
+from hvctl.text.problems import quoted
 
 T = TypeVar("T")
 DEFAULT_URI = "qemu:///system"
@@ -167,7 +168,8 @@ class Connection:
                 return named
             return _found(lambda: self.own(self.handle.lookupByUUIDString(name)))
 
-        found = self.ask(f"the domain {name}", look)
+        # Bytes of the command line that are not UTF-8 are surrogates, which libvirt-python cannot pass on.
+        found = self.ask(f"the domain {name}", look) if name.encode(errors="ignore").decode() == name else None
         if found is None:
             raise HostError(f"{self.uri} has no domain {name}", f"list them: hvctl show --connect {quote(self.uri)}")
         if name not in (found.name, found.uuid) and name.lower() != found.uuid:
@@ -252,8 +254,11 @@ def connected(
         meanwhile: what can be done while the other side is waited for.
 
     Raises:
+        UsageError: that is no URI.
         HostError: libvirt-python is not installed, or libvirt cannot be reached, refuses or does not answer in time.
     """
+    if not uri.isprintable():
+        raise UsageError(f"{quoted(uri)} is no URI", "write one as virsh takes it, as qemu:///system")
     libvirt = load()
 
     def opened(_step: Callable[[], None]) -> Connection:

@@ -11,9 +11,12 @@ from hvctl.lint.suppressions import UNUSED, WITHOUT_REASON, apply, suppressions
 from hvctl.model.finding import Finding, Severity, Skipped, Unchecked
 from hvctl.model.guest import Guest
 from hvctl.model.profile import Migration
+from hvctl.text.files import UnreadableError
 
 # Of one file's: a hostile one can have a hundred thousand. With more it is neither shown in full nor fixed.
 MOST_FINDINGS = 1000
+# Of one file's: every rule looks at each.
+_MOST_GUESTS = 1000
 NOT_WELL_FORMED = "not-well-formed"
 # The engine itself makes their findings.
 _NOT_ASKED = (NOT_WELL_FORMED, WITHOUT_REASON, UNUSED)
@@ -101,7 +104,7 @@ def lint_all(texts: Sequence[Text], job: Job, *, many: bool = False) -> list[Res
     for syntax in dict.fromkeys(text.syntax for text in texts):
         files = [(text.data, text.path) for text in texts if text.syntax is syntax]
         readings[syntax] = iter(syntax.read_all(files, many=many))
-    read = [next(readings[text.syntax]) for text in texts]
+    read = [_bounded(next(readings[text.syntax]), text) for text in texts]
     subjects = [
         [_context(guest, job, text.syntax) for guest in found.guests] if isinstance(found, Reading) else []
         for found, text in zip(read, texts, strict=True)
@@ -111,6 +114,12 @@ def lint_all(texts: Sequence[Text], job: Job, *, many: bool = False) -> list[Res
         _broken(found, text, job) if isinstance(found, InputError) else _result(found, contexts, job)
         for found, contexts, text in zip(read, subjects, texts, strict=True)
     ]
+
+
+def _bounded(found: Reading | InputError, text: Text) -> Reading | InputError:
+    if isinstance(found, Reading) and len(found.guests) > _MOST_GUESTS:
+        return UnreadableError(text.path, f"it has more than {_MOST_GUESTS} guests")
+    return found
 
 
 def _context(guest: Guest, job: Job, syntax: Syntax) -> Context:
@@ -157,12 +166,10 @@ def in_order(findings: Sequence[Finding]) -> list[Finding]:
 def _broken(error: InputError, text: Text, job: Job) -> Result:
     """What cannot be read: a finding at its place, or, where it has none, a file that is not checked."""
     problem = error.problems[0]
-    path = text.path
-    if problem.span is None:
-        return Result(unchecked=Unchecked(path, problem.message))
     severity = next((one.severity for one in job.chosen if one.rule.id == NOT_WELL_FORMED), None)
-    if severity is None:
-        return Result(unchecked=Unchecked(path, problem.message))
+    if problem.span is None or severity is None:
+        reason = error.reason if isinstance(error, UnreadableError) else problem.message
+        return Result(unchecked=Unchecked(text.path, reason))
     rule = find_rule(NOT_WELL_FORMED)
     why = rule.why if rule else ""
     finding = Finding(

@@ -5,12 +5,12 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from hvctl.errors import InputError, Problem, Span, UsageError
+from hvctl.errors import Span, UsageError
 from hvctl.lint.engine import choose
 from hvctl.lint.rule import Chosen, Group, Rule, all_rules, find_rule
 from hvctl.model.finding import Severity
 from hvctl.text.files import STDIN
-from hvctl.text.problems import did_you_mean, quoted
+from hvctl.text.problems import Problems, did_you_mean, quoted
 
 PROJECT = "pyproject.toml"
 _KEYS = ("select", "ignore", "severity", "hosts", "profile", "paths")
@@ -71,8 +71,7 @@ def read_settings(content: dict[str, Any], text: str, path: str) -> Settings:
         raise UsageError(f"{path} has no table [tool.hvctl.lint]", "add it, or name another file")
     reader = _Reader(text, path)
     settings = reader.settings(reader.lint_of(section) if _is_project(path) else section)
-    if reader.problems:
-        raise InputError(reader.problems)
+    reader.problems.check()
     return settings
 
 
@@ -156,9 +155,9 @@ class _Reader:
     """Reads one file's table, and collects every mistake."""
 
     def __init__(self, text: str, path: str) -> None:
-        self.lines = [line.rstrip("\r") for line in text.split("\n")]
+        self.toml = text
         self.path = path
-        self.problems: list[Problem] = []
+        self.problems = Problems()
 
     def lint_of(self, section: Any) -> dict[str, Any]:
         """The table of lint in what a project's file says for hvctl."""
@@ -256,13 +255,12 @@ class _Reader:
         return tuple(found)
 
     def problem(self, message: str, key: str, hint: str) -> None:
-        self.problems.append(Problem(message, self.place(key), hint))
+        self.problems.add(message, self.place(key), hint)
 
     def place(self, key: str) -> Span | None:
         """The first line that begins with a word, or else has it: tomllib keeps no places."""
-        word = rf"(?<![\w-]){re.escape(key)}(?![\w-])"
-        for before in (r"[\s\[\"']*", r"[^#]*?"):
-            for number, line in enumerate(self.lines, 1):
-                if found := re.match(f"{before}({word})", line):
-                    return Span(self.path, number, found.start(1) + 1, number, found.end(1) + 1, line)
-        return None
+        from hvctl.text.json_document import span_at  # a configuration is seldom wrong
+
+        word = rf"(?<![\w-])({re.escape(key)})(?![\w-])"
+        found = (re.search(f"(?m)^{before}{word}", self.toml) for before in (r"[ \t\[\"']*", r"[^#\n]*?"))
+        return next((span_at(self.toml, self.path, *one.span(1)) for one in found if one), None)

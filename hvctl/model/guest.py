@@ -13,7 +13,7 @@ from hvctl.catalog.cpu_models import HYPERVISOR
 from hvctl.catalog.placement import HypervElement
 from hvctl.catalog.types import Row
 from hvctl.catalog.windows import System
-from hvctl.errors import InputError, Problem, Span
+from hvctl.errors import MOST_PROBLEMS, InputError, Problem, Span
 from hvctl.model.profile import Value
 
 Place = Any
@@ -22,8 +22,6 @@ that made it turns it into a Span when a finding asks for that."""
 
 HOST_MODELS = ("host", "max")
 OTHER_HYPERVISORS = ("xen", "bhyve", "vz", "test", "hyperv", "vmware")
-# A file of 16 MiB can hold a million mistakes; nobody reads more than these.
-_MOST_MISTAKES = 100
 
 
 class Known(StrEnum):
@@ -306,12 +304,9 @@ class Guest:
             return self
         problems = [
             Problem(one.message, self.span(one.where, one.attribute) if one.where is not None else None, one.instead)
-            for one in found[:_MOST_MISTAKES]
+            for one in found[: MOST_PROBLEMS + 1]
         ]
-        more = len(found) > len(problems)
-        raise InputError(
-            sorted(problems, key=_position), f"only the first {_MOST_MISTAKES} problems are shown" if more else ""
-        )
+        raise InputError(sorted(problems, key=_position))
 
     def _counts(self, row: Row) -> bool:
         """Whether what a row requires is required by the machine type."""

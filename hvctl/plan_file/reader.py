@@ -23,7 +23,7 @@ from hvctl.text.recognition import FileKind
 from hvctl.xml.document import Element
 
 KIND = "locked plan"  # the word in the file, which stays
-FORM = Form("plan file", "write one with 'hvctl gen PROFILE --lock FILE'", 1 << 20, FileKind.PLAN)
+FORM = Form("plan file", "write one with 'hvctl gen PROFILE --lock FILE'", FileKind.PLAN)
 _REASON = "locked"
 _FACTS = ("vendor", "family", "model", "stepping", "tsc_hz", "tsc_scaling")
 

@@ -7,9 +7,8 @@ from functools import cache
 from typing import NamedTuple
 
 from hvctl.catalog.windows import SYSTEMS
-from hvctl.text.files import decode, name_of, read
+from hvctl.text.files import LARGEST_TEXT, decode, name_of, read
 
-LARGEST = 1 << 20  # bytes
 _SUFFIX = ".yaml"
 _SCHEMA = "profile.schema.json"
 
@@ -37,7 +36,7 @@ def from_shipped(name: str) -> Source | None:
 
 def from_file(name: str, *, pipe: bool = True) -> Source:
     """Read a user's file, or stdin; raises UnreadableError where that cannot be done."""
-    content = decode(read(name, LARGEST, pipe=pipe), name_of(name))
+    content = decode(read(name, LARGEST_TEXT, pipe=pipe), name_of(name))
     if name == "-":  # paths in it begin at the working directory
         return Source(name_of(name), content)
     from pathlib import Path

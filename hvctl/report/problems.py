@@ -10,6 +10,8 @@ from hvctl.text.problems import printable, visible
 
 WIDTH = 80
 _TAB = 4
+# Characters of a line that a message has: it may name something that is as long as a file may be large.
+_LONGEST = 2000
 _RED, _BLUE, _CYAN = "1;31", "1;34", "36"
 
 
@@ -135,7 +137,8 @@ def _width(text: str) -> int:
 
 
 def _headline(message: str, color: bool) -> str:
-    return f"{painted('error:', _RED, color)} {painted(visible(message), BOLD, color)}\n"
+    short = "\n".join(line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…" for line in message.split("\n"))
+    return f"{painted('error:', _RED, color)} {painted(visible(short), BOLD, color)}\n"
 
 
 def _hint(hint: str, indent: str, color: bool) -> str:

@@ -6,9 +6,17 @@ import os
 import stat
 import sys
 import time
+from collections.abc import Sized
 
 from hvctl.errors import InputError, Problem, Span
 
+# What a file may have, in bytes. No real one has more, and to judge what has takes minutes and gigabytes.
+# Of XML: no longer string goes to libvirt's daemon (REMOTE_STRING_MAX, libvirt:src/remote/remote_protocol.x).
+LARGEST_XML = 4 << 20
+# Of what hvctl itself writes: the host file of a machine with six QEMUs has 100 KiB.
+LARGEST_JSON = 1 << 20
+# Of what people write. QEMU's arguments are together less than Linux takes for one (MAX_ARG_STRLEN, 128 KiB).
+LARGEST_TEXT = 256 << 10
 STDIN = ("-", "/dev/stdin")
 # Without O_NONBLOCK, to open a named pipe is to wait for its writer, and some files of /proc and /sys wait for events.
 OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -65,10 +73,11 @@ def read(path: str, most: int, *, name: str = "", hint: str = "", pipe: bool = T
     return data
 
 
-def check_size(data: bytes, most: int, name: str, hint: str = "") -> None:
-    """Raise UnreadableError for what has more bytes than it may have."""
+def check_size(data: Sized, most: int, name: str, hint: str = "") -> None:
+    """Raise UnreadableError for what has more bytes, or characters, than it may have."""
     if len(data) > most:
-        raise UnreadableError(name, f"it is larger than {most >> 20} MiB", hint=hint)
+        size = f"{most >> 20} MiB" if most >> 20 else f"{most >> 10} KiB"
+        raise UnreadableError(name, f"it is larger than {size}", hint=hint)
 
 
 def reason_of(error: OSError | ValueError) -> str:

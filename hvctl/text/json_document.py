@@ -3,18 +3,22 @@
 What a reader is given is not trusted: size, depth, types and repeated keys are checked.
 """
 
+import contextlib
+import functools
 import json
 import re
-from collections.abc import Callable, Mapping
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple, TypeVar
 
 from hvctl.errors import InputError, Problem, Span
-from hvctl.text.files import name_of, read
-from hvctl.text.json_fields import FORMAT_VERSION, Fields, Form, Mistake, root_fields
+from hvctl.text.files import LARGEST_JSON, name_of, read
+from hvctl.text.json_fields import FORMAT_VERSION, MOST_MISTAKES, EnoughError, Fields, Form, Mistake, root_fields
 from hvctl.text.recognition import check_kind
 
 T = TypeVar("T")
-_MOST_PROBLEMS = 20
 _WIDTH = 100
 Path = tuple[str | int, ...]
 _SPACE = r"[ \t\r\n]*"
@@ -28,7 +32,7 @@ class _FormError(ValueError):
 
 def read_bytes(path: str, form: Form) -> bytes:
     """The content of a file, `-` being stdin; raises UnreadableError."""
-    return read(path, form.most_bytes, name=f"{form.name} {name_of(path)}", hint=form.hint)
+    return read(path, LARGEST_JSON, name=f"{form.name} {name_of(path)}", hint=form.hint)
 
 
 def load(text: str, path: str, form: Form, decode_root: Callable[[Fields], T | None]) -> T:
@@ -47,7 +51,9 @@ def load(text: str, path: str, form: Form, decode_root: Callable[[Fields], T | N
         document = _parse(text, path, form)
         mistakes: list[Mistake] = []
         root = root_fields(document, form, mistakes)
-        record = decode_root(root) if root else None
+        record = None
+        with contextlib.suppress(EnoughError):
+            record = decode_root(root) if root else None
         if record is None or mistakes:
             raise _mistaken(text, path, form, mistakes)
     except InputError:
@@ -93,7 +99,7 @@ def _bad_form(text: str, path: str, form: Form, what: str) -> InputError:
         problems = [
             Problem(f'"{where[-1]}" is there twice', span_at(text, path, *place)) for where, place in places.repeated
         ]
-        return InputError(problems[:_MOST_PROBLEMS] or [Problem(f"{path}: a key is there twice")], form.hint)
+        return InputError(problems[:MOST_MISTAKES] or [Problem(f"{path}: a key is there twice")], form.hint)
     message = f"{what[:40]} is not a value that a {form.name} can hold"
     found = [place for place in places.values.values() if text[slice(*place)] == what]
     if not found:
@@ -104,7 +110,7 @@ def _bad_form(text: str, path: str, form: Form, what: str) -> InputError:
 def _mistaken(text: str, path: str, form: Form, mistakes: list[Mistake]) -> InputError:
     values = find_places(text).values
     problems = []
-    for mistake in mistakes[:_MOST_PROBLEMS]:
+    for mistake in mistakes:
         start, end = values.get(mistake.path, (0, 1))
         # A container is pointed at, not underlined to its end.
         end = start + 1 if "\n" in text[start:end] else end
@@ -162,13 +168,22 @@ def find_places(text: str, *, most_depth: int = 100) -> Places:
 
 def span_at(text: str, path: str, start: int, end: int) -> Span:
     """The span of the characters from `start` up to `end` (exclusive) of a file's text."""
-    first = text.rfind("\n", 0, start) + 1
-    line = text.count("\n", 0, start) + 1
-    last = text.rfind("\n", 0, end) + 1
-    end_line = text.count("\n", 0, end) + 1
-    stop = text.find("\n", first)
-    excerpt = text[first : stop if stop >= 0 else len(text)].rstrip("\r")
-    return Span(path, line, start - first + 1, end_line, end - last + 1, excerpt)
+    begins = _line_begins(text)
+    line, end_line = bisect_right(begins, start), bisect_right(begins, end)
+    first, last = begins[line - 1], begins[end_line - 1]
+    return Span(path, line, start - first + 1, end_line, end - last + 1, _line(text, line))
+
+
+# Kept, since a command line can have 50,000 mistakes, all of them on one line.
+@functools.lru_cache(maxsize=1)
+def _line(text: str, number: int) -> str:
+    begins = _line_begins(text)
+    return text[begins[number - 1] : begins[number] - 1 if number < len(begins) else len(text)].rstrip("\r")
+
+
+@functools.lru_cache(maxsize=1)
+def _line_begins(text: str) -> Sequence[int]:
+    return array("I", accumulate((len(line) + 1 for line in text.split("\n")), initial=0))[:-1]
 
 
 class _Scanner:

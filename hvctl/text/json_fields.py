@@ -19,6 +19,8 @@ _HEX = r"0x[0-9a-f]{8}"
 _NAMES = {dict: "an object", list: "a list", str: "a string", int: "a whole number", bool: "true or false"}
 _MISSING = object()
 _LONGEST_TEXT = 1000
+MOST_MISTAKES = 20
+"""Of a document, as many as are shown."""
 _SMALLEST, _LARGEST = -(1 << 63), (1 << 64) - 1
 
 
@@ -34,12 +36,15 @@ class Mistake(NamedTuple):
     message: str
 
 
+class EnoughError(Exception):
+    """There are as many mistakes as are shown."""
+
+
 class Form(NamedTuple):
-    """A form of document: what messages call it, how one comes by it, its largest size in bytes."""
+    """A form of document: what messages call it, how one comes by it."""
 
     name: str
     hint: str
-    most_bytes: int
     wanted: FileKind
 
 
@@ -82,6 +87,8 @@ class Fields:
 
     def _wrong(self, message: str, *path: str | int) -> None:
         self._mistakes.append(Mistake((*self._path, *path), message))
+        if len(self._mistakes) == MOST_MISTAKES:  # a file can have a million
+            raise EnoughError
 
     def _get(self, key: str, kind: type, *, optional: bool = False, needed: bool = True) -> Any:
         """The value of this exact type; None where it is null, missing or wrong."""

@@ -4,17 +4,16 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
-from hvctl.errors import InputError, Problem, Span
+from hvctl.errors import FIRST_ONLY, MOST_PROBLEMS, InputError, Problem, Span
 
-# A file of 1 MiB can hold 300,000 mistakes; nobody reads more than these, and each may cost a search for similar words.
-MOST = 100
 _LONGEST_GUESS = 64
 # The colours of hvctl.report.console and hvctl.report.problems, and their end.
 _COLORS = r"(\x1b\[(?:0|1|3[1-6]|1;3[1-6])m)"
 
 
 class Problems:
-    """The mistakes of one file and of its parents; stops the reading at `MOST` of them."""
+    """The mistakes of one file and of its parents; stops the reading at `MOST_PROBLEMS` of them, of which each may cost
+    a search for similar words."""
 
     def __init__(self) -> None:
         self.found: list[Problem] = []
@@ -22,8 +21,8 @@ class Problems:
     def add(self, message: str, span: Span | None, hint: str = "", *related: tuple[str, Span]) -> None:
         """Remember one mistake; raises InputError when there are too many."""
         self.found.append(Problem(message, span, hint, related))
-        if len(self.found) >= MOST:
-            self.stop(f"only the first {MOST} problems are shown")
+        if len(self.found) >= MOST_PROBLEMS:
+            self.stop(FIRST_ONLY)
 
     def stop(self, hint: str = "") -> NoReturn:
         """Raise InputError with all that was found: by file, in the order of its lines."""

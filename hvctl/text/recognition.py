@@ -6,6 +6,7 @@ import re
 from enum import StrEnum
 
 from hvctl.errors import InputError, Problem
+from hvctl.text.files import LARGEST_JSON
 from hvctl.text.problems import printable
 
 
@@ -154,6 +155,8 @@ def kind_of(data: str | bytes) -> FileKind:
     if start == "<":
         root = re.match(_ROOT, text)
         return FileKind.DOMAIN if root and root[1] in _DOMAINS else FileKind.XML
+    if len(text) > LARGEST_JSON:  # to look at it would take hundreds of megabytes, and it is refused anyway
+        return FileKind.UNKNOWN
     if start == "{":
         return next((kind for kind, pattern in _JSON if re.match(pattern, text)), FileKind.UNKNOWN)
     if re.match(_KEY, text):

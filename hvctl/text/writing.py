@@ -78,7 +78,7 @@ def _beside(target: str, content: bytes, mode: int) -> Iterator[tuple[str, int]]
     """
     folder, name = os.path.split(target)
     _remove_left_over(folder or ".")
-    with _signals_held():
+    with signals_held():
         while True:
             temporary = os.path.join(folder, f".{name[:50]}.{os.urandom(6).hex()}{_TEMPORARY}")
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
@@ -114,7 +114,7 @@ def _remove_left_over(folder: str) -> None:
 
 
 @contextlib.contextmanager
-def _signals_held() -> Iterator[None]:
+def signals_held() -> Iterator[None]:
     """Let signals that end the process come after the block. Handlers, not masks: a mask is one thread's alone."""
     came: list[int] = []
     ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -13,6 +13,7 @@ from xml.parsers import expat
 from xml.parsers.expat import ErrorString, errors
 
 from hvctl.errors import InputError, Problem, Span
+from hvctl.text.files import UnreadableError
 from hvctl.text.problems import quoted
 from hvctl.xml.source import Source
 
@@ -20,6 +21,8 @@ Opened = tuple[str, int]
 """A start tag: its name, and its offset."""
 
 DEEPEST = 200
+# Line ends in a large file: twenty bytes for each line, which may end with two. A difference of more takes gigabytes.
+_MOST_LINE_ENDS = 400_000
 # What expat keeps of tags that are open takes little memory in a file of that size, be it nothing else.
 _SMALL = 256 << 10  # bytes
 _WORDS = {
@@ -127,6 +130,8 @@ def _parser(source: Source) -> expat.XMLParserType:
 
 def _check(source: Source, most: int) -> None:
     """Raise the InputError of what is wrong with a file, and be it its size, as soon as that shows."""
+    if source.data.count(b"\n") + source.data.count(b"\r") > _MOST_LINE_ENDS:
+        raise UnreadableError(source.path, f"it has more than {_MOST_LINE_ENDS} line ends")
     parser = _parser(source)
     path: list[Opened] = []
     root = ""
@@ -139,7 +144,7 @@ def _check(source: Source, most: int) -> None:
         if len(path) >= DEEPEST:
             raise too_deep(source, parser.CurrentByteIndex, DEEPEST)
         if count > most:
-            raise too_many(most)
+            raise too_many(source, most)
         path.append((tag, parser.CurrentByteIndex))
 
     def end(_: str) -> None:
@@ -197,9 +202,9 @@ def _half(span: Span) -> Problem:
     return Problem("this is half a character of UTF-16", span, "save the file as UTF-8")
 
 
-def too_many(most: int) -> InputError:
-    """There are more elements than are read: a problem of the file's size, without a place."""
-    return InputError([Problem(f"it has more than {most} elements")])
+def too_many(source: Source, most: int) -> UnreadableError:
+    """There are more elements than are read."""
+    return UnreadableError(source.path, f"it has more than {most} elements")
 
 
 def too_deep(source: Source, start: int, deepest: int) -> InputError:

@@ -294,7 +294,8 @@ def _character(match: re.Match[str]) -> str:
     hexadecimal, decimal, name = match.groups()
     if name:
         return _ENTITIES.get(name, match[0])
-    return chr(int(hexadecimal, 16) if hexadecimal else int(decimal))
+    # Without the zeros: int() refuses more than 4300 decimal digits.
+    return chr(int(hexadecimal, 16) if hexadecimal else int(decimal.lstrip("0")))
 
 
 _start_of = attrgetter("start")

@@ -10,16 +10,15 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from hvctl.errors import InputError
-from hvctl.text.files import name_of, read
+from hvctl.text.files import LARGEST_XML, check_size, name_of, read
 from hvctl.text.recognition import FileKind, check_kind
 from hvctl.xml.check import DEEPEST, half_a_character, problem_of, too_deep, too_many
 from hvctl.xml.document import END, START, Comment, Document, Element, Tag
 
 T = TypeVar("T")
 
-LARGEST = 16 << 20  # bytes
 MOST_ELEMENTS = 100_000
-"""Of one of many files: what a domain never has."""
+"""What a domain never has."""
 MARK = "hvctl:"
 """What begins a comment that is meant for hvctl."""
 
@@ -45,7 +44,7 @@ _PIECES: dict[str, _Piece] = {}
 _MOST, _SHORT = 4096, 300
 
 
-def parse(data: bytes, path: str, *, shallow: bool = False, most: int | None = None, mark: str = "") -> Document:
+def parse(data: bytes, path: str, *, shallow: bool = False, most: int = MOST_ELEMENTS, mark: str = "") -> Document:
     """Read an XML file.
 
     Args:
@@ -53,16 +52,17 @@ def parse(data: bytes, path: str, *, shallow: bool = False, most: int | None = N
         path: its name, for messages and spans.
         shallow: whether `<devices>`, which is most of a domain, may come without what is in it. It comes whole where
             it has a device that readers look at.
-        most: the most elements that it may have; None for as many as there are. What is left out does not count.
+        most: the most elements that it may have.
         mark: what begins the comments that are wanted; empty for none.
 
     Raises:
         InputError: it is not well-formed, has a document type declaration (and so could have entities), is nested
-            deeper than `DEEPEST`, is in an encoding that expat cannot read, or has too many elements; the last
-            problem is the only one without a place.
+            deeper than `DEEPEST`, or is in an encoding that expat cannot read.
+        UnreadableError: it is too large, or has too many elements.
     """
+    check_size(data, LARGEST_XML, path)
     document = Document(data, path)
-    problem = problem_of(document, len(data) if most is None else most)
+    problem = problem_of(document, most)
     if problem:
         raise problem
     return _built(document, shallow=shallow, most=most, mark=mark)
@@ -70,7 +70,7 @@ def parse(data: bytes, path: str, *, shallow: bool = False, most: int | None = N
 
 def parse_file(path: str, *, shallow: bool = False) -> Document:
     """The same of a domain's file, `-` being stdin; raises UnreadableError, too."""
-    data = read(path, LARGEST)
+    data = read(path, LARGEST_XML)
     try:
         return parse(data, name_of(path), shallow=shallow)
     except InputError:
@@ -104,10 +104,9 @@ def parse_all(
     return found
 
 
-def _built(document: Document, *, shallow: bool, most: int | None, mark: str) -> Document:
-    size = len(document.data)
-    parts = _around_devices(document) if shallow else ((0, size),)
-    document.root, document.comments = _tree(document, parts, most=size if most is None else most, mark=mark)
+def _built(document: Document, *, shallow: bool, most: int, mark: str) -> Document:
+    parts = _around_devices(document) if shallow else ((0, len(document.data)),)
+    document.root, document.comments = _tree(document, parts, most=most, mark=mark)
     return document
 
 
@@ -136,7 +135,7 @@ def _tree(
         at = view.find("<", begin // unit)
         pieces = view[at + 1 : stop // unit].split("<")
         if len(pieces) > most and sum(not piece.startswith("/") for piece in pieces) > most:
-            raise too_many(most)
+            raise too_many(document, most)
         for piece in pieces:
             tag, kind, length, step = _PIECES.get(piece) or _piece(piece, document)
             if kind is END:

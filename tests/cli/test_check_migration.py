@@ -14,6 +14,8 @@ import jsonschema
 import pytest
 
 from hvctl.host.host_file import dump_host
+from hvctl.text.files import LARGEST_TEXT, LARGEST_XML
+from hvctl.xml.reader import MOST_ELEMENTS
 from tests.cli.run import hvctl, inside
 from tests.made_hosts import made_amd_host, made_qemu
 from tests.paths import HOSTS, schema
@@ -237,7 +239,10 @@ class TestOdd:
             (b"qemu-system-x86_64 -cpu host,hv_time=maybe", "hv-time=maybe: a switch is on or off"),
             (b"-cpu host \xff", "is not UTF-8"),
             (b"version: 1\nenlightenments: {nosuch: on}\n", "nosuch"),
-            (b"x" * ((16 << 20) + 1), "it is larger than 16 MiB"),
+            (b"x" * (LARGEST_XML + 1), "it is larger than 4 MiB"),
+            (b"x" * (LARGEST_TEXT + 1), "it is larger than 256 KiB"),
+            (b"qemu-system-x86_64 -cpu host" + b" " * LARGEST_TEXT, "it is larger than 256 KiB"),
+            (b"<domain>" + b"<a/>" * MOST_ELEMENTS + b"</domain>", "it has more than 100000 elements"),
         ],
     )
     def test_content(self, content: bytes, said: str, tmp_path: Path) -> None:

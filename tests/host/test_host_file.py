@@ -13,6 +13,7 @@ from hvctl.errors import InputError, Problem
 from hvctl.host.host_file import TSC_HZ, dump_host, load_host, read_host
 from hvctl.model.host import CpuidLeaf, Hardware, Host, Kvm, Libvirt, MachineType, Qemu
 from hvctl.profile.keys import ROOT, Number
+from hvctl.text.files import LARGEST_JSON
 from tests.made_hosts import made_amd_host, made_intel_host, made_no_hyperv_host, made_old_kernel_host
 from tests.paths import HOSTS, schema
 
@@ -229,7 +230,7 @@ def test_any_change_of_a_file_gives_a_host_or_an_input_error(data: st.DataObject
     ("content", "message"),
     [
         (b"{\xff}", "the byte 0xff is not UTF-8"),
-        (b" " * (4 * 1024 * 1024 + 1), "host.json cannot be read: it is larger than 4 MiB"),
+        (b" " * (LARGEST_JSON + 1), "host.json cannot be read: it is larger than 1 MiB"),
     ],
     ids=["encoding", "size"],
 )

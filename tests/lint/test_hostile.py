@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hvctl.cli.lint.files import LARGEST
 from hvctl.guest.syntax import COMMAND_LINE, DOMAIN
 from hvctl.lint.engine import Job, choose, lint
 from hvctl.lint.fixes import apply_fixes
 from hvctl.lint.rule import all_rules
 from hvctl.model.finding import Safety, Skipped
+from hvctl.text.files import LARGEST_XML
 from tests.cli.in_process import Hvctl
 from tests.lint.odd_domains import odd_domains
 
@@ -121,7 +121,7 @@ def test_no_file_stops_the_others(tmp_path: Path) -> None:
         (tmp_path / f"fine {name}.xml").write_bytes(data)
     with (tmp_path / "huge.xml").open("wb") as stream:
         stream.truncate(100 << 20)
-    (tmp_path / "elements.xml").write_bytes(b"<domain>" + b"<a/>" * (LARGEST // 4 - 10) + b"</domain>")
+    (tmp_path / "elements.xml").write_bytes(b"<domain>" + b"<a/>" * (LARGEST_XML // 4 - 10) + b"</domain>")
     (tmp_path / "findings.xml").write_text(GOOD.replace("<reset state='on'/>", "<reset state='on'/>\n" * 90_000))
     (tmp_path / "binary.xml").write_bytes(os.urandom(100_000))
     (tmp_path / "dangling.xml").symlink_to("nowhere")
@@ -175,7 +175,7 @@ def test_what_is_too_long_for_a_command_line(tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "b.xml").write_text(long * 10_000)
     (tmp_path / "c.args").write_text(long * 100)
     out = Hvctl(capsys)("lint", str(tmp_path / "a.args"), "--format", "concise", code=1).out
-    assert out.endswith("not checked: it is longer than 256 KiB, and so no command line\n")
+    assert out.endswith("not checked: it is larger than 256 KiB\n")
     Hvctl(capsys)("lint", str(tmp_path / "b.xml"), "--qemu-args", "--format", "concise", code=1)
     assert "requirement-missing" in Hvctl(capsys)("lint", str(tmp_path / "c.args"), code=1).out
 

@@ -14,6 +14,7 @@ from hvctl.errors import HvctlError, InputError, UsageError
 from hvctl.model.profile import Ask, Profile
 from hvctl.profile.reader import load_profile, profile_from_text
 from hvctl.profile.source import shipped_names
+from hvctl.text.files import LARGEST_TEXT
 
 
 def write(folder: Path, **files: str) -> Path:
@@ -193,9 +194,9 @@ def test_other_unicode_encodings_are_refused(tmp_path: Path, encoding: str) -> N
 
 def test_a_large_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "p.yaml"
-    path.write_bytes(b"version: 1\n#" + b"x" * (1 << 20))
-    assert problems(path) == [f"{path} cannot be read: it is larger than 1 MiB"]
-    path.write_bytes((b"version: 1\n#" + b"x" * (1 << 20))[: 1 << 20])
+    path.write_bytes(b"version: 1\n#" + b"x" * LARGEST_TEXT)
+    assert problems(path) == [f"{path} cannot be read: it is larger than 256 KiB"]
+    path.write_bytes((b"version: 1\n#" + b"x" * LARGEST_TEXT)[:LARGEST_TEXT])
     assert load_profile(str(path)).name == "p"
 
 

@@ -280,7 +280,7 @@ def test_document_types_are_refused(text: str, place: tuple[int, int], encoding:
 
 def test_depth_is_bounded() -> None:
     assert parse(b"<a>" * DEEPEST + b"</a>" * DEEPEST, "f.xml").root.tag == "a"
-    for depth in (DEEPEST + 1, 10_000, 1_000_000):
+    for depth in (DEEPEST + 1, 10_000, 500_000):
         with pytest.raises(InputError) as caught:
             parse(b"<a>" * depth + b"</a>" * depth, "f.xml")
         (problem,) = caught.value.problems

@@ -11,9 +11,10 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from hvctl.errors import InputError
+from hvctl.text.files import LARGEST_XML, UnreadableError
 from hvctl.xml.check import DEEPEST
 from hvctl.xml.document import Document, Element
-from hvctl.xml.reader import parse, parse_all
+from hvctl.xml.reader import MOST_ELEMENTS, parse, parse_all
 from tests.lint.odd_domains import odd_domains
 from tests.xml.test_document import ENCODINGS, FILES, FORMS, PIECES
 
@@ -209,9 +210,22 @@ def test_elements_are_counted() -> None:
     for text, most in ((data, 9), (large, 100_000)):
         with pytest.raises(InputError) as caught:
             parse(text, "f.xml", most=most)
-        assert [(one.message, one.span) for one in caught.value.problems] == [
-            (f"it has more than {most} elements", None)
-        ]
+        (problem,) = caught.value.problems
+        assert (problem.message, problem.span) == (f"f.xml cannot be read: it has more than {most} elements", None)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"<a>" + b" " * LARGEST_XML + b"</a>", "it is larger than 4 MiB"),
+        (b"<a>" + b"<b/>" * MOST_ELEMENTS + b"</a>", f"it has more than {MOST_ELEMENTS} elements"),
+        (b"<a>" + b"\r" * 400_001 + b"</a>", "it has more than 400000 line ends"),
+    ],
+)
+def test_what_no_domain_has_is_not_read(data: bytes, reason: str) -> None:
+    with pytest.raises(UnreadableError) as caught:
+        parse(data, "f.xml")
+    assert caught.value.reason == reason
 
 
 def test_depth_is_bounded_where_nothing_is_kept() -> None:
@@ -245,6 +259,7 @@ def test_what_is_wrong_with_one_file_stands_in_its_place() -> None:
     files = [b"<a/>", b"<a>", b"<b/>", b"<a><a/></a>", b""]
     found = parse_all([(data, f"{number}") for number, data in enumerate(files)], most=1)
     tags = [one.root.tag if isinstance(one, Document) else one.problems[0].message for one in found]
-    assert tags == ["a", "the file ends inside <a>", "b", "it has more than 1 elements", "the file is empty"]
+    many = "3 cannot be read: it has more than 1 elements"
+    assert tags == ["a", "the file ends inside <a>", "b", many, "the file is empty"]
     spans = [one.problems[0].span for one in found if isinstance(one, InputError)]
     assert [span and span.path for span in spans] == ["1", None, "4"]

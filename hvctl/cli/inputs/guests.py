@@ -9,9 +9,8 @@ from hvctl.api import Described
 from hvctl.cli.options import no_such
 from hvctl.errors import HostError, UsageError
 from hvctl.model.guest import Guest
-from hvctl.text.files import UnreadableError, read, reason_of
+from hvctl.text.files import LARGEST_TEXT, UnreadableError, read, reason_of
 
-MOST_BYTES = 16 << 20
 _CMDLINE = re.compile(r"/proc/([0-9]+)/cmdline", re.ASCII)
 # `ld.so --library-path DIRECTORIES qemu-system-x86_64`
 _FOREMOST = 4
@@ -80,7 +79,7 @@ def _process(pid: str) -> Guest:
     from hvctl.guest.command.reader import read_command_line
 
     try:
-        text = read(f"/proc/{pid}/cmdline", MOST_BYTES).decode(errors="replace")
+        text = read(f"/proc/{pid}/cmdline", LARGEST_TEXT).decode(errors="replace")
     except UnreadableError as error:
         if isinstance(error.__cause__, FileNotFoundError | ProcessLookupError):
             raise HostError(f"no process {pid}") from error

@@ -23,7 +23,7 @@ def read_hosts(paths: Sequence[str]) -> Pool:
 
     files = host_files(paths)
     quiet = bool(click.get_current_context().meta.get("hvctl.quiet"))
-    if len(files) < _WORTH_A_BAR or quiet or sys.stderr is None or not sys.stderr.isatty():
+    if len(files) < _WORTH_A_BAR or quiet or not sys.stderr.isatty():
         return read_pool(files)
     with click.progressbar(files, label="reading host files", file=sys.stderr, show_pos=True) as bar:
         return read_pool(bar)

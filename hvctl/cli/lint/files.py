@@ -8,18 +8,13 @@ from typing import Any, NamedTuple
 from hvctl.errors import InputError, Problem, Span, UsageError
 from hvctl.guest.syntax import COMMAND_LINE, DOMAIN, Syntax
 from hvctl.lint.settings import PROJECT, Settings, has_settings, read_settings
-from hvctl.text.files import UnreadableError, decode, distrust, read, reason_of
+from hvctl.text.files import LARGEST_TEXT, LARGEST_XML, UnreadableError, check_size, decode, distrust, read, reason_of
 from hvctl.text.recognition import COMMANDS, FileKind, check_kind, hint, kind_of
 
 _SUFFIX = ".xml"
 _COMMANDS = (".args", ".sh", ".bat", ".cmd")
-# Of a domain's XML: no longer string goes to libvirt's daemon (REMOTE_STRING_MAX, src/remote/remote_protocol.x).
-LARGEST = 4 << 20
-# Of a command line: Linux takes no longer word (MAX_ARG_STRLEN, 128 KiB), and QEMU's are a tenth of that in all.
-_LONGEST = 256 << 10
 _DEEPEST = 100
 _CONFIG = "hvctl.toml"
-_LARGEST_CONFIG = 1 << 20
 _TOML_PLACE = r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)"
 
 
@@ -108,13 +103,13 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def read_file(file: File) -> bytes:
     """The bytes of a file; raises UnreadableError. A pipe is read where the user named it."""
-    return read(file.path, LARGEST, pipe=file.named)
+    return read(file.path, LARGEST_XML, pipe=file.named)
 
 
 def check_length(file: File, data: bytes, kind: Syntax) -> None:
     """Raise UnreadableError for what is too long for a command line."""
-    if kind is COMMAND_LINE and len(data) > _LONGEST:
-        raise UnreadableError(file.name, f"it is longer than {_LONGEST >> 10} KiB, and so no command line")
+    if kind is COMMAND_LINE:
+        check_size(data, LARGEST_TEXT, file.name)
 
 
 def syntax_of(file: File, data: bytes, *, qemu_args: bool) -> Syntax:
@@ -224,7 +219,7 @@ def _common(paths: Sequence[str]) -> str:
 
 
 def _text(path: str) -> str:
-    return decode(read(path, _LARGEST_CONFIG, name=from_here(path)), from_here(path))
+    return decode(read(path, LARGEST_TEXT, name=from_here(path)), from_here(path))
 
 
 def _toml(text: str, path: str) -> dict[str, Any]:

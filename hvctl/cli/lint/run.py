@@ -89,6 +89,7 @@ def run(files: Iterable[File | Unreadable], plan: Plan, jobs: int) -> Iterator[O
     from signal import SIGTERM
 
     from hvctl.host.hostfs import die_with_parent
+    from hvctl.text.writing import signals_held
 
     # Workers are copies of this process, with all rules and hosts read.
     pool = ProcessPoolExecutor(jobs, get_context("fork"), _begin, (judge, die_with_parent(SIGTERM)))
@@ -96,7 +97,8 @@ def run(files: Iterable[File | Unreadable], plan: Plan, jobs: int) -> Iterator[O
     given: deque[Future[list[Outcome]]] = deque()
     try:
         for chunk in _chunks(chain(first, waiting)):
-            given.append(pool.submit(_judge_all, chunk))
+            with signals_held():  # the first makes the workers: one that is interrupted before it begins shows that
+                given.append(pool.submit(_judge_all, chunk))
             if len(given) == jobs * _AHEAD:
                 yield from given.popleft().result()
         while given:

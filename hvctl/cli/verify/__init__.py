@@ -12,6 +12,7 @@ from hvctl.cli.options import Format, also_host, check_stdin, common, host_files
 from hvctl.cli.output import echo, spinner, use_color, width
 from hvctl.cli.verify import subject as subjects
 from hvctl.errors import RefusedError, UsageError
+from hvctl.host.hostfs import interruptible
 from hvctl.model.host import CpuidLeaf, Host
 from hvctl.plan.start import Start
 from hvctl.text.diagnosis import diagnose
@@ -192,7 +193,7 @@ def _check_options(words: Sequence[str], own: Mapping[str, object]) -> None:
 
 
 def _verify(subject: subjects.Subject, timeout: float, form: Format) -> int:
-    with spinner("the probe guest is running", sys.stderr):
+    with interruptible(), spinner("the probe guest is running", sys.stderr):
         ran, expected, refused = _run(subject, timeout)
     from hvctl.report.verify import Run, verify_json, verify_text
     from hvctl.verify.compare import verify
