@@ -13,7 +13,8 @@ import pytest
 
 from tests.paths import HOSTS, RULE_CASES
 
-MOMENTS = 60
+# Of each command; HVCTL_INTERRUPTS says how many, as 60, which take some minutes.
+MOMENTS = int(os.environ.get("HVCTL_INTERRUPTS") or 15)
 SECONDS = 60
 HOST = str(HOSTS / "debian-12.json")
 DOMAIN = str(RULE_CASES / "not-kvm" / "fires.xml")
