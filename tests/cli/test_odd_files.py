@@ -64,6 +64,7 @@ READ = {
     "bench --compare": "bench --compare {}",
     "bench --qemu": "bench minimal --qemu {}",
     "convert guest": "convert {}",
+    "diagnose file": "diagnose {}",
     "lint paths": "lint {} --no-config",
     "lint --host": "lint DOMAIN --host {}",
     "lint --profile": "lint DOMAIN --profile {}",
@@ -84,6 +85,7 @@ WRITTEN = {
 # Of the others the name only counts.
 NO_FILE = {
     *("check-host --name", "check-host --connect", "pool --without", "gen --machine", "gen --name", "launch --name"),
+    "gen --uses",
     *("show domains", "bench --only", "lint --select", "lint --ignore", "lint --stdin-filename", "explain names"),
 }
 # Files that are read because another one names them, or because of where they are: what that has.
