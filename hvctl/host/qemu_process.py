@@ -23,6 +23,8 @@ from hvctl.host.hostfs import clean
 # What QEMU wrote to stderr is quoted from its end; a pipe holds 64 KiB, so more than that is never read.
 _MOST_STDERR = 64 * 1024
 _FAREWELL = 1.0
+# Until a QEMU that has closed the connection has ended: on a busy machine its watcher may be late.
+_ENDING = 5.0
 # The longest answer that is asked for has 50 KB (query-cpu-definitions), and a QEMU gets at most 600 questions.
 MOST_BYTES = 1 << 20
 MOST_MESSAGES = 10_000
@@ -159,7 +161,7 @@ async def _failure(process: subprocess.Popen[bytes], cause: BaseException) -> Pr
     if not isinstance(cause.__cause__ or cause, OSError | EOFError | ExecInterruptedError):
         return ProbeError(f"it does not answer as QEMU does: {clean(str(cause))}")
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_FAREWELL):
+        async with asyncio.timeout(_ENDING):
             while process.poll() is None:
                 await asyncio.sleep(0.001)
     assert process.stderr is not None
