@@ -50,7 +50,7 @@ def main(words: list[str]) -> int:
     asked = _options(words)
     failures = Path(tempfile.mkdtemp(prefix="hvctl-torture-"))
     failures.chmod(0o755)  # other users run in it, too
-    if os.geteuid() == 0:
+    if environments.may_mount():
         _have_own_mounts(failures)
     jobs = list(_jobs(asked, failures))
     print(f"seed {asked.seed}: {len(jobs)} runs, {asked.jobs} at a time", flush=True)

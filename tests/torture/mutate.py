@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from lxml import etree
 
 from hvctl.model.plan import checksum
 from tests.torture.kinds import LIMITS, Kind, good
-from tests.torture.odd_json import change
+from tests.torture.odd_json import change, change_gently
 
 _TOKEN = re.compile(rb"[A-Za-z0-9_-]+|\s+|.", re.DOTALL)
 _ODD_TOKENS = (
@@ -63,8 +62,10 @@ _SUMMED = ("profile", "os", "uses", "migration", "machine", "cpu", "clock", "enl
 def mutated(kind: Kind, random: Random) -> bytes:
     """A file of a kind after one to four mutations; the same for the same state of `random`."""
     data = random.choice(good(kind))
+    if random.random() < 0.35:
+        return _gently(data, random, kind)
     if random.random() < 0.4:
-        data = (_json if kind in _JSON else _tree if kind in _XML else _lines)(data, random, kind)
+        data = _structured(data, random, kind)
     for _ in range(random.choice((0, 0, 1, 1, 1, 2, 4))):
         data = random.choice((_bytes, _tokens, _tokens, _lines, _splice))(data, random, kind)
     if random.random() < 0.1:
@@ -76,11 +77,34 @@ def mutated(kind: Kind, random: Random) -> bytes:
 
 def again(kind: Kind, data: bytes, random: Random) -> bytes:
     """One mutation of anything; that of a kind's structure, half of the time, where it has one."""
-    structured = _json if kind in _JSON else _tree if kind in _XML else _lines
     if random.random() < 0.5:
-        with contextlib.suppress(ValueError, RecursionError, TypeError, etree.LxmlError):
-            return structured(data, random, kind)
+        return _structured(data, random, kind)
     return random.choice((_bytes, _tokens, _tokens, _lines, _splice))(data, random, kind)
+
+
+def _gently(data: bytes, random: Random, kind: Kind) -> bytes:
+    """One change after which it may still be right: a line more or less, or another word or number of its own."""
+    if kind in _JSON:
+        document = json.loads(data)
+        change_gently(document, random)
+        return json.dumps(_sealed(document) if kind is Kind.PLAN else document, indent=2).encode()
+    if kind in _XML and random.random() < 0.5:
+        return _structured(data, random, kind)
+    if random.random() < 0.4:
+        return _lines(data, random, kind)
+    words = list(re.finditer(rb"[A-Za-z0-9_.-]+", data))
+    one, other = random.choice(words), random.choice(words)
+    word = random.choice((other[0], one[0] + b"0", b"1", b"on", b"off", b"prefer", b""))
+    return data[: one.start()] + word + data[one.end() :]
+
+
+def _structured(data: bytes, random: Random, kind: Kind) -> bytes:
+    """A change of what a text is made of, or of its lines where it is not even that."""
+    way = _json if kind in _JSON else _tree if kind in _XML else _lines
+    try:
+        return way(data, random, kind)
+    except (ValueError, RecursionError, TypeError, etree.LxmlError):
+        return _lines(data, random, kind)
 
 
 def _place(data: bytes, random: Random, most: int = 200) -> tuple[int, int]:
@@ -156,8 +180,9 @@ def _splice(data: bytes, random: Random, kind: Kind) -> bytes:
 
 def _json(data: bytes, random: Random, kind: Kind) -> bytes:
     document = json.loads(data)
+    way = random.choice((change, change, change_gently))
     for _ in range(random.choice((1, 1, 2, 4))):
-        change(document, random)
+        way(document, random)
     if kind is Kind.PLAN and random.random() < 0.8:
         document = _sealed(document)
     return json.dumps(document, ensure_ascii=random.random() < 0.8, indent=random.choice((None, 2))).encode(
