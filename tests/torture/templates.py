@@ -23,6 +23,8 @@ TEMPLATES = tuple(
         gen windows-11 --host @host --host {host} --explain
         gen windows-11 --host @host --machine % --name % --libvirt
         gen windows-11 --host @host --memory % --libvirt
+        gen windows-11 --host @host --vcpus % --libvirt
+        gen windows-11 --host @host --uses %
         gen --locked {plan} --host @host
         gen --locked {plan} --host @host --libvirt
         gen --locked {plan} --host @host -0 -o >out
@@ -101,6 +103,8 @@ TEMPLATES = tuple(
         lint @domain --no-config --select % --ignore %
         lint --connect test://{libvirt} --no-config --format json
         lint --list-rules --config {config}
+        diagnose {guest}
+        diagnose {guest} --format json
         explain %
         explain % --format json
         profile check {profile}
