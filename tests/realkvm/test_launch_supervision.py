@@ -87,16 +87,6 @@ def test_without_crash_the_guest_ends_well(tmp_path: Path) -> None:
         assert launch.wait(LONG) == 0
 
 
-def test_a_guest_that_kvm_cannot_run_is_told_and_ended_at_once(tmp_path: Path) -> None:
-    with launched(tmp_path, "minimal", "--", *HEADLESS, *bios(tmp_path, firmware.beyond_kvm())) as launch:
-        wait_for(lambda: "hvctl: QEMU stopped the guest for good after an internal error; " in said(tmp_path), LONG)
-        assert "KVM internal error. Suberror: 1\n" in said(tmp_path)
-        launch.terminate()
-        # A guest that does not listen would have a minute.
-        assert launch.wait(LONG / 2) == 1
-        assert "asked the guest" not in said(tmp_path)
-
-
 def test_qemus_refusal_is_shown() -> None:
     done = hvctl("launch", "minimal", "--", *HEADLESS, "-device", "nosuch", code=1)
     assert "'nosuch' is not a valid device model name" in done.stderr

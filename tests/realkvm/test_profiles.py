@@ -63,6 +63,7 @@ def test_a_linux_guest_lives_on_the_smallest_and_the_largest_set(tmp_path: Path)
             path = hidden(profile, tmp_path)
             plan, leaves = planned(path)
             sizes[len(plan.enabled())] = profile, path, leaves
+    sizes.pop(0)  # of what looks for no hypervisor
     assert len(sizes) > 2
     for size in (min(sizes), max(sizes)):
         profile, path, leaves = sizes[size]

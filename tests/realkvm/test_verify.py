@@ -13,7 +13,6 @@ import pytest
 
 from hvctl.catalog import BY_ID, ROWS, kvm
 from hvctl.cli import run
-from hvctl.errors import HostError
 from hvctl.guest.command.writer import arguments, cpu
 from hvctl.guest.plan import guest_of
 from hvctl.model.host import Host
@@ -30,7 +29,6 @@ from hvctl.verify.probe_run import observe, start
 from tests.plan.test_start import raw_plan
 from tests.realkvm.real import QEMU, this_host
 from tests.realkvm.test_oracle import MACHINES, random_set
-from tests.verify import firmware
 
 SECONDS = 45.0
 TIMEOUT = 60.0
@@ -42,14 +40,6 @@ def check(plan: Plan, words: tuple[str, ...]) -> Verification:
     with start([QEMU, *words, "-accel", "kvm"], crash="crash" in enabled(plan)) as guest:
         seen = observe(guest.finish(TIMEOUT), TIMEOUT)
     return verify(predict(plan, this_host()), enabled(plan), seen)
-
-
-def test_what_kvm_cannot_run_is_told_at_once() -> None:
-    with start([QEMU, "-accel", "kvm", "-machine", "q35", "-cpu", "qemu64"], firmware.beyond_kvm()) as guest:
-        ran = guest.finish(TIMEOUT)
-    assert ran.seconds < TIMEOUT / 2
-    with pytest.raises(HostError, match=r"KVM cannot run the probe guest any further, .*: KVM internal error\. "):
-        observe(ran, TIMEOUT)
 
 
 def test_every_leaf_is_predicted() -> None:

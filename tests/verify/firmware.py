@@ -48,11 +48,6 @@ def pvpanic() -> bytes:
     return _image(b"\xb0\x01\xba\x05\x05\xee" + _HLT)  # mov al,1; mov dx,0x505; out dx,al
 
 
-def beyond_kvm() -> bytes:
-    """A guest whose first instructions KVM's emulator does not know: the FPU loads from where there is no memory."""
-    return _image(_CLI + b"\xb8\x00\xa0\x8e\xd8\xdf\x2e\x00\x00" + _HLT)  # mov ax,0xa000; mov ds,ax; fild qword [0]
-
-
 def _pci(register: int, value: int) -> bytes:
     return _out32(_PCI_ADDRESS, register) + _out32(_PCI_DATA, value)
 

@@ -221,9 +221,10 @@ def test_kill_9_of_hvctl_leaves_nothing_of_a_wrapper(tmp_path: Path, name: str) 
 
 @pytest.mark.parametrize("name", WRAPPERS)
 def test_the_time_that_is_over_leaves_nothing_of_a_wrapper(tmp_path: Path, name: str) -> None:
+    before = descendants(os.getpid())  # the testbed's machines
     with start([wrapper(tmp_path, WRAPPERS[name]), *TCG[1:], "-S"]) as guest:
-        qemu_of(os.getpid())
-        found = descendants(os.getpid())
+        wait_for(lambda: [pid for pid in qemus(os.getpid()) if int(pid) not in map(int, before)])
+        found = set(descendants(os.getpid())) - set(before)
         assert guest.finish(0).status is None
     assert all(gone(pid) for pid in found)
 
