@@ -106,13 +106,21 @@ def _read(path: str, until: bytes = b"") -> str:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Let Ctrl-C raise KeyboardInterrupt in the block, which has something to clean up; elsewhere it ends hvctl."""
+    """Let the first Ctrl-C raise KeyboardInterrupt in the block, which has something to clean up.
+
+    Elsewhere it ends hvctl, and so does a second one.
+    """
     import signal  # as ctypes below
 
     old = signal.getsignal(signal.SIGINT)
+
+    def interrupt(*_: object) -> None:
+        signal.signal(signal.SIGINT, old)
+        raise KeyboardInterrupt
+
     with contextlib.suppress(ValueError):  # another thread than the main one, which gets no signals
         if callable(old):  # not ignored
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGINT, interrupt)
     try:
         yield
     finally:

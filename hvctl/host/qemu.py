@@ -11,7 +11,7 @@ from qemu.qmp import ExecuteError
 
 from hvctl.catalog import ROWS, machines, rank
 from hvctl.catalog.roles import PREFIXES
-from hvctl.host.hostfs import clean, interruptible
+from hvctl.host.hostfs import clean
 from hvctl.host.qemu_process import BadReplyError, Monitor, ProbeError, listed, number, record, running, text
 from hvctl.model.host import MachineType, Qemu, Scalar
 
@@ -40,8 +40,9 @@ def probe_qemus(paths: Sequence[str], *, kvm: bool = True, limit: float = LIMIT)
         kvm: whether to ask with KVM too.
         limit: seconds for each binary in all.
     """
-    with interruptible():
-        return asyncio.run(_probe_all(paths, kvm=kvm, limit=limit))
+    # Ctrl-C ends hvctl here as elsewhere, and its end is QEMU's (hvctl.host.watcher). A KeyboardInterrupt would have
+    # asyncio cancel its tasks first, and two of them left tasks of qemu.qmp's behind, which complained (observed).
+    return asyncio.run(_probe_all(paths, kvm=kvm, limit=limit))
 
 
 async def _probe_all(paths: Sequence[str], *, kvm: bool, limit: float) -> QemuAnswers:
