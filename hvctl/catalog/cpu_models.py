@@ -9,6 +9,7 @@ written elsewhere. Observed with libvirt 9.0 and 11.3: a `<feature>` of QEMU's n
 guest does not start.
 """
 
+import functools
 import re
 from collections.abc import Iterable
 
@@ -104,6 +105,7 @@ LEVEL_FEATURES = {2: ("sse4.2", "popcnt")}
 """Of what a level brings, that without which Windows does not boot."""
 
 
+@functools.lru_cache(100)  # many guests have the same
 def level(model: str) -> int | None:
     """The x86-64 level of a model of QEMU's; None where that is not known, as of `host`."""
     return _LEVEL_OF.get(re.sub(_VARIANT, "", model))

@@ -182,11 +182,13 @@ class Context:
         written = {name: switches[name].on for name in NESTED_FEATURE.values() if name in switches}
         if any(written.values()):
             return True
+        if self.profile is None:
+            return False
         vendors = [host.hardware.vendor for host in self.hosts if host.hardware.vendor in NESTED_FEATURE]
         needed = [NESTED_FEATURE[vendor] for vendor in vendors if vendor] or NESTED_FEATURE.values()
         if all(written.get(name) is False for name in needed):
             return False
-        return self.profile is not None and any(use.nested and use.id in self.profile.uses for use in USES)
+        return any(use.nested and use.id in self.profile.uses for use in USES)
 
     def place(self, fact: str) -> Place:
         """Where a fact is written; all of the guest where it is not."""

@@ -15,6 +15,7 @@ from hvctl.xml.document import Element
 POLICIES = {"force": True, "require": True, "optional": None, "disable": False, "forbid": False}
 # libvirt keeps the number in 16 bits (libvirt:src/conf/domain_conf.c, virDomainDefParseCPUCount()).
 _MOST_VCPUS = 1 << 16
+_COUNTS = Topology._fields
 _STATES = {"on": True, "off": False}
 # Of elements in <cpu> the properties of QEMU's, by their mode.
 _PROPERTIES: dict[str, dict[str, tuple[tuple[str, str], ...]]] = {
@@ -55,7 +56,9 @@ def read_cpu(domain: Domain, element: Element) -> None:
         elif child.tag == "model" and model is None:
             model = child
         elif child.tag == "topology":
-            domain.topology = Topology(*[count(domain, child, child.get(name), name) for name in Topology._fields])
+            said = child.values
+            counts = [count(domain, child, said[name], name) if name in said else None for name in _COUNTS]
+            domain.topology = Topology(*counts)
             domain.places["topology"] = child
         elif child.tag in _PROPERTIES:
             _properties(domain, child)
@@ -125,11 +128,11 @@ def _not_libvirts(name: str) -> str | None:
     return why and f": {why}"
 
 
-def count(domain: Domain, element: Element, text: str | None, attribute: str = "") -> int | None:
-    """A number of vCPUs, or of sockets and the like; None where it is not written, or wrong, which is a mistake."""
-    number = None if text is None else decimal_number(text.strip())
-    if text is not None and not (number and number < _MOST_VCPUS):
-        what = attribute if attribute in Topology._fields else "vCPUs"
+def count(domain: Domain, element: Element, text: str, attribute: str = "") -> int | None:
+    """A number of vCPUs, or of sockets and the like; None where it is wrong, which is a mistake."""
+    number = decimal_number(text.strip())
+    if not (number and number < _MOST_VCPUS):
+        what = attribute if attribute in _COUNTS else "vCPUs"
         domain.wrong(f"{quoted(text)} is no number of {what}", element, "write a whole number from 1", attribute)
         return None
     return number

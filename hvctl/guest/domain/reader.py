@@ -191,8 +191,8 @@ def _loader(domain: Domain, element: Element) -> None:
 
 def _vcpu(domain: Domain, element: Element) -> None:
     domain.places["vcpus"] = element
-    most, now = count(domain, element, element.text()), count(domain, element, element.get("current"), "current")
-    domain.vcpus = now or most
+    most, current = count(domain, element, element.text()), element.get("current")
+    domain.vcpus = most if current is None else count(domain, element, current, "current") or most
     domain.most_vcpus = most if most != domain.vcpus else None
 
 

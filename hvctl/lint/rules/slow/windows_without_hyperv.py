@@ -43,8 +43,9 @@ SEVERITY = Severity.WARNING
 
 def check(context: Context) -> Findings:
     guest = context.guest
-    gains = any(guest.uses(row) for row in roles.RECOMMENDED)
-    if guest.concerned and gains and not (guest.alive or guest.open) and guest.kvm is not False:
+    if guest.alive or guest.open or guest.kvm is False or not guest.concerned:
+        return
+    if any(guest.uses(row) for row in roles.RECOMMENDED):
         message = "this Windows guest has no enlightenment"
         instead = "let `hvctl gen PROFILE` write those that your hosts can give"
         yield context.finding(guest.root, message, instead)
