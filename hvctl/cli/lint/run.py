@@ -1,8 +1,7 @@
 """Many files judged, in this process or in several, and what came of them in the order of the files."""
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby, repeat
 from typing import NamedTuple
 
@@ -27,8 +26,6 @@ _CHUNKS = range(_HANDFUL, 3 * _HANDFUL + 1, 8)
 _WORTH_PROCESSES = 200
 # An import of lxml takes as long as it saves for so many files.
 _MANY = 500
-# For each process, how much is given to it before what came of the first is waited for.
-_AHEAD = 3
 
 _NO_TEXTS: Mapping[str, bytes] = {}
 
@@ -83,30 +80,14 @@ def run(files: Iterable[File | Unreadable], plan: Plan, jobs: int) -> Iterator[O
     if jobs < 2 or len(first) < _WORTH_PROCESSES or threading.active_count() > 1:
         yield from judge(chain(first, waiting))
         return
-    from concurrent.futures import Future, ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
-    from multiprocessing import get_context
-    from signal import SIGTERM
+    from hvctl.cli.lint.workers import KilledError, in_processes
 
-    from hvctl.host.hostfs import die_with_parent
-    from hvctl.text.writing import signals_held
-
-    # Workers are copies of this process, with all rules and hosts read.
-    pool = ProcessPoolExecutor(jobs, get_context("fork"), _begin, (judge, die_with_parent(SIGTERM)))
-    # No more than is waited for: what has come of many files can be larger than they are.
-    given: deque[Future[list[Outcome]]] = deque()
     try:
-        for chunk in _chunks(chain(first, waiting)):
-            with signals_held():  # the first makes the workers: one that is interrupted before it begins shows that
-                given.append(pool.submit(_judge_all, chunk))
-            if len(given) == jobs * _AHEAD:
-                yield from given.popleft().result()
-        while given:
-            yield from given.popleft().result()
-    except BrokenProcessPool:
+        # They are copies of this process, with all rules and hosts read.
+        for outcomes in in_processes(lambda chunk: list(judge(chunk)), _chunks(chain(first, waiting)), jobs):
+            yield from outcomes
+    except KilledError:
         raise HostError("a process that judged files was killed", "is there memory? try --jobs 1") from None
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _take(files: Iterator[File | Unreadable], count: int) -> list[File | Unreadable]:
@@ -118,24 +99,6 @@ def _chunks(files: Iterator[File | Unreadable]) -> Iterator[list[File | Unreadab
         if not (chunk := _take(files, size)):
             return
         yield chunk
-
-
-_judge: "Judge"
-
-
-def _begin(judge: "Judge", die_with_parent: Callable[[], None]) -> None:
-    """A worker begins; it is its parent that is interrupted, whose end it hears by SIGTERM: a file is written whole."""
-    import signal
-
-    global _judge
-    _judge = judge
-    die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _judge_all(files: Sequence[File | Unreadable]) -> list[Outcome]:
-    return list(_judge(files))
 
 
 class Judge:
