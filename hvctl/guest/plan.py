@@ -27,6 +27,7 @@ def guest_of(plan: Plan, *, libvirt: bool = False) -> Guest:
     """
     guest = Guest(plan.profile)
     guest.libvirt = libvirt
+    guest.release = system_of(plan.os)
     guest.machine = plan.machine.type
     guest.cpu = plan.cpu.model
     guest.hidden = plan.cpu.hidden

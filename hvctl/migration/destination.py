@@ -142,10 +142,16 @@ def _cpu(journey: Journey, target: Host) -> Iterator[Reason]:
     elif model not in HOST_MODELS:
         yield from _named_model(journey, model, target)
     elif model == journey.guest.cpu:
-        yield from _host_model(model, journey.source, target)
+        yield from _host_model(journey, model, target)
 
 
-def _host_model(model: str, source: Host, target: Host) -> Iterator[Reason]:
+def _propose(journey: Journey, pool: tuple[Host, ...]) -> str:
+    guest = journey.arriving
+    return propose(pool, guest.release.level if guest.release else 1, lambda model: guest.syntax_of("cpu", model))
+
+
+def _host_model(journey: Journey, model: str, target: Host) -> Iterator[Reason]:
+    source = journey.source
     if not source.qemu:
         text = "no QEMU is known at the source"
         yield Reason(Effect.UNKNOWN, "cpu", text, Layer.QEMU, "record the host again with its QEMU")
@@ -153,7 +159,8 @@ def _host_model(model: str, source: Host, target: Host) -> Iterator[Reason]:
     pair = (source._replace(name="the source"), target._replace(name="the target"))
     if text := difference(pair):
         effect = Effect.CHANGES if all(comparable(host) for host in pair) else Effect.UNKNOWN
-        yield Reason(effect, "cpu", text.replace("model host", f"model {model}"), Layer.HARDWARE, propose(pair))
+        text = text.replace("model host", f"model {model}")
+        yield Reason(effect, "cpu", text, Layer.HARDWARE, _propose(journey, pair))
 
 
 def _named_model(journey: Journey, model: str, target: Host) -> Iterator[Reason]:
@@ -168,7 +175,7 @@ def _named_model(journey: Journey, model: str, target: Host) -> Iterator[Reason]
         yield Reason(Effect.UNKNOWN, "cpu", text, Layer.HARDWARE, "record the host again where QEMU can use KVM")
     elif model not in models:
         text = f"it cannot give all features of CPU model {model}, {what}"
-        yield Reason(effect, "cpu", text, Layer.HARDWARE, propose((target,)), error)
+        yield Reason(effect, "cpu", text, Layer.HARDWARE, _propose(journey, (target,)), error)
     seen = [name for name, value in journey.arriving.seen or () if value == "on"]
     for name in (*(name for name, on in journey.arriving.features if on), *seen):
         if cannot(target, name) and not cannot(journey.source, name):

@@ -368,7 +368,9 @@ class Guest:
         return self.name_of(row)
 
     def syntax_of(self, fact: str, value: str) -> str:
-        """What gives a fact a value, as it is written here: `offset`, `machine`, or a timer's, such as `rtc.policy`."""
+        """What gives a fact a value, as it is written here: `cpu`, `offset`, `machine`, or as `rtc.policy`."""
+        if fact == "cpu":
+            return f"-cpu {value}" if self.seen is not None else f"`cpu: {value}` in the profile"
         return f"{fact}={value}"
 
     def can_turn_on(self, row: Row) -> bool:  # noqa: ARG002 - nothing can be changed in what is no text

@@ -1,6 +1,7 @@
 """The guest's CPU: which model and features the pool can give, and at which TSC frequency."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from hvctl.catalog.cpu_models import (
     NESTED_FEATURE,
@@ -48,13 +49,44 @@ def within_tolerance(frequency: int, other: int) -> bool:
     return abs(frequency - other) * 1_000_000 <= TSC_TOLERANCE_PPM * other
 
 
+class Candidate(NamedTuple):
+    """A named CPU model that every host can give. `level` is its x86-64 level, `lacks` the features that every host has
+    and the model does not, sorted; None where that is not known."""
+
+    model: str
+    level: int | None
+    lacks: tuple[str, ...] | None
+
+
+def candidates(pool: Sequence[Host]) -> tuple[Candidate, ...]:
+    """The named CPU models that the first QEMU of every host can give, the best first; QEMU's default only alone."""
+    common = _common_models(pool)
+    found = [model for model in common if model != PLAIN] or common
+    if not found:
+        return ()
+    from hvctl.catalog.cpu_features import features_of, known_features
+
+    expansions = [host.qemu[0].expansion for host in pool]
+    known = None not in expansions
+    every = set.intersection(*({name for name, value in one or () if value is True} for one in expansions))
+    every &= known_features()
+    return tuple(
+        Candidate(model, level(model), tuple(sorted(every - has)) if known and has is not None else None)
+        for model in found
+        for has in [features_of(model)]
+    )
+
+
 def proposal(pool: Sequence[Host], least: int = 1) -> str | None:
     """The best named CPU model of at least an x86-64 level that the first QEMU of every host can give, if any."""
+    return next((model for model in _common_models(pool) if (level(model) or least) >= least), None)
+
+
+def _common_models(pool: Sequence[Host]) -> list[str]:
     common = set.intersection(*(set(host.qemu[0].models or ()) for host in pool))
     vendors = {host.hardware.vendor or "" for host in pool}
     ranked = PROPOSED.get(vendors.pop(), ()) if len(vendors) == 1 else ()
-    wanted = (model for model in (*ranked, PLAIN) if (level(model) or least) >= least)
-    return next((model for model in wanted if model in common), None)
+    return [model for model in (*ranked, PLAIN) if model in common]
 
 
 def vendors_apart(pool: Sequence[Host]) -> list[Decision]:
@@ -91,14 +123,21 @@ def unbootable(profile: Profile) -> str:
     return f"{system.title} does not boot on CPU model {model}, which lacks {' and '.join(missing)}" if missing else ""
 
 
-def propose(pool: Sequence[Host], least: int = 1) -> str:
-    """What to write instead of a CPU model that a pool cannot give, or that lacks something, as a sentence."""
+def propose(
+    pool: Sequence[Host], least: int = 1, write: Callable[[str], str] = "`cpu: {}` in the profile".format
+) -> str:
+    """What to write instead of a CPU model that a pool cannot give, or that lacks something, as a sentence.
+
+    Args:
+        pool: the hosts.
+        least: the x86-64 level that the guest needs to boot.
+        write: what names a model where the guest's is written.
+    """
     model = proposal(pool, least)
-    if model == PLAIN:
-        return f"write `cpu: {model}` in the profile: every host can give it, though it has few features"
-    if model:
-        return f"write `cpu: {model}` in the profile: every host can give it"
-    return "write a named CPU model in the profile; none that hvctl would propose is known to be on every host"
+    if model is None:
+        return "name a CPU model that every host can give; hvctl knows of none to propose"
+    few = ", though it has few features" if model == PLAIN else ""
+    return f"write {write(model)}: every host can give it{few}"
 
 
 def comparable(host: Host) -> bool:

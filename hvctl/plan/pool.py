@@ -8,7 +8,7 @@ from hvctl.catalog.roles import enclosing
 from hvctl.catalog.types import Row
 from hvctl.model.host import Host, Pool
 from hvctl.model.plan import Decision, Layer, Machine
-from hvctl.plan.cpu import apart, difference, proposal, vendors_apart
+from hvctl.plan.cpu import Candidate, apart, candidates, difference, vendors_apart
 from hvctl.plan.resolve import choose_machine, unusable
 from hvctl.plan.support import Answer, Judged, State, judge, verdict
 
@@ -33,7 +33,8 @@ class Survey(NamedTuple):
 
     `judged` has the rows of each class, in the order of the pool's classes. `qemu` is what the hosts have in common
     without libvirt, `libvirt` with it. `machines` is the newest common type of each family. `cpu_apart` says why CPU
-    model `host` does not migrate in this pool, `cpu_model` is the best named one that every host can give.
+    model `host` does not migrate in this pool, `cpu_models` are the named ones that every host can
+    give, the best first.
     `obstacles` are what keeps a guest from moving whichever enlightenments and CPU model it has, `unusable` the hosts
     on which no plan can be had at all.
     """
@@ -44,9 +45,14 @@ class Survey(NamedTuple):
     libvirt: Common
     machines: tuple[tuple[str, str | None], ...]
     cpu_apart: str
-    cpu_model: str | None
+    cpu_models: tuple[Candidate, ...]
     obstacles: tuple[Decision, ...]
     unusable: tuple[Decision, ...]
+
+    @property
+    def cpu_model(self) -> str | None:
+        """The best named CPU model."""
+        return self.cpu_models[0].model if self.cpu_models else None
 
 
 def survey(pool: Pool) -> Survey:
@@ -62,7 +68,7 @@ def survey(pool: Pool) -> Survey:
         libvirt=_common(judged, libvirt=True),
         machines=_machines(hosts) if comparable else (),
         cpu_apart=difference(hosts) if comparable else "not every host has a QEMU that could be asked",
-        cpu_model=proposal(hosts) if comparable else None,
+        cpu_models=candidates(hosts) if comparable else (),
         obstacles=(*vendors_apart(hosts), *apart(hosts)) if _moves(pool) else (),
         unusable=tuple(nothing),
     )

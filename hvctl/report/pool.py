@@ -3,15 +3,19 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from hvctl.catalog.cpu_models import VENDOR_NAMES
+from hvctl.catalog.cpu_models import VENDOR_NAMES, lacking
+from hvctl.catalog.windows import SYSTEMS
 from hvctl.model.host import HostClass, Pool
 from hvctl.model.plan import Decision, Layer
+from hvctl.plan.cpu import Candidate
 from hvctl.plan.pool import Common, Removal, Survey
 from hvctl.plan.support import Answer, Judged, State
 from hvctl.report.console import BOLD, Paint, wrapped
 from hvctl.text.problems import counted
 
 MOST_NAMES = 20
+# Named CPU models, the best first.
+_MOST_MODELS = 4
 _MOST_COLUMNS = 26
 _NAME_COLUMN = 24
 _EMULATION = {True: "", False: ", KVM without Hyper-V emulation", None: ", whether KVM emulates Hyper-V is not known"}
@@ -96,7 +100,10 @@ def companions(survey: Survey) -> Iterator[tuple[str, str]]:
     vendors = sorted({group.facts.hardware.vendor or "unknown" for group in survey.pool.classes})
     yield "CPU vendor", ", ".join(VENDOR_NAMES.get(vendor, vendor) for vendor in vendors)
     yield "CPU host", survey.cpu_apart or "is the same CPU on all of them"
-    yield "CPU model", survey.cpu_model or "none that hvctl would propose is known to be on every host"
+    for candidate in survey.cpu_models[:_MOST_MODELS]:
+        yield "CPU model", _model_text(candidate)
+    if not survey.cpu_models:
+        yield "CPU model", "none that hvctl would propose is known to be on every host"
     scaling = {group.facts.hardware.tsc_scaling for group in survey.pool.classes}
     words = {True: "all can scale it", False: "none can scale it", None: "whether they can scale it is not known"}
     can = words[scaling.pop()] if len(scaling) == 1 else "not every host can scale it"
@@ -104,6 +111,19 @@ def companions(survey: Survey) -> Iterator[tuple[str, str]]:
     yield "TSC", f"{_megahertz(min(ends), max(ends))}; {can}" if ends else f"frequencies unknown; {can}"
     for decision in survey.obstacles:
         yield "but", decision_text(decision)
+
+
+def _model_text(candidate: Candidate) -> str:
+    """A named CPU model, its x86-64 level, what does not boot on it, and what a guest loses by it."""
+    text = f"{candidate.model} (x86-64-v{candidate.level})" if candidate.level else candidate.model
+    if candidate.lacks is None:
+        text += ": what it lacks of the hosts' features is not known"
+    elif candidate.lacks:
+        text += f" lacks, of what every host has: {names_text(candidate.lacks, all_names=False)}"
+    else:
+        text += " lacks nothing that other models have"
+    stranded = [system.title for system in SYSTEMS if lacking(candidate.model, (), system.level)]
+    return f"{text}; on it {' and '.join(stranded)} cannot boot" if stranded else text
 
 
 def gains(gain: Gain) -> list[str]:

@@ -55,6 +55,10 @@ def _cpu_json(survey: Survey) -> dict[str, Any]:
         "vendor_unknown": None in vendors,
         "host_differs": survey.cpu_apart or None,
         "model": survey.cpu_model,
+        "models": [
+            {"name": one.model, "level": one.level, "lacks": None if one.lacks is None else list(one.lacks)}
+            for one in survey.cpu_models
+        ],
     }
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from hvctl.catalog.cpu_models import LEVEL_FEATURES, PROPOSED, lacking, level
+from hvctl.catalog.cpu_features import features_of, known_features
+from hvctl.catalog.cpu_models import LEVEL_FEATURES, PLAIN, PROPOSED, lacking, level
 from hvctl.catalog.windows import BY_LIBOSINFO, BY_OS, SYSTEMS, named
 
 # x86-64 psABI, "Micro-Architecture Levels", by QEMU's names.
@@ -63,7 +64,8 @@ def test_only_what_is_known_to_be_too_old_lacks_something() -> None:
         assert lacking(model, (), 2) == ()
 
 
-def models() -> dict[str, set[str]]:
+@pytest.fixture(scope="module")
+def found() -> dict[str, set[str]]:
     """The features that are on in each model of the installed QEMU, without a KVM or what this host has."""
     command = [str(shutil.which("qemu-system-x86_64")), "-machine", "none", "-accel", "tcg", "-nodefaults"]
     process = subprocess.Popen(
@@ -97,8 +99,23 @@ def models() -> dict[str, set[str]]:
     }
 
 
-def test_qemu_gives_its_models_the_levels_of_the_catalog() -> None:
-    found = models()
+def test_qemu_gives_its_models_the_features_of_the_catalog(found: dict[str, set[str]]) -> None:
+    known = {model: features_of(model) for models in PROPOSED.values() for model in (*models, PLAIN)}
+    asked = {model: set(features) for model, features in known.items() if features is not None and model in found}
+    assert len(asked) > 20
+    assert {model: found[model] & known_features() for model in asked} == asked
+
+
+def test_a_level_is_known_by_its_features() -> None:
+    for models in PROPOSED.values():
+        for model in models:
+            features, known = features_of(model), level(model)
+            if features is not None and known is not None:
+                needed = {name for number, names in LEVELS.items() if number <= known for name in names}
+                assert needed & known_features() <= features, model
+
+
+def test_qemu_gives_its_models_the_levels_of_the_catalog(found: dict[str, set[str]]) -> None:
     assert len(found) > 100
     for name, features in found.items():
         reached = 1

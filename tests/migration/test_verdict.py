@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hvctl.catalog import ROWS
 from hvctl.guest.command.reader import read_command_line
+from hvctl.guest.domain.reader import read_domain
 from hvctl.guest.plan import guest_of
 from hvctl.migration.differences import Answer, Effect, Journey, Move, Reason
 from hvctl.migration.verdict import judge, judge_pool
@@ -315,8 +316,27 @@ class TestCpu:
             reason = only(model, hardware(made_amd_host("t"), **change))
             assert (reason.effect, reason.id, reason.layer) == (Effect.CHANGES, "cpu", Layer.HARDWARE)
             assert reason.text == f"CPU model {model} is another CPU on the target than on the source"
-            assert reason.remedy == "write `cpu: EPYC` in the profile: every host can give it"
+            assert reason.remedy == "write -cpu EPYC: every host can give it"
         assert reasons("EPYC", hardware(made_amd_host("t"), **change)) == ()
+
+    def test_what_is_proposed_is_written_where_the_guest_is_and_boots(self) -> None:
+        xml = b"""<domain type='kvm'><name>win11</name><os><type machine='pc-q35-7.2'>hvm</type></os>
+        <cpu mode='host-passthrough' migratable='on'/></domain>"""
+        plan = resolve(profile(migration=Migration.REQUIRED), (HOST,))
+        other = hardware(made_amd_host("t"), model=9)
+        for one, written in (
+            (read_domain(xml, "win11.xml"), "<cpu mode='custom'><model>EPYC</model></cpu>"),
+            (guest("host"), "-cpu EPYC"),
+            (guest_of(plan), "`cpu: EPYC` in the profile"),
+        ):
+            reason = next(reason for reason in reasons(one, other) if reason.id == "cpu")
+            assert reason.remedy == f"write {written}: every host can give it"
+        # Windows 11 does not boot on the only model that both have; Windows of an unknown release may.
+        poor = other._replace(qemu=(other.qemu[0]._replace(models=("qemu64",)),))
+        nothing = "name a CPU model that every host can give; hvctl knows of none to propose"
+        assert [reason.remedy for reason in reasons(read_domain(xml, "win11.xml"), poor)] == [nothing]
+        unnamed = read_domain(xml.replace(b"win11", b"windows"), "w.xml")
+        assert "qemu64" in only(unnamed, poor).remedy
 
     @pytest.mark.parametrize("change", [{"family": None}, {"model": None}, {"stepping": None}])
     def test_host_where_the_processor_is_not_known(self, change: dict[str, Any]) -> None:

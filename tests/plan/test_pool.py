@@ -14,6 +14,7 @@ from hvctl.catalog.types import Kind
 from hvctl.model.host import Host
 from hvctl.model.plan import Layer, Plan
 from hvctl.model.profile import Ask, CpuChoice, Migration, Profile, Value, Wish
+from hvctl.plan.cpu import Candidate
 from hvctl.plan.pool import Removal, Survey, survey
 from hvctl.plan.resolve import resolve
 from hvctl.plan.support import Answer, State
@@ -282,6 +283,27 @@ def test_the_cpu_that_all_can_give() -> None:
     poor = made_amd_host("b", qemu=(made_qemu()._replace(models=("qemu64",)),))
     found = surveyed(made_amd_host("a"), poor)
     assert (found.cpu_apart, found.cpu_model) == ("", "qemu64")
+    assert found.cpu_models == (Candidate("qemu64", 1, ("avx", "pcid")),)
     other = hardware(made_amd_host("c"), model=2)
     assert surveyed(made_amd_host("a"), other).cpu_apart == "CPU model host is another CPU on c than on a"
     assert surveyed(made_amd_host("a"), made_amd_host("b", qemu=())).cpu_model is None
+
+
+def test_what_each_named_cpu_model_lacks_of_what_every_host_has() -> None:
+    flags = ("avx2", "sse4.2", "pcid", "rdpid", "a-feature-to-come")
+
+    def host(name: str, *models: str, without: str = "") -> Host:
+        qemu = made_qemu()._replace(models=models, expansion=tuple((flag, flag != without) for flag in flags))
+        return made_amd_host(name, qemu=(qemu,))
+
+    new = host("new", "EPYC-Turin", "EPYC-Milan", "EPYC-Rome", "EPYC", "Opteron_G5", "qemu64")
+    old = host("old", "EPYC-Turin", "EPYC-Milan", "EPYC-Rome", "Opteron_G5", "qemu64", without="rdpid")
+    assert surveyed(new, old).cpu_models == (
+        Candidate("EPYC-Turin", None, None),
+        Candidate("EPYC-Milan", 3, ()),
+        Candidate("EPYC-Rome", 3, ("pcid",)),
+        Candidate("Opteron_G5", 2, ("avx2", "pcid")),
+    )
+    assert surveyed(new).cpu_models[3] == Candidate("EPYC", 3, ("pcid", "rdpid"))
+    silent = made_amd_host("silent", qemu=(new.qemu[0]._replace(expansion=None),))
+    assert surveyed(new, silent).cpu_models[1] == Candidate("EPYC-Milan", 3, None)

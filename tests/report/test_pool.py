@@ -189,7 +189,7 @@ A guest that moves among these hosts
   machine types pc-q35-7.2, pc-i440fx-7.2
   CPU vendor    AMD
   CPU host      is the same CPU on all of them
-  CPU model     EPYC
+  CPU model     EPYC (x86-64-v3) lacks, of what every host has: pcid
   TSC           2400.000 to 2500.000 MHz; none can scale it
   but           the TSC frequencies of old and new differ, and not every host
                 can scale; write `tsc-frequency` where all hosts but those of

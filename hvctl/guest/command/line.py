@@ -67,6 +67,8 @@ class CommandLine(Guest):
         return f"{advised(row)} in -cpu"
 
     def syntax_of(self, fact: str, value: str) -> str:
+        if fact == "cpu":
+            return f"-cpu {value}"
         option = option_of(fact)
         if option is None:
             return f"-global kvm-pit.lost_tick_policy={value}"

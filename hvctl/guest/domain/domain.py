@@ -84,6 +84,8 @@ class Domain(Guest):
         if attribute:
             name = {"policy": "tickpolicy"}.get(attribute, attribute)
             return f"<timer name='{timer}' {name}='{value}'/> in <clock>"
+        if fact == "cpu":
+            return f"<cpu mode='custom'><model>{value}</model></cpu>"
         return f"<clock offset='{value}'>" if fact == "offset" else f"machine='{value}'"
 
     def can_turn_on(self, row: Row) -> bool:
