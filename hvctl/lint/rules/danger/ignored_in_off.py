@@ -51,6 +51,6 @@ def check(context: Context) -> Findings:
             yield context.finding(
                 element,
                 message,
-                f"turn <{outer.where.tag}> on, or remove <{element.tag}>",
+                f"{context.write(outer.row)}; or remove <{element.tag}>",
                 related=((f"<{outer.where.tag}> is off here", outer.where),),
             )

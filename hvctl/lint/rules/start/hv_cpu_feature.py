@@ -9,7 +9,7 @@ libvirt lets it be defined, and refuses to start the guest: "unknown CPU feature
 ## Example
 ```xml
 <cpu mode='host-passthrough'>
-  <feature policy='require' name='hv-relaxed'/>
+  <feature policy='require' name='hv-runtime'/>
 </cpu>
 ```
 
@@ -17,7 +17,7 @@ libvirt lets it be defined, and refuses to start the guest: "unknown CPU feature
 ```xml
 <features>
   <hyperv>
-    <relaxed state='on'/>
+    <runtime state='on'/>
   </hyperv>
 </features>
 <cpu mode='host-passthrough'/>

@@ -10,12 +10,15 @@ It is what `args: -cpu ...` does in Proxmox VE, and a `-cpu` in `<qemu:commandli
 
 ## Example
 ```sh
-qemu-system-x86_64 -accel kvm -cpu host,hv_relaxed,hv_vpindex,hv_time,hv_synic,hv_stimer -cpu host,kvm=off
+qemu-system-x86_64 -M pc-q35-7.2,accel=kvm,hpet=off \\
+  -cpu host,hv_relaxed,hv_vapic,hv_vpindex,hv_time,hv_synic,hv_stimer \\
+  -cpu host,kvm=off
 ```
 
 ## Use instead
 ```sh
-qemu-system-x86_64 -accel kvm -cpu host,kvm=off,hv_relaxed,hv_vpindex,hv_time,hv_synic,hv_stimer
+qemu-system-x86_64 -M pc-q35-7.2,accel=kvm,hpet=off \\
+  -cpu host,kvm=off,hv_relaxed,hv_vapic,hv_vpindex,hv_time,hv_synic,hv_stimer
 ```
 
 ## Fix safety

@@ -11,7 +11,7 @@ libvirt refuses to define the domain ("unsupported HyperV Enlightenment feature"
 ```xml
 <features>
   <hyperv>
-    <vendor-id state='on' value='Other'/>
+    <xmm-input state='on'/>
   </hyperv>
 </features>
 ```
@@ -20,7 +20,7 @@ libvirt refuses to define the domain ("unsupported HyperV Enlightenment feature"
 ```xml
 <features>
   <hyperv>
-    <relaxed state='on'/>
+    <xmm_input state='on'/>
   </hyperv>
 </features>
 ```
