@@ -11,9 +11,9 @@ class System(NamedTuple):
     `build` is the NT kernel's, by which a row says since when Windows uses it (`Row.windows_build`); None where the
     system is not Windows. `libosinfo` are the short ids under http://microsoft.com/win/. `vbs_default` says whether
     virtualization-based security is on after a default installation on capable hardware. `level` is the x86-64
-    level of the processor that it needs to boot. `sockets` is how many an edition uses at least, None where that is
-    no limit that a guest meets. `profile` is the shipped profile for it, where that is not its own id.
-    `harmed_by_uefi` says that with UEFI firmware and several vCPUs every enlightenment hangs it.
+    level of the processor that it needs to boot. `sockets` are how many processors editions use, the usual edition in
+    front; empty where that is no limit that a guest meets. `profile` is the shipped profile for it, where that is not
+    its own id. `harmed_by_uefi` says that with UEFI firmware and several vCPUs every enlightenment hangs it.
     """
 
     id: str
@@ -24,36 +24,60 @@ class System(NamedTuple):
     offset: str = "localtime"
     vbs_default: bool = False
     level: int = 1
-    sockets: int | None = None
+    sockets: tuple[tuple[str, int], ...] = ()
     harmed_by_uefi: bool = False
     profile: str = ""
 
 
 # Sources: libosinfo's database for the ids; Microsoft Learn for the builds ("Operating System Version", "Windows 11
-# release information"), "OEM VBS" and "Windows 11 requirements" for VBS, and for sockets, which the editions Home, Pro
-# and Enterprise of Windows have, one, two and two ("Windows 10 compare editions"). SSE4.2 and POPCNT, which come with
-# level 2: Windows 11 24H2 and Server 2025, of one kernel, do not boot without them ("Windows processor requirements";
-# observed by the press from build 26080 on). Windows 7 and 2008 R2 have no driver for q35's AHCI/PCIe out of the box on
-# many media, so their machine is pc, and so is that of what is older. Harm with UEFI: Red Hat bug 1185253, Launchpad
-# bugs 1456819 and 1593605; virtinst and Proxmox VE leave the enlightenments out then.
+# release information"), "OEM VBS" and "Windows 11 requirements" for VBS. Sockets: "Compare Windows editions" (Pro means
+# all but Home here), and "Windows Server - Sockets, Logical Processors, Symmetric Multi Threading" on
+# blogs.technet.microsoft.com (2012): 64 from Server 2012 on. SSE4.2 and POPCNT, which come with level 2: Windows 11
+# 24H2 and Server 2025, of one kernel, do not boot without them ("Windows processor requirements"; observed by the press
+# from build 26080 on). Windows 7 and 2008 R2 have no driver for q35's AHCI/PCIe out of the box on many media, so their
+# machine is pc, and so is that of what is older. Harm with UEFI: Red Hat bug 1185253, Launchpad bugs 1456819 and
+# 1593605, of 7 and 2008 R2; virtinst leaves the enlightenments out of these two then, Proxmox VE of all before
+# Windows 8.
+_CLIENT = (("Pro", 2), ("Home", 1))
+_SERVER = (("Standard", 4), ("Enterprise", 8))
 SYSTEMS = (
-    System("windows-xp", "Windows XP", 2600, ("xp",), machine="pc", sockets=1),
-    System("windows-server-2003", "Windows Server 2003", 3790, ("2k3", "2k3r2"), machine="pc"),
-    System("windows-vista", "Windows Vista", 6000, ("vista",), machine="pc", sockets=1, profile="windows-7"),
-    System("windows-server-2008", "Windows Server 2008", 6001, ("2k8",), machine="pc", profile="windows-server-2008r2"),
-    System("windows-7", "Windows 7", 7600, ("7",), machine="pc", sockets=1, harmed_by_uefi=True),
-    System("windows-server-2008r2", "Windows Server 2008 R2", 7600, ("2k8r2",), machine="pc", harmed_by_uefi=True),
-    System("windows-8", "Windows 8", 9200, ("8",), sockets=1, profile="windows-8.1"),
+    System("windows-xp", "Windows XP", 2600, ("xp",), "pc", sockets=_CLIENT),
+    System("windows-server-2003", "Windows Server 2003", 3790, ("2k3", "2k3r2"), "pc", sockets=_SERVER),
+    System(
+        "windows-vista",
+        "Windows Vista",
+        6000,
+        ("vista",),
+        "pc",
+        sockets=_CLIENT,
+        harmed_by_uefi=True,
+        profile="windows-7",
+    ),
+    System(
+        "windows-server-2008",
+        "Windows Server 2008",
+        6001,
+        ("2k8",),
+        "pc",
+        sockets=_SERVER,
+        harmed_by_uefi=True,
+        profile="windows-server-2008r2",
+    ),
+    System("windows-7", "Windows 7", 7600, ("7",), "pc", sockets=_CLIENT, harmed_by_uefi=True),
+    System(
+        "windows-server-2008r2", "Windows Server 2008 R2", 7600, ("2k8r2",), "pc", sockets=_SERVER, harmed_by_uefi=True
+    ),
+    System("windows-8", "Windows 8", 9200, ("8",), sockets=_CLIENT, profile="windows-8.1"),
     System("windows-server-2012", "Windows Server 2012", 9200, ("2k12",), profile="windows-server-2012r2"),
-    System("windows-8.1", "Windows 8.1", 9600, ("8.1",), sockets=1),
+    System("windows-8.1", "Windows 8.1", 9600, ("8.1",), sockets=_CLIENT),
     System("windows-server-2012r2", "Windows Server 2012 R2", 9600, ("2k12r2",)),
-    System("windows-10", "Windows 10", 10240, ("10",), sockets=1),
+    System("windows-10", "Windows 10", 10240, ("10",), sockets=_CLIENT),
     System("windows-server-2016", "Windows Server 2016", 14393, ("2k16",)),
     System("windows-server-2019", "Windows Server 2019", 17763, ("2k19",)),
     System("windows-server-2022", "Windows Server 2022", 20348, ("2k22",), vbs_default=True),
-    System("windows-11-23h2", "Windows 11 up to 23H2", 22000, vbs_default=True, sockets=1, profile="windows-11"),
+    System("windows-11-23h2", "Windows 11 up to 23H2", 22000, vbs_default=True, sockets=_CLIENT, profile="windows-11"),
     # libosinfo has one id for all.
-    System("windows-11", "Windows 11", 26100, ("11",), vbs_default=True, level=2, sockets=1),
+    System("windows-11", "Windows 11", 26100, ("11",), vbs_default=True, level=2, sockets=_CLIENT),
     System("windows-server-2025", "Windows Server 2025", 26100, ("2k25",), vbs_default=True, level=2),
     System("other", "another operating system", offset="utc"),
 )

@@ -194,7 +194,7 @@ class _Resolution:
             return Obstacle(f"with UEFI and several vCPUs it hangs {system.title}", Layer.GUEST)
         unused = system.build is not None and system.build < row.windows_build
         if unused and wish is not None and wish.ask is Ask.PREFER:
-            return Obstacle(f"{system.title} does not use it", Layer.GUEST)
+            return Obstacle(f"{system.title} is not known to use it", Layer.GUEST)
         return None
 
     def _migration(self, row: Row) -> Obstacle | None:

@@ -11,7 +11,7 @@ from hvctl.lint.engine import Job, choose, lint
 from hvctl.lint.fixes import apply_fixes
 from hvctl.lint.rule import Facts, all_rules
 from hvctl.model.finding import Safety
-from tests.paths import HOSTS
+from tests.paths import HOSTS, ROOT
 
 OSINFO = (
     '<metadata><libosinfo:libosinfo xmlns:libosinfo="http://libosinfo.org/xmlns/libvirt/domain/1.0">'
@@ -138,3 +138,20 @@ def test_sockets_that_windows_does_not_use(vcpus: str, topology: str, rules: lis
             == (1, guest.most_vcpus or guest.vcpus)
         )
     )
+
+
+def test_the_default_of_virt_manager_has_no_finding() -> None:
+    """Windows 11 as virt-manager 5 makes it with two vCPUs, and libvirt 11 writes it back
+    (virt-manager:tests/data/cli/compare/virt-install-win11.xml)."""
+    data = (ROOT / "tests" / "lint" / "virt-manager-win11.xml").read_bytes()
+    assert lint(data, "win11.xml", DOMAIN, Job(choose(all_rules()))).findings == ()
+    # Of four sockets even Pro uses two.
+    four = data.replace(b">2</vcpu>", b">4</vcpu>")
+    assert [one.rule for one in lint(four, "win11.xml", DOMAIN, Job(choose(all_rules()))).findings] == ["many-sockets"]
+
+
+@pytest.mark.parametrize("release", ["2k3", "2k8r2"])
+def test_sockets_of_servers(release: str) -> None:
+    text = domain(release, vcpus=8).replace("<topology sockets='1' cores='8' threads='1'/>", "")
+    assert "many-sockets" in found(text)
+    assert "many-sockets" not in found(text.replace(">8<", ">4<"))

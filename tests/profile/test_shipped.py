@@ -19,7 +19,7 @@ IDLE_OR_RISKY = {"reset", "crash", "reenlightenment", "syndbg"}
 WITH_VBS = {"windows-11", "windows-server-2022", "windows-server-2025", "nested-hyperv"}
 FOR_VBS = {"emsr-bitmap", "tlbflush-direct"}
 # What every Windows since 10 uses where the hosts have it.
-SINCE_10 = {"avic", "stimer-direct"}
+SINCE_10 = {"avic", "tlbflush-ext", "xmm-input"}
 RELEASES = [system.id for system in SYSTEMS if system.build and not system.profile]
 UNAWARE = {"windows-xp", "windows-server-2003"}
 
@@ -58,6 +58,7 @@ def test_profiles_of_windows(name: str) -> None:
     assert not set(wanted) & IDLE_OR_RISKY
     assert set(wanted) >= FOR_VBS if name in WITH_VBS else not set(wanted) & FOR_VBS
     since_10 = (BY_OS[load_profile(name).os].build or 0) >= 10240
+    assert ("stimer-direct" in wanted) is ("stimer" in wanted)
     assert set(wanted) >= SINCE_10 if since_10 else not set(wanted) & SINCE_10
     assert {wish.value for wish in load_profile(name).wishes if wish.id == "spinlocks"} == {8191}
     assert load_profile(name).migration is Migration.REQUIRED

@@ -7,6 +7,7 @@ from hvctl.catalog.types import Advice, Bits, Legacy, Need, Property, Recommends
 ROWS = (
     Row(
         id="tlbflush",
+        windows_build=9200,  # Server 2012 is the first that linux:arch/x86/kvm/hyperv.c speaks of
         title="TLB flush hypercalls",
         does="Lets the guest flush the TLBs of other vCPUs by one hypercall. vCPUs that are not running are flushed "
         "when they next run, so nobody waits for them: a large gain where CPUs are overcommitted.",
@@ -80,6 +81,7 @@ ROWS = (
     ),
     Row(
         id="tlbflush-ext",
+        windows_build=10240,  # no report of an older one that gains was found
         title="extended GVA ranges in TLB flushes",
         does="Lets a TLB flush hypercall name the ranges of addresses to flush, so that KVM need not flush everything.",
         properties=(Property("hv-tlbflush-ext"),),
@@ -242,6 +244,7 @@ ROWS = (
     ),
     Row(
         id="xmm-input",
+        windows_build=10240,  # no report of an older one that gains was found
         title="hypercall input in XMM registers",
         does="Lets the guest pass the input of a hypercall in XMM registers instead of a page of memory.",
         properties=(Property("hv-xmm-input"),),

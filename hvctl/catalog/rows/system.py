@@ -66,6 +66,7 @@ ROWS = (
     ),
     Row(
         id="frequencies",
+        windows_build=9200,  # no report of an older one that gains was found
         title="frequency MSRs",
         does="Lets the guest read the frequencies of the TSC and the APIC timer instead of measuring them at boot.",
         properties=(Property("hv-frequencies"),),

@@ -69,7 +69,7 @@ def check(context: Context) -> Findings:
         context.skip("no host is given (--host)")
     # Without hosts only what every Windows is advised to have.
     rows = [row for row in roles.FOR_NESTED if context.supported(row) and (context.hosts or row.advice is Advice.ON)]
-    if missing := [row for row in rows if row.id not in guest.on]:
+    if missing := [row for row in rows if row.id not in guest.on and guest.uses(row)]:
         names = ", ".join(guest.name_of(row) for row in missing)
         message = f"the guest runs a hypervisor itself, and lacks {names}"
         yield context.finding(guest.hyperv_place, message, context.write(*missing))
