@@ -82,10 +82,9 @@ def main() -> None:
         time.sleep(600)
     greeting = {"QMP": {"version": TRUTH["query-version"], "capabilities": []}}
     send(monitor, "[" * 200_000 if lie == "endless-depth" else json.dumps(greeting))
-    try:
+    with contextlib.suppress(ConnectionError):
         talk(monitor, lie)
-    except ConnectionError:
-        time.sleep(600)  # like a QEMU, that does not mind
+    time.sleep(600)  # like a QEMU, which does not mind that nobody asks any more
 
 
 def talk(monitor: socket.socket, lie: str) -> None:

@@ -13,6 +13,8 @@ import pytest
 from hvctl.cli.lint.workers import KilledError, in_processes
 from hvctl.errors import HostError
 
+# The threads of other tests may still be there, such as those of libvirt's connections, which wait.
+pytestmark = pytest.mark.filterwarnings("ignore:.*is multi-threaded:DeprecationWarning")
 MORE_THAN_A_PIPE_HOLDS = bytes(1 << 20)
 
 
