@@ -83,3 +83,20 @@ class HostError(HvctlError):
     """The environment lacks something: KVM, its Hyper-V emulation, QEMU, libvirt, a permission."""
 
     exit_code = 3
+
+
+class NoKvmError(HostError):
+    """This machine has no KVM that is of use; many commands can do without."""
+
+    def within(self, command: str) -> "NoKvmError":
+        """The same error, with how that command does without."""
+        other = _WITHOUT_KVM.get(command)
+        return NoKvmError(self.message, f"{self.hint}; or {other}") if other else self
+
+
+_HOST_FILE = "name the host that will run the guest by --host FILE, which `hvctl check-host --record FILE` writes there"
+_WITHOUT_KVM = {
+    "gen": _HOST_FILE,
+    "apply": _HOST_FILE,
+    "verify": "add --accel tcg to try the guest without KVM, or --dry-run --host FILE to try nothing",
+}

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from hvctl.errors import HostError
+from hvctl.errors import NoKvmError
 
 API_VERSION = 12
 REQUESTS = {
@@ -33,7 +33,7 @@ _INTERRUPTIONS = 16
 
 
 class KvmDevice(Protocol):
-    """A KVM to talk to. Descriptors are plain numbers; what goes wrong is an OSError, in `open` a HostError."""
+    """A KVM to talk to. Descriptors are plain numbers; what goes wrong is an OSError, in `open` a NoKvmError."""
 
     @property
     def path(self) -> str:
@@ -49,7 +49,7 @@ class KvmDevice(Protocol):
         """Give a descriptor back."""
 
 
-class IoctlError(HostError):
+class IoctlError(NoKvmError):
     """An ioctl failed that has to work; `errno` says how."""
 
     def __init__(self, path: str, name: str, error: OSError) -> None:
@@ -79,7 +79,7 @@ class LinuxKvm:
         """Open the node.
 
         Raises:
-            HostError: it is missing, forbidden, without a driver, or no character device.
+            NoKvmError: it is missing, forbidden, without a driver, or no character device.
         """
         try:
             # O_NONBLOCK: below --root there can be a FIFO.
@@ -89,7 +89,7 @@ class LinuxKvm:
         except PermissionError as error:
             raise _forbidden(self.path) from error
         except FileNotFoundError as error:
-            raise HostError(f"there is no {self.path}: this kernel offers no KVM", _LOAD) from error
+            raise NoKvmError(f"there is no {self.path}: this kernel offers no KVM", _LOAD) from error
         except OSError as error:
             raise _unusable(self.path, error) from error
         if not stat.S_ISCHR(os.fstat(descriptor).st_mode):
@@ -128,7 +128,7 @@ def opened(device: KvmDevice) -> Iterator[int]:
     """The device's descriptor, once it has proven to be a KVM.
 
     Raises:
-        HostError: see `LinuxKvm.open`; or what is there is not a KVM.
+        NoKvmError: see `LinuxKvm.open`; or what is there is not a KVM.
     """
     descriptor = device.open()
     try:
@@ -167,30 +167,32 @@ def _check_version(device: KvmDevice, descriptor: int) -> None:
         raise _not_kvm(device.path, f"it answers KVM_GET_API_VERSION with {version}, not with {API_VERSION}")
 
 
-def _not_kvm(path: str, why: str) -> HostError:
-    return HostError(f"{path} is not a KVM: {why}", "remove it and load the KVM module again, or give the right --root")
+def _not_kvm(path: str, why: str) -> NoKvmError:
+    return NoKvmError(
+        f"{path} is not a KVM: {why}", "remove it and load the KVM module again, or give the right --root"
+    )
 
 
-def _unusable(path: str, error: OSError) -> HostError:
+def _unusable(path: str, error: OSError) -> NoKvmError:
     text = os.strerror(error.errno or 0)
     if error.errno in (errno.ENODEV, errno.ENXIO):
-        return HostError(f"no driver answers at {path} ({text})", _LOAD)
-    return HostError(f"{path} cannot be opened: {text}", "check what this path is")
+        return NoKvmError(f"no driver answers at {path} ({text})", _LOAD)
+    return NoKvmError(f"{path} cannot be opened: {text}", "check what this path is")
 
 
-def _forbidden(path: str) -> HostError:
+def _forbidden(path: str) -> NoKvmError:
     message = f"no permission to use {path}"
     try:
         node = os.stat(path)
     except OSError:
-        return HostError(message, "check the permissions of its parent directories")
+        return NoKvmError(message, "check the permissions of its parent directories")
     group = _group_name(node.st_gid)
     if node.st_gid and node.st_mode & 0o060 == 0o060:
-        return HostError(
+        return NoKvmError(
             f"{message}: it belongs to the group '{group}'",
             f"become a member: 'sudo usermod -aG {group} \"$USER\"', then log in again",
         )
-    return HostError(
+    return NoKvmError(
         f"{message}: its owner alone may (group '{group}', mode {stat.S_IMODE(node.st_mode):04o})",
         'let this user in: \'sudo setfacl -m "u:$USER:rw" ' + f"{path}'",
     )

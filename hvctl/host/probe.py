@@ -12,7 +12,7 @@ import stat
 from collections.abc import Sequence
 
 from hvctl import __version__
-from hvctl.errors import HostError, HvctlError
+from hvctl.errors import HostError, HvctlError, NoKvmError
 from hvctl.host.hostfs import HostFiles, read_host_files
 from hvctl.host.kvm import NO_HYPERV, probe_kvm
 from hvctl.model.host import Host, Kvm, Libvirt, Qemu
@@ -90,7 +90,7 @@ def this_host(
     """
     host = probe_host(with_qemu=False, with_libvirt=libvirt)
     if hyperv and not host.kvm.hyperv:
-        raise HostError(*NO_HYPERV)
+        raise NoKvmError(*NO_HYPERV)
     paths = named_binaries(qemu) if qemu else find_binaries()
     answer, notes = ask_first(paths, host)
     if answer is None:

@@ -28,6 +28,10 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
+UNNAMED = "the profile does not name it"
+"""The reason of a decision about what no profile asked for."""
+
+
 class Decision(NamedTuple):
     """One enlightenment (or companion) of a plan. `asked` is `on`, `prefer`, `off` or empty: not mentioned."""
 

@@ -24,12 +24,16 @@ class Migration(StrEnum):
 
 
 class Wish(NamedTuple):
-    """One entry of a profile's `enlightenments`. `value` is None for rows without one, or to keep the default."""
+    """One entry of a profile's `enlightenments`. `value` is None for rows without one, or to keep the default.
+
+    `why` is the profile's own reason, in its words; empty where it gives none.
+    """
 
     id: str
     ask: Ask
     value: Value | None = None
     span: Span | None = None
+    why: str = ""
 
 
 class CpuChoice(NamedTuple):

@@ -8,7 +8,7 @@ from hvctl.catalog.roles import enclosing
 from hvctl.catalog.types import Hazard, Kind, Need, Row, hazard
 from hvctl.catalog.windows import USES, system_of
 from hvctl.model.host import Host, MachineType
-from hvctl.model.plan import CpuPlan, Decision, Layer, Machine, Outcome, Plan
+from hvctl.model.plan import UNNAMED, CpuPlan, Decision, Layer, Machine, Outcome, Plan
 from hvctl.model.profile import Ask, Migration, Profile, Value, Wish
 from hvctl.plan.cpu import choose_cpu, refusal
 from hvctl.plan.notes import notes
@@ -257,7 +257,7 @@ class _Resolution:
         wish = self.wishes.get(row.id)
         asked = str(wish.ask) if wish else ""
         if (wish is None or wish.ask is Ask.OFF) and not required_by:
-            reason = "turned off by the profile" if wish else "not asked for"
+            reason = (wish.why or "turned off by the profile") if wish else UNNAMED
             if self.takes_all and row.in_passthrough:
                 reason += f"; {self.takes_all} turns it on where KVM has it"
             return Decision(row.id, Outcome.OFF, None, reason, Layer.PROFILE, None, asked)
@@ -271,7 +271,7 @@ class _Resolution:
             demanded = wish.ask is Ask.ON and not self.profile.harmed
             state = Outcome.REFUSED if demanded else Outcome.OFF
             return Decision(row.id, state, None, obstacle.reason, obstacle.layer, obstacle.host, asked, obstacle.remedy)
-        reason = "asked for" if wish.ask is Ask.ON else "preferred, and every host can"
+        reason = wish.why or ("asked for" if wish.ask is Ask.ON else "preferred, and every host can")
         return Decision(row.id, Outcome.ON, self._value(row), reason, Layer.PROFILE, None, asked)
 
 
@@ -281,5 +281,5 @@ def _wishes(profile: Profile) -> dict[str, Wish]:
     if any(use.nested and use.id in profile.uses for use in USES):
         for row in ROWS:
             if row.for_nested:
-                wishes.setdefault(row.id, Wish(row.id, Ask.PREFER))
+                wishes.setdefault(row.id, Wish(row.id, Ask.PREFER, why="for the hypervisor that runs in the guest"))
     return wishes

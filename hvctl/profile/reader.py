@@ -176,7 +176,7 @@ def _name_of(path: str) -> str:
 
 
 def to_yaml(profile: Profile) -> str:
-    """The YAML text of a profile, without comments."""
+    """The YAML text of a profile, without comments, and so without reasons."""
     lines = ["version: 1", f"name: {_word(profile.name)}"]
     if profile.description:
         lines.append(f"description: {_quoted(profile.description)}")

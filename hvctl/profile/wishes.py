@@ -14,6 +14,8 @@ from hvctl.text.yaml_nodes import Entry, Mapping, Node, Scalar
 STATES = (Ask.ON, Ask.OFF, Ask.PREFER)
 # Without its comma: QEMU's option parser ends the value there, and writing two of them is not what libvirt does.
 TEXT = r"[\x20-\x2b\x2d-\x7e]"
+_LINES = r" \[[\d, -]+\]"
+_LONGEST = 400
 # Kinds whose `on` says nothing without a value.
 VALUED = (Kind.NUMBER, Kind.STRING, Kind.VERSION)
 
@@ -71,7 +73,12 @@ def _wish(row: Row, entry: Entry, problems: Problems) -> Wish | None:
             return None
         if row.kind is Kind.ON_OFF_AUTO:
             value = "on"
-    return Wish(row.id, ask, value, entry.span)
+    return Wish(row.id, ask, value, entry.span, _reason(entry.comment))
+
+
+def _reason(comment: str) -> str:
+    """A comment as a reason: without line numbers in brackets, which are for who reads the file, and its last dot."""
+    return re.sub(_LINES, "", comment)[:_LONGEST].rstrip(" .")
 
 
 def _short(row: Row, node: Node, problems: Problems) -> tuple[Ask | None, Value | None]:

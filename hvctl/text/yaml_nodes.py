@@ -30,10 +30,11 @@ class Scalar(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One key of a mapping and its value."""
+    """One key of a mapping and its value; `comment` is what stands in the lines above it, as one line."""
 
     key: Scalar
     value: "Node"
+    comment: str = ""
 
     @property
     def span(self) -> Span:
@@ -160,8 +161,15 @@ class _Builder:
                     "merge keys are not supported", key.span, "use `extends` for what profiles have in common"
                 )
             else:
-                found[key.text] = Entry(key, value)
+                found[key.text] = Entry(key, value, self.comment(key.span.line - 1))
         return tuple(found.values())
+
+    def comment(self, line: int) -> str:
+        """What the comments say that stand right above a line."""
+        begin = line
+        while begin and self.lines[begin - 1].lstrip().startswith("#"):
+            begin -= 1
+        return " ".join(part for one in self.lines[begin:line] if (part := one.strip().lstrip("#").strip()))
 
     def refuse_properties(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
         if event.anchor is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hvctl.errors import HostError
+from hvctl.errors import HostError, NoKvmError
 from hvctl.host.kvm import probe_kvm
 from tests.cli.run import hvctl
 
@@ -108,3 +108,15 @@ def test_a_record_that_cannot_be_written(tmp_path: Path) -> None:
     if os.path.exists("/dev/kvm"):
         done = hvctl("check-host", "--no-qemu", "--record", str(tmp_path / "missing/host.json"), code=2)
         assert "cannot be written" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "instead"),
+    [(("gen", "windows-11"), "--host FILE"), (("verify", "windows-11"), "--accel tcg"), (("check-host",), "modprobe")],
+)
+def test_without_a_kvm_each_command_names_what_works_without(words: tuple[str, ...], instead: str) -> None:
+    error = NoKvmError("there is no KVM", "modprobe kvm").within(words[0])
+    assert error.exit_code == 3
+    assert instead in error.hint
+    if own_code() == 3:
+        assert instead in " ".join(hvctl(*words, code=3).stderr.split()) or words == ("check-host",)

@@ -52,9 +52,19 @@ def test_what_was_preferred_and_is_left_out_is_said_on_stderr() -> None:
     assert hvctl("gen", "windows-11", "--host", DEBIAN_12, "-q").stderr == ""
 
 
-def test_explain_has_every_decision() -> None:
+def test_explain_has_every_decision_with_the_reason_of_the_profile(tmp_path: Path) -> None:
     done = hvctl("gen", "windows-11", "--host", DEBIAN_12, "--explain")
-    assert "relaxed: on: asked for (profile)" in done.stderr
+    assert "relaxed: on: No CLOCK_WATCHDOG_TIMEOUT when a vCPU" in done.stderr
+    assert "reset: off: the profile does not name it (profile)" in done.stderr
+    assert "[40-43]" not in done.stderr
+    (tmp_path / "own.yaml").write_text(
+        "version: 1\nname: own\nguest: {os: windows-11}\nenlightenments:\n  relaxed: on\n"
+        "  # We had bug checks,\n  # see ticket 4711.\n  vapic: off\n  # Fast.\n  time: prefer\n"
+    )
+    own = hvctl("gen", str(tmp_path / "own.yaml"), "--host", DEBIAN_12, "--explain")
+    assert "relaxed: on: asked for (profile)\n" in own.stderr
+    assert "vapic: off: We had bug checks, see ticket 4711 (profile)\n" in own.stderr
+    assert "time: on: Fast (profile)\n" in own.stderr
     assert "machine: pc-q35-7.2" in done.stderr
     assert "migration: nothing in this plan prevents" in done.stderr
 

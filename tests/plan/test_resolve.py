@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hvctl.catalog import BY_ID, ROWS
 from hvctl.catalog.types import Kind
 from hvctl.model.host import MachineType
-from hvctl.model.plan import Decision, Layer, Outcome, Plan
+from hvctl.model.plan import UNNAMED, Decision, Layer, Outcome, Plan
 from hvctl.model.profile import Ask, ClockChoice, CpuChoice, Migration, Profile, Value, Wish
 from hvctl.plan.resolve import resolve
 from hvctl.plan.start import predict_start
@@ -54,7 +54,7 @@ def enabled(plan: Plan) -> list[str]:
 def test_every_row_has_one_decision_in_the_catalog_order() -> None:
     plan = resolve(profile(), (made_amd_host(),))
     assert [one.id for one in plan.decisions] == [row.id for row in ROWS]
-    assert {one.reason for one in plan.decisions} == {"not asked for"}
+    assert {one.reason for one in plan.decisions} == {UNNAMED}
 
 
 def test_requirements_are_closed_and_say_so() -> None:
@@ -249,7 +249,7 @@ def test_a_preferred_passthrough_gives_way_to_what_must_stay_off() -> None:
 
 def test_passthrough_says_so_of_the_rows_that_it_turns_on() -> None:
     plan = resolve(profile(wish("passthrough"), migration=Migration.NONE), (made_amd_host(),))
-    assert decision(plan, "time").reason == "not asked for; passthrough turns it on where KVM has it"
+    assert decision(plan, "time").reason == f"{UNNAMED}; passthrough turns it on where KVM has it"
 
 
 def test_syndbg_is_not_for_guests_that_migrate() -> None:

@@ -12,7 +12,7 @@ from hvctl.profile.source import shipped_names
 
 
 def without_spans(profile: Profile) -> Profile:
-    return profile._replace(spans=(), wishes=tuple(wish._replace(span=None) for wish in profile.wishes))
+    return profile._replace(spans=(), wishes=tuple(wish._replace(span=None, why="") for wish in profile.wishes))
 
 
 @pytest.mark.parametrize("name", shipped_names())

@@ -55,6 +55,37 @@ Change the type of an installed Windows only for a reason, and keep a copy of th
         ),
     ),
     Subject(
+        "changes",
+        "when a change takes effect, and how to go back",
+        ("change", "changing", "effect", "takes-effect", "cold-start", "reboot", "undo", "activation", "bitlocker"),
+        """\
+## When
+A guest sees enlightenments, its CPU and its machine from its start on. A running one keeps what it was started with:
+a reboot inside Windows is not enough, nor is a restored state (managed save, snapshot with memory) or a migration.
+Shut the guest down, and start it again.
+
+virsh edit, virsh define, `hvctl apply` and Proxmox's settings change what is defined, not what runs.
+
+## What Windows may notice
+Enlightenments are bits of CPUID that Windows reads at each boot: no driver is installed and no device appears, and no
+report was found of an activation or of BitLocker that asked for it.
+
+The machine type, the firmware, the TPM and the CPU model are another matter: Windows may find new devices, ask for
+activation, or BitLocker for its key. Suspend BitLocker before such a change.
+
+A Windows that was told to use the HPET or the PM timer goes on to do so, and gains little from the reference clock: in
+the guest, bcdedit /deletevalue useplatformclock.
+
+## How to go back
+`hvctl apply --undo DOMAIN` puts the definition back that was there before; of a file keep a copy, or --diff. The guest
+has it at its next start. Nothing stays in Windows.
+""",
+        (
+            "qemu:docs/system/i386/hyperv.rst; libvirt:docs/formatdomain.rst",
+            "Microsoft Learn, BCDEdit /set; BitLocker FAQ",
+        ),
+    ),
+    Subject(
         "snapshots",
         "save, snapshots, suspend and hibernation",
         (

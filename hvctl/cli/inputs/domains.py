@@ -15,7 +15,7 @@ from hvctl.libvirt.connection import Connection, Domain, is_local
 from hvctl.libvirt.errors import load
 from hvctl.model.guest import Guest
 from hvctl.model.host import Host
-from hvctl.model.plan import EditOptions, Outcome, Plan
+from hvctl.model.plan import UNNAMED, EditOptions, Outcome, Plan
 from hvctl.model.profile import Ask, Profile
 from hvctl.xml.document import Document
 
@@ -41,6 +41,7 @@ def edit(profile: Profile, pool: tuple[Host, ...], document: Document, options: 
     """
     edited = api.edit_domain(document, profile, pool, options)
     _say(edited.guest, document, edited.plan, options)
+    _say_taken(edited, document)
     _say_left(edited, document, options)
     return edited
 
@@ -88,7 +89,8 @@ def say_when(connection: Connection, domain: Domain) -> None:
     """Say when the guest gets a new definition, where that is not at once."""
     if domain.running:
         say_sentence(
-            f"{domain.name} is running: this takes effect at its next start; a reboot inside the guest is not enough"
+            f"{domain.name} is running: this takes effect at its next start; a reboot inside the guest is not enough "
+            "(see `hvctl explain changes`)"
         )
     if is_saved(connection, domain):
         say_sentence(
@@ -119,6 +121,20 @@ def pool_beside(hosts: Sequence[str], connection: Connection) -> tuple[Host, ...
     if hosts:
         return read_hosts(hosts).representatives()
     return (api.this_host(option="--host") if is_local(connection.uri) else libvirt_host(connection),)
+
+
+def _say_taken(edited: Edited, document: Document) -> None:
+    """Name what is on in the domain and will not be any more, with the reasons; not what is told as left out anyway."""
+    from hvctl.guest.domain.reader import read_domain
+
+    after = read_domain(edited.after, document.path).enabled()
+    reasons: dict[str, list[str]] = {}
+    for one in edited.plan.decisions:
+        if one.id in edited.guest.on and one.id not in after and one.asked != Ask.PREFER:
+            reasons.setdefault(one.reason, []).append(one.id)
+    for reason, ids in reasons.items():
+        keep = "; --keep-others keeps what it does not name" if reason == UNNAMED else ""
+        say_sentence(f"taken out: {', '.join(ids)}: {reason}{keep}")
 
 
 def _say_left(edited: Edited, document: Document, options: EditOptions) -> None:
