@@ -1,6 +1,6 @@
 """Files to findings: parse once, read each guest once, ask each rule, keep what is not suppressed."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from hvctl.catalog.windows import system_of
@@ -27,12 +27,13 @@ _OTHER = "other"
 class Job:
     """How files are judged: by which rules, with what known; `with_edits` whether fixes are to be worked out."""
 
-    __slots__ = ("_able", "_asked", "chosen", "facts", "with_edits")
+    __slots__ = ("_able", "_asked", "after", "chosen", "facts", "with_edits")
 
     def __init__(self, chosen: tuple[Chosen, ...], facts: Facts = NOTHING_KNOWN, *, with_edits: bool = False) -> None:
         self.chosen = chosen
         self.facts = facts
         self.with_edits = with_edits
+        self.after = {one.rule.id: one.rule.after for one in chosen if one.rule.after}
         able = [one for one in chosen if (facts.hosts or not one.rule.needs) and one.rule.id not in _NOT_ASKED]
         if facts.profile is not None and facts.profile.migration is Migration.NONE:
             able = [one for one in able if one.rule.group is not Group.MIGRATE]
@@ -152,10 +153,22 @@ def _result(reading: Reading, contexts: Sequence[Context], job: Job) -> Result:
     if reading.remarks:
         findings = apply(suppressions(reading.remarks), findings, {rule.id: severity for rule, severity in job.chosen})
     if len(findings) > 1:
-        findings = in_order(findings)
+        findings = in_order(_one_a_fault(findings, job.after))
     if reading.document is not None:
         reading.document.release()
     return Result(tuple(findings), skipped, note=reading.note, codec=(reading.codec, reading.errors))
+
+
+def _one_a_fault(findings: Sequence[Finding], after: Mapping[str, tuple[str, ...]]) -> Sequence[Finding]:
+    """Without those of which another rule says the same at their place."""
+    if after.keys().isdisjoint(one.rule for one in findings):
+        return findings
+    said = {(one.rule, one.span.line, one.span.column) for one in findings}
+    return [
+        one
+        for one in findings
+        if not any((rule, one.span.line, one.span.column) in said for rule in after.get(one.rule, ()))
+    ]
 
 
 def in_order(findings: Sequence[Finding]) -> list[Finding]:

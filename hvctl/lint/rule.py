@@ -53,7 +53,10 @@ class Fact(StrEnum):
 
 
 class Rule(NamedTuple):
-    """One rule. `page` is its docstring; `check` yields findings, none where `rows` are not empty and none is on."""
+    """One rule. `page` is its docstring; `check` yields findings, none where `rows` are not empty and none is on.
+
+    `after` are rules whose finding at the same place is about the same fault: then this one's is left out.
+    """
 
     id: str
     severity: Severity
@@ -63,6 +66,7 @@ class Rule(NamedTuple):
     needs: tuple[Fact, ...] = ()
     guests: tuple[type[Guest], ...] = (Guest,)
     rows: frozenset[str] = frozenset()
+    after: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -103,6 +107,7 @@ def rule_of(module: ModuleType) -> Rule:
         needs=getattr(module, "NEEDS", ()),
         guests=getattr(module, "GUESTS", (Guest,)),
         rows=frozenset(row.id for row in getattr(module, "ROWS", ())),
+        after=getattr(module, "AFTER", ()),
     )
 
 

@@ -5,7 +5,7 @@ handful of hardware and software states: what is decided once for a class of hos
 its members, and memory grows with the classes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 Scalar = bool | int | str
@@ -115,7 +115,8 @@ class Libvirt(NamedTuple):
 
 
 class Host(NamedTuple):
-    """One machine. `qemu` has the binary to be used first; `how` tells where each group of facts comes from."""
+    """One machine. `qemu` has the binary to be used first; `how` tells where each group of facts comes from. `alike` is
+    how many others of its pool it stands for."""
 
     name: str | None
     kvm: Kvm
@@ -124,11 +125,18 @@ class Host(NamedTuple):
     libvirt: Libvirt | None = None
     how: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    alike: int = 0
 
     @property
     def label(self) -> str:
         """How messages call this host."""
         return self.name or "this host"
+
+
+def and_more(hosts: Sequence[Host]) -> str:
+    """The first of some hosts, and how many more there are: "n1 and 7 more"."""
+    more = len(hosts) - 1 + sum(host.alike for host in hosts)
+    return f"{hosts[0].label} and {more} more" if more else hosts[0].label
 
 
 class Member(NamedTuple):
@@ -184,7 +192,11 @@ class Pool(NamedTuple):
         # A pool of more than one host is one in which guests move, however alike its hosts are.
         if len(chosen) == 1:
             chosen = [(group, member) for group in self.classes for member in group.members[:2]]
-        return tuple(group.host(member) for group, member in chosen)
+        hosts = [group.host(member) for group, member in chosen]
+        for group in self.classes:
+            mine = [at for at, (other, _) in enumerate(chosen) if other is group]
+            hosts[mine[0]] = hosts[mine[0]]._replace(alike=len(group.members) - len(mine))
+        return tuple(hosts)
 
     def names(self) -> Iterator[str]:
         """The names of all hosts."""

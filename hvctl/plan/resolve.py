@@ -7,12 +7,12 @@ from hvctl.catalog import BY_ID, ROWS, machines
 from hvctl.catalog.roles import enclosing
 from hvctl.catalog.types import Hazard, Kind, Need, Row, hazard
 from hvctl.catalog.windows import USES, system_of
-from hvctl.model.host import Host, MachineType
+from hvctl.model.host import Host, MachineType, and_more
 from hvctl.model.plan import UNNAMED, CpuPlan, Decision, Layer, Machine, Outcome, Plan
 from hvctl.model.profile import Ask, Migration, Profile, Value, Wish
 from hvctl.plan.cpu import choose_cpu, refusal
 from hvctl.plan.notes import notes
-from hvctl.plan.support import NO_HYPERV, NOT_KNOWN, State, support, verdict
+from hvctl.plan.support import NO_HYPERV, NOT_KNOWN, Answer, State, support, verdict
 
 
 class Obstacle(NamedTuple):
@@ -219,16 +219,17 @@ class _Resolution:
         return Obstacle(f"it would turn on {', '.join(off)}, which the profile turns off", Layer.PROFILE)
 
     def _hosts(self, row: Row) -> Obstacle | None:
-        unknown = None
+        same: dict[Answer, list[Host]] = {}
         for host in self.pool:
             # An unknown libvirt is taken for the newest, and a note says so.
             assumed = self.libvirt and (host.libvirt is not None if row.libvirt else not self.commandline)
             answer = verdict(support(host, row, host.qemu[0]), libvirt=assumed)
-            if answer.state is State.NO:
-                return Obstacle(answer.reason, answer.layer, host.label, answer.remedy)
-            if answer.state is State.UNKNOWN and unknown is None:
-                unknown = Obstacle(answer.reason, answer.layer, host.label, answer.remedy)
-        return unknown
+            same.setdefault(answer, []).append(host)
+        for state in (State.NO, State.UNKNOWN):
+            for answer, hosts in same.items():
+                if answer.state is state:
+                    return Obstacle(answer.reason, answer.layer, and_more(hosts), answer.remedy)
+        return None
 
     def _pinning(self, row: Row) -> Obstacle | None:
         if Need.PINNED not in row.needs or self.profile.pinned or self._value(row) == "auto":

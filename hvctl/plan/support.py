@@ -47,6 +47,9 @@ NOT_KNOWN = Answer(
     "record that host on itself: hvctl check-host --record FILE",
 )
 
+ONLY = "it exists on"
+"""How a remedy begins that is none: what it is about is on the processors of other vendors."""
+
 UNTOLD = "libvirt's domain capabilities do not tell"
 
 
@@ -112,12 +115,11 @@ def _cannot_tell(kvm: Kvm) -> Answer:
 
 def _kernel_remedy(host: Host, row: Row) -> str:
     if row.vendors and host.hardware.vendor and host.hardware.vendor not in row.vendors:
-        return f"it exists on {_vendors(row)} processors only"
+        return f"{ONLY} {_vendors(row)} processors only"
     if host.hardware.nested is False and row.nested_only:
         return f"load kvm_{host.hardware.vendor or 'intel'} with nested=1"
     if row.since_kvm:
-        about = "" if row.since_kvm.certain else "about "
-        return f"it came with {about}Linux {row.since_kvm.version}"
+        return f"boot Linux {row.since_kvm.version} or newer"
     return ""
 
 
@@ -131,14 +133,14 @@ def _hardware(host: Host, row: Row) -> Answer:
         if facts.apicv is None:
             return Answer(Layer.HARDWARE, State.UNKNOWN, "whether APICv/AVIC is active is not known")
         if not facts.apicv:
-            remedy = "needs a processor with APICv/AVIC and kvm_intel enable_apicv=1 or kvm_amd avic=1"
+            remedy = "use a processor with APICv/AVIC, and kvm_intel enable_apicv=1 or kvm_amd avic=1"
             return Answer(Layer.HARDWARE, State.NO, "APICv/AVIC is not active", remedy)
     if row.vendors and facts.vendor and facts.vendor not in row.vendors:
         return Answer(
             Layer.HARDWARE,
             State.NO,
             f"the processor is {VENDOR_NAMES.get(facts.vendor, facts.vendor)}'s",
-            f"it exists on {_vendors(row)} processors only",
+            f"{ONLY} {_vendors(row)} processors only",
         )
     if row.nested_only and facts.nested is False:
         return Answer(Layer.HARDWARE, State.YES, "of no use while nested virtualization is off")
@@ -153,7 +155,7 @@ def _qemu(row: Row, qemu: Qemu | None) -> Answer:
         if wanted.name not in known and qemu.partial:
             return Answer(Layer.QEMU, State.UNKNOWN, UNTOLD, NOT_KNOWN.remedy)
         if wanted.name not in known:
-            since = f"it came with QEMU {row.since_qemu.version}" if row.since_qemu else ""
+            since = f"use QEMU {row.since_qemu.version} or newer" if row.since_qemu else ""
             return Answer(Layer.QEMU, State.NO, f"{qemu.path} does not know {wanted.name}", since)
     return Answer(Layer.QEMU, State.YES)
 
@@ -167,6 +169,6 @@ def _libvirt(row: Row, libvirt: Libvirt | None) -> Answer:
         return Answer(Layer.LIBVIRT, State.UNKNOWN, UNTOLD, NOT_KNOWN.remedy)
     if row.libvirt.path not in libvirt.elements:
         named = "hyperv mode=" if isinstance(row.libvirt, HypervMode) else row.libvirt.path
-        remedy = f"it came with libvirt {row.libvirt.since}"
+        remedy = f"use libvirt {row.libvirt.since} or newer"
         return Answer(Layer.LIBVIRT, State.NO, f"its libvirt does not know {named}", remedy)
     return Answer(Layer.LIBVIRT, State.YES)

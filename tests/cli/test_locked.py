@@ -118,7 +118,7 @@ class TestLacking:
                 made_amd_host("old", qemu=(made_qemu(newest="7.2"),)),
                 "machine: refused: QEMU /usr/bin/qemu-system-x86_64 has no",
             ),
-            (made_amd_host("old", qemu=(made_qemu(unknown=("hv-xmm-input",)),)), "(old, qemu); it came with QEMU 7.1"),
+            (made_amd_host("old", qemu=(made_qemu(unknown=("hv-xmm-input",)),)), "(old, qemu); use QEMU 7.1 or newer"),
             (
                 made_amd_host("old", libvirt=made_libvirt(without=("xmm_input",))),
                 "xmm-input: refused: its libvirt does not know xmm_input (old, libvirt)",

@@ -61,7 +61,7 @@ hosts = st.builds(
 @given(hosts)
 def test_what_is_written_is_read_back(host: Host) -> None:
     text = dump_host(host)
-    assert load_host(text, "x") == host
+    assert load_host(text, "x") == host._replace(alike=0)
     jsonschema.validate(json.loads(text), SCHEMA)
 
 

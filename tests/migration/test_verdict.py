@@ -560,7 +560,7 @@ class TestLibvirt:
         assert (reason.effect, reason.id, reason.layer) == (Effect.FAILS, "xmm-input", Layer.LIBVIRT)
         assert (reason.error, reason.remedy) == (
             "unsupported HyperV Enlightenment feature",
-            "it came with libvirt 10.7.0",
+            "use libvirt 10.7.0 or newer",
         )
 
     def test_an_element_inside_another_is_dropped(self) -> None:

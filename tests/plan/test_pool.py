@@ -198,7 +198,7 @@ def test_the_class_the_layer_and_the_remedy_are_told() -> None:
                 Layer.KERNEL,
                 State.NO,
                 "KVM does not report HV_EXT_GVA_RANGES_FLUSH_AVAILABLE",
-                "it came with Linux 6.2",
+                "boot Linux 6.2 or newer",
             ),
         )
     ]

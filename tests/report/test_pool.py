@@ -179,11 +179,11 @@ Every host can give
 
 What falls out, and why
   tlbflush-ext: old, kernel: KVM does not report
-    HV_EXT_GVA_RANGES_FLUSH_AVAILABLE; it came with Linux 6.2
+    HV_EXT_GVA_RANGES_FLUSH_AVAILABLE; boot Linux 6.2 or newer
   evmcs: new and 1 other, kernel: KVM does not offer
     KVM_CAP_HYPERV_ENLIGHTENED_VMCS; it exists on Intel processors only
-  avic: new and 1 other, hardware: APICv/AVIC is not active; needs a processor
-    with APICv/AVIC and kvm_intel enable_apicv=1 or kvm_amd avic=1
+  avic: new and 1 other, hardware: APICv/AVIC is not active; use a processor
+    with APICv/AVIC, and kvm_intel enable_apicv=1 or kvm_amd avic=1
 
 A guest that moves among these hosts
   machine types pc-q35-7.2, pc-i440fx-7.2
@@ -276,7 +276,7 @@ def test_a_reason_is_told_once_with_all_that_it_takes_away() -> None:
     assert (every.ids, every.groups) == (tuple(IDS), (1,))
     alike = with_frequencies([2_500_000_000] * 3)
     text = said(pool_of(*alike, made_amd_host("old", kvm=made_kvm(features=0xAAFF & ~4))))
-    assert "avic: h0 and 3 others, hardware: APICv/AVIC is not active; needs a processor" in text
+    assert "avic: h0 and 3 others, hardware: APICv/AVIC is not active; use a processor" in text
     assert "synic: old, kernel: KVM does not report HV_SYNIC_AVAILABLE" in text
     assert "stimer, syndbg: requirement: it requires synic" in text
 

@@ -170,7 +170,7 @@ def test_what_falls_out_is_told_with_host_layer_and_remedy() -> None:
     pool = pool_of(made_amd_host("new"), made_amd_host("old", libvirt=made_libvirt(without=("xmm_input",))))
     told = [text(loss) for loss in parsed(page_of(pool)).xpath("//ul[@class='losses']/li")]
     assert told[0] == (
-        "xmm-input libvirt of old (class B): its libvirt does not know xmm_input. Remedy: it came with libvirt 10.7.0."
+        "xmm-input libvirt of old (class B): its libvirt does not know xmm_input. Remedy: use libvirt 10.7.0 or newer."
     )
     assert "libvirt of new and 1 other (classes A, B): libvirt has no element for it." in told[1]
     assert any(one.startswith("evmcs Kernel of new and 1 other (classes A, B): KVM does not offer") for one in told)

@@ -43,10 +43,12 @@ from hvctl.catalog.types import Row
 from hvctl.guest.domain.domain import Domain
 from hvctl.lint.rule import Context, Fact, Findings
 from hvctl.model.finding import Severity
+from hvctl.model.host import Host, and_more
 
 SEVERITY = Severity.WARNING
 ROWS = roles.NOT_COMPARED
 NEEDS = (Fact.HOSTS,)
+AFTER = ("not-supported-by-host",)
 GUESTS = (Domain,)
 
 
@@ -56,17 +58,19 @@ def check(context: Context) -> Findings:
             continue
         can, cannot = _divided(context, setting.row)
         if can and cannot:
-            message = f"{setting.row.id} is on: {can} has it, {cannot} does not, and libvirt does not compare it"
+            message = (
+                f"{setting.row.id} is on: {and_more(can)} can give it, {and_more(cannot)} cannot, "
+                "and libvirt does not compare it"
+            )
             fix = context.drop(setting)
             yield context.finding(setting.where, message, "leave it out where guests migrate", fix=fix)
 
 
-def _divided(context: Context, row: Row) -> tuple[str, str]:
-    """The first host that can give a row, and the first that cannot; empty where there is none."""
+def _divided(context: Context, row: Row) -> tuple[list[Host], list[Host]]:
+    """The hosts that can give a row, and those that cannot."""
     from hvctl.plan.support import State, support, verdict
 
-    found = {State.YES: "", State.NO: "", State.UNKNOWN: ""}
+    found: dict[State, list[Host]] = {State.YES: [], State.NO: [], State.UNKNOWN: []}
     for host in context.hosts:
-        state = verdict(support(host, row, host.qemu[0] if host.qemu else None)).state
-        found[state] = found[state] or host.label
+        found[verdict(support(host, row, host.qemu[0] if host.qemu else None)).state].append(host)
     return found[State.YES], found[State.NO]

@@ -37,9 +37,11 @@ Unsafe: dropping it changes what the guest sees.
 from hvctl.guest.domain.domain import HOST_MODEL, Domain
 from hvctl.lint.rule import Context, Fact, Findings
 from hvctl.model.finding import Severity
+from hvctl.model.host import and_more
 
 SEVERITY = Severity.ERROR
 NEEDS = (Fact.HOSTS,)
+AFTER = ("not-supported-by-host",)
 GUESTS = (Domain,)
 
 _HOST_MODEL_SINCE = (11, 9)
@@ -51,23 +53,24 @@ def check(context: Context) -> Findings:
     for setting in context.guest.settings.values():
         if setting.argument or setting.row.libvirt is None:
             continue
-        for host in context.hosts:
-            answer = support(host, setting.row, None)[3]
-            if host.libvirt is not None and answer.state is State.NO:
-                message = f"the libvirt of {host.label} does not know {setting.row.libvirt.path}"
-                fix = None if setting.row.takes_all else context.drop(setting)
-                yield context.finding(setting.where, message, answer.remedy, fix=fix)
-                break
+        answers = [(host, support(host, setting.row, None)[3]) for host in context.hosts if host.libvirt]
+        hosts = [host for host, answer in answers if answer.state is State.NO]
+        if hosts:
+            message = f"the libvirt of {and_more(hosts)} does not know {setting.row.libvirt.path}"
+            instead = f"use libvirt {setting.row.libvirt.since} or newer there, or leave it out"
+            fix = None if setting.row.takes_all else context.drop(setting)
+            yield context.finding(setting.where, message, instead, fix=fix)
     if isinstance(context.guest, Domain) and context.guest.mode == HOST_MODEL:
         yield from _mode(context)
 
 
 def _mode(context: Context) -> Findings:
-    """The mode that libvirt chooses by, on the first host where it does not know it."""
-    host = next((host for host in context.hosts if host.libvirt and _before_host_model(host.libvirt.version)), None)
-    if host is not None:
-        message = f"the libvirt of {host.label} does not know mode='{HOST_MODEL}'"
-        remedy = f"name what the guest should get: it came with libvirt {'.'.join(map(str, _HOST_MODEL_SINCE))}"
+    """The mode that libvirt chooses by, where one does not know it."""
+    hosts = [host for host in context.hosts if host.libvirt and _before_host_model(host.libvirt.version)]
+    if hosts:
+        message = f"the libvirt of {and_more(hosts)} does not know mode='{HOST_MODEL}'"
+        since = ".".join(map(str, _HOST_MODEL_SINCE))
+        remedy = f"name what the guest should get, or use libvirt {since} or newer there"
         yield context.finding(context.guest.hyperv_place, message, remedy, attribute="mode")
 
 
