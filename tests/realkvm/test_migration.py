@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from hvctl.guest.command.reader import read_command_line
+from hvctl.host.hostfs import read_host_files
 from hvctl.host.probe import probe_host
 from hvctl.migration.differences import Effect, Journey
 from hvctl.migration.verdict import judge
@@ -262,4 +263,6 @@ def check_it_goes_on(moved: Moved) -> None:
     assert (moved.source.state, moved.target.state) == ("postmigrate", "running")
     assert 0 < after.counter - before.counter < TWO_MINUTES
     assert after.timer > before.timer
-    assert after.tsc_sequence > 0
+    # Without the master clock KVM marks the page invalid: an emulated machine that is short of time may find its own TSC
+    # unstable, and takes another clock source (seen once).
+    assert after.tsc_sequence > 0 or read_host_files("/").hardware.clocksource != "tsc"
