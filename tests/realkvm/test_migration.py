@@ -263,6 +263,6 @@ def check_it_goes_on(moved: Moved) -> None:
     assert (moved.source.state, moved.target.state) == ("postmigrate", "running")
     assert 0 < after.counter - before.counter < TWO_MINUTES
     assert after.timer > before.timer
-    # Without the master clock KVM marks the page invalid: an emulated machine that is short of time may find its own TSC
-    # unstable, and takes another clock source (seen once).
+    # Without the master clock KVM marks the page invalid: an emulated machine that is short of time may find its own
+    # TSC unstable, and takes another clock source (seen once).
     assert after.tsc_sequence > 0 or read_host_files("/").hardware.clocksource != "tsc"
