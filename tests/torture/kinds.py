@@ -9,6 +9,8 @@ import shlex
 from collections.abc import Iterator
 from enum import StrEnum
 
+import yaml
+
 from hvctl.bench.file import content
 from hvctl.guest.command.writer import arguments
 from hvctl.guest.domain.writer import domain
@@ -37,6 +39,7 @@ class Kind(StrEnum):
     PROJECT = "project"
     LIBVIRT = "libvirt"  # of libvirt's test driver, test:///PATH
     CPUINFO = "cpuinfo"
+    LOG = "log"  # what diagnose takes
 
 
 GUESTS = (Kind.DOMAIN, Kind.COMMAND, Kind.CPU, Kind.PROFILE, Kind.PLAN)
@@ -54,9 +57,11 @@ LIMITS = {
     Kind.PROJECT: (1 << 20,),
     Kind.LIBVIRT: (1 << 20,),
     Kind.CPUINFO: (1 << 20,),
+    Kind.LOG: (4 << 20,),
 }
 """The sizes in bytes at which a reader changes its mind."""
 
+MESSAGES = ROOT / "tests" / "catalog" / "messages.yaml"
 _CONFIG = """\
 select = ["start", "slow", "hpet-on"]
 ignore = ["hpet_on"]
@@ -124,6 +129,11 @@ def _good(kind: Kind) -> Iterator[str | bytes]:
             yield _LIBVIRT
         case Kind.CPUINFO:
             yield _CPUINFO
+        case Kind.LOG:
+            texts = [entry["text"] for entry in yaml.safe_load(MESSAGES.read_text())]
+            yield "\n".join(texts)
+            yield from texts
+            yield from (path.read_bytes() for path in sorted((ROOT / "tests" / "logs").iterdir()))
 
 
 def _commands() -> Iterator[str]:
@@ -251,6 +261,16 @@ def _hostile(kind: Kind) -> Iterator[str | bytes]:
             yield "x = " + "[" * 5000 + "]" * 5000
             yield "x = " + "{a=" * 300 + "1" + "}" * 300
             yield "x = 0x" + "f" * 20_000
+        case Kind.LOG:
+            words = " ".join(good(kind)[0].decode().split())
+            yield words * 20
+            yield "\n".join(sorted(words.split())) * 20
+            yield good(kind)[0] * 60
+            yield "qemu-system-x86_64: -cpu host,hv-" + "x" * 200_000 + ": Property not found"
+            yield "0x" + "0" * 100_000 + "9f 0x9F (0x1,0x2,0x3,0x4)\n" * 1000
+            yield "LC_ALL=C \\\n" * 2000 + "/usr/bin/qemu-system-x86_64 \\\n-cpu host,hv-time \\\n" * 2000
+            yield "<domain type='kvm'>" * 2000 + "error: internal error: qemu unexpectedly closed the monitor"
+            yield "Hyper-V " * 100_000 + "requires"
         case Kind.CPUINFO:
             yield "flags\t: " + "vmx " * 200_000
             yield "model\t: " + "9" * 5000 + "\n"

@@ -1,7 +1,7 @@
 """Programs and servers that lie to hvctl: QEMUs, QMP sockets and libvirts. What tests have of them is all tried here.
 
 A lie of a new kind is a line in one of the tables below; a new one of a known kind is found by itself: every lie of
-tests/host/fake_qemu.py, and every socket of tests/run/test_running.py.
+tests/host/fake_qemu.py and tests/libvirt/lies.py, and every socket of tests/run/test_running.py.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from tests.host import fake_qemu
+from tests.libvirt import lies as lies_of_libvirt
 from tests.libvirt.libvirt_server import (
     AUTH_LIST,
     FRIENDLY,
@@ -61,6 +62,7 @@ _QEMU_COMMANDS = (
     "bench minimal --qemu {liar} --runs 1 -o out.json",
 )
 _QMP_COMMANDS = ("convert {liar} --to libvirt", "check-migration {liar} --from host.json --to host.json --format json")
+# Not verify, which gives libvirt two minutes to start a guest: tests/libvirt/test_lies.py tries it.
 _LIBVIRT_COMMANDS = (
     "show --connect {liar} --timeout 1",
     "show a --connect {liar} --timeout 1 --format json",
@@ -70,7 +72,6 @@ _LIBVIRT_COMMANDS = (
     "apply --undo a --connect {liar} --timeout 1",
     "launch windows-11 --connect {liar} --domain a --timeout 1",
     "check-migration {liar}#a --from host.json --to host.json",
-    "verify windows-11 --connect {liar} --timeout 2",
 )
 
 # Programs that are no QEMU, or not only.
@@ -133,6 +134,7 @@ def lies() -> tuple[Lie, ...]:
         *(Lie(name, _QMP_COMMANDS, server=_qmp(behave)) for name, behave in test_running.NO_QMP.items()),
         Lie("the truth of QMP", _QMP_COMMANDS, server=_qmp(test_running.fake_qemu())),
         *(Lie(name, _LIBVIRT_COMMANDS, server=_libvirt(_settled(answers))) for name, answers in _LIBVIRTS.items()),
+        *(Lie(name, _LIBVIRT_COMMANDS, server=_libvirt(answers)) for name, answers in lies_of_libvirt.LIES.items()),
     )
 
 

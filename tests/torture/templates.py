@@ -104,7 +104,8 @@ TEMPLATES = tuple(
         lint --connect test://{libvirt} --no-config --format json
         lint --list-rules --config {config}
         diagnose {guest}
-        diagnose {guest} --format json
+        diagnose {log}
+        diagnose {log} --format json
         explain %
         explain % --format json
         profile check {profile}
