@@ -144,7 +144,9 @@ def _ask(contexts: Sequence[Context], job: Job) -> None:
             concerned = [one for one in asked if not rows.isdisjoint(one.guest.on)] if rows else asked
             for context in concerned:
                 context.chosen = chosen
-                context.findings += check(context)
+                # Most find nothing, and `+=` of a generator asks it for a length first.
+                for finding in check(context):
+                    context.findings.append(finding)
 
 
 def _result(reading: Reading, contexts: Sequence[Context], job: Job) -> Result:
