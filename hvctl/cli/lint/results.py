@@ -19,6 +19,8 @@ from hvctl.lint.settings import chosen
 from hvctl.model.finding import Safety, Severity, Skipped, Unchecked
 
 _EVERY = 200
+# Characters that are written at a time where nobody looks on.
+_MUCH = 1 << 16
 
 
 class Results:
@@ -45,6 +47,8 @@ class Results:
         self.erasable = False
         self.between: str | None = None
         self.held: list[str] = []
+        self.waiting: list[str] = []
+        self.size = 0
 
     def __enter__(self) -> Results:
         """Begin with what no file can change."""
@@ -59,6 +63,7 @@ class Results:
         self._erase()
         if kind is None:
             self._finish()
+        self._flush()
 
     def add(self, outcome: Outcome) -> None:
         """Take what came of the next file."""
@@ -75,6 +80,7 @@ class Results:
             self.unchecked.append(outcome.unchecked)
         if outcome.note:
             self._erase()
+            self._flush()
             say(note(*outcome.note))
         if outcome.diff:
             self.changes += 1
@@ -107,9 +113,19 @@ class Results:
             return
         self._erase()
         if exact and not sys.stdout.isatty():
+            self._flush()
             click.echo(text.encode("utf-8", "surrogateescape"), nl=False)
-        else:
-            echo(text)
+            return
+        self.waiting.append(text)
+        self.size += len(text)
+        if self.size > _MUCH or sys.stdout.isatty():
+            self._flush()
+
+    def _flush(self) -> None:
+        """Print what waits."""
+        if self.waiting:
+            echo("".join(self.waiting))
+            self.waiting, self.size = [], 0
 
     def _show(self, part: str) -> None:
         """Write what was found in a file, at once unless its writer is a late one."""
@@ -135,6 +151,7 @@ class Results:
         if self.held:
             self._write(frame.head + frame.between.join(self.held))
         self._write(frame.tail if self.held or self.between is not None else frame.empty)
+        self._flush()
         if self._diff and self.counts:
             # Else an exit code of 1 beside an empty patch would have no reason.
             say(f"not fixed by this patch: {summary(self.counts, {}, self.files, 0).strip()}")
