@@ -191,6 +191,8 @@ class Element:
         """The text directly in it, as a reader takes it: without comments, with references replaced."""
         document = self.document
         plain = document.data[self.open_end : self.close_start]
+        if plain.isalnum() and document.codec == "utf-8":  # of ASCII
+            return plain.decode()
         if (
             document.codec == "utf-8"
             and plain.isascii()

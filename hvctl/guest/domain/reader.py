@@ -235,7 +235,7 @@ def _clock(domain: Domain, element: Element) -> None:
         if name not in _TIMERS and one_of(domain, timer, "name", _TIMERS) is None and not name:
             domain.wrong("<timer> has no name", timer, "write name='...'")
         policy = said.get("tickpolicy")
-        if policy is not None:
+        if policy is not None and policy not in _TICKS:
             one_of(domain, timer, "tickpolicy", _TICKS)
         if text is not None and present is None:
             domain.mistakes.append(mistake := _not_present(timer, text))
