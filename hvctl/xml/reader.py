@@ -137,7 +137,13 @@ def _tree(
         if len(pieces) > most and sum(not piece.startswith("/") for piece in pieces) > most:
             raise too_many(document, most)
         for piece in pieces:
-            tag, kind, length, step = _PIECES.get(piece) or _piece(piece, document)
+            if (known := _PIECES.get(piece)) is not None:
+                tag, kind, length, step = known
+            elif (named := _TAGS.get(piece[: (end := piece.find(">") + 1)])) and piece[end:].strip():
+                # A tag that is known, with text behind it, which is another one in each file.
+                tag, kind, length, step = named, named.kind, end + 1, len(piece) + 1
+            else:
+                tag, kind, length, step = _piece(piece, document)
             if kind is END:
                 closed, inside = path.pop()
                 closed.close_start = at

@@ -28,7 +28,7 @@ There is no fix: which model every host can give, `hvctl pool` says.
 - query-cpu-model-expansion of QEMU 7.2 and 10.0 for what each model has
 """
 
-from hvctl.catalog.cpu_models import LEVEL_FEATURES, lacking
+from hvctl.catalog.cpu_models import LEVEL_FEATURES, lacking, level
 from hvctl.lint.rule import Context, Findings
 from hvctl.model.finding import Severity
 
@@ -39,6 +39,8 @@ def check(context: Context) -> Findings:
     guest = context.guest
     system = guest.release
     if system is None or guest.kvm is False or system.level not in LEVEL_FEATURES:
+        return
+    if guest.cpu is None or (level(guest.cpu) or system.level) >= system.level:
         return
     missing = lacking(guest.cpu, guest.features, system.level)
     if missing:
