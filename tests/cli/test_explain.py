@@ -131,3 +131,25 @@ def test_unknown_names_are_errors_with_suggestions() -> None:
     assert "did you mean 'stimer'" in done.stderr
     done = inside("explain", "snapshto", "credential", code=2)
     assert "did you mean 'snapshot' for 'snapshto'?" in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("word", "title", "said", "unsaid"),
+    [
+        (
+            "windows-11",
+            "Windows 11",
+            ["stimer-direct", "sse4.2 and popcnt", "see vbs", "Pro uses 2, Home 1"],
+            ["harms"],
+        ),
+        ("win7", "Windows 7", ["Not known to be used by it: synic, stimer", "it hangs at a black screen"], ["sse4.2"]),
+        ("Windows Server 2008 R2", "Windows Server 2008 R2", ["Standard uses 4", "win/2k8r2"], ["vbs"]),
+        ("win-xp", "Windows XP", ["No enlightenment: it looks for no hypervisor"], ["relaxed"]),
+        ("windows-server-2022", "Windows Server 2022", ["see vbs", "`hvctl gen windows-server-2022`"], ["sockets"]),
+    ],
+)
+def test_each_release_of_windows_has_a_page(word: str, title: str, said: list[str], unsaid: list[str]) -> None:
+    text = " ".join(hvctl("explain", word).stdout.split())
+    assert f"what {title} uses and needs" in text
+    assert [one for one in said if one not in text] == []
+    assert [one for one in unsaid if one in text] == []
