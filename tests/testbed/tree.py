@@ -66,9 +66,13 @@ DEBIAN_12 = Tree("debian-12", "bookworm", (*_TESTS, *_WINDOWS))
 DEBIAN_13 = Tree("debian-13", "trixie", _TESTS)
 
 
+# At the beginning: tests that run beside the building of a tree change the variable for a while.
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hvctl-testbed"
+
+
 def cache() -> Path:
     """What may be removed at any time when no test runs: `make clean-cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hvctl-testbed"
+    return _CACHE
 
 
 def ready_tree(tree: Tree, say: Callable[[str], None], stop: threading.Event) -> Path:
