@@ -98,5 +98,6 @@ _HOST_FILE = "name the host that will run the guest by --host FILE, which `hvctl
 _WITHOUT_KVM = {
     "gen": _HOST_FILE,
     "apply": _HOST_FILE,
+    "launch": "write the arguments for a host that has one by `hvctl gen PROFILE --host FILE`",
     "verify": "add --accel tcg to try the guest without KVM, or --dry-run --host FILE to try nothing",
 }

@@ -1,7 +1,10 @@
 """The features of QEMU's named CPU models, for those that are worth proposing, as what each adds to an older one.
 
-From query-cpu-model-expansion of QEMU 7.2 and 10.0, which agree; a model of a newer QEMU is not known here. Left out is
-what every model has and what is no feature of a processor. Names are QEMU's.
+From query-cpu-model-expansion of QEMU 7.2 and 10.0 with TCG, which agree; a model of a newer QEMU is not known here.
+Left out is what every model has and what is no feature of a processor. Names are QEMU's.
+
+With KVM QEMU adds x2apic, and leaves out monitor and svm, with all that depends on that
+(qemu:target/i386/kvm/kvm-cpu.c, kvm_default_props; asked with -accel kvm, too).
 """
 
 import functools
@@ -86,6 +89,10 @@ _CHANGES: dict[str, tuple[str, str, str]] = {
 }
 
 
+_WITH_KVM = frozenset({"x2apic"})
+_WITHOUT_KVM = frozenset(["monitor", "npt", "nrip-save", "svm", "svme-addr-chk", "vnmi"])
+
+
 @functools.cache
 def _table() -> dict[str, frozenset[str]]:
     table = {PLAIN: frozenset(_BASE.split())}
@@ -95,8 +102,9 @@ def _table() -> dict[str, frozenset[str]]:
 
 
 def features_of(model: str) -> frozenset[str] | None:
-    """The features of a named model, as it is without a version; None where they are not known."""
-    return _table().get(model)
+    """The features of a named model with KVM, as it is without a version; None where they are not known."""
+    features = _table().get(model)
+    return None if features is None else (features | _WITH_KVM) - _WITHOUT_KVM
 
 
 def known_features() -> frozenset[str]:

@@ -30,29 +30,20 @@ class System(NamedTuple):
 
 
 # Sources: libosinfo's database for the ids; Microsoft Learn for the builds ("Operating System Version", "Windows 11
-# release information"), "OEM VBS" and "Windows 11 requirements" for VBS. Sockets: "Compare Windows editions" (Pro means
-# all but Home here), and "Windows Server - Sockets, Logical Processors, Symmetric Multi Threading" on
-# blogs.technet.microsoft.com (2012): 64 from Server 2012 on. SSE4.2 and POPCNT, which come with level 2: Windows 11
-# 24H2 and Server 2025, of one kernel, do not boot without them ("Windows processor requirements"; observed by the press
-# from build 26080 on). Windows 7 and 2008 R2 have no driver for q35's AHCI/PCIe out of the box on many media, so their
-# machine is pc, and so is that of what is older. Harm with UEFI: Red Hat bug 1185253, Launchpad bugs 1456819 and
-# 1593605, of 7 and 2008 R2; virtinst leaves the enlightenments out of these two then, Proxmox VE of all before
-# Windows 8.
+# release information"), "OEM VBS" and "Windows 11 requirements" for VBS. Sockets: "Compare Windows editions", and
+# "Windows Server - Sockets, Logical Processors, Symmetric Multi Threading" on blogs.technet.microsoft.com (2012): 64
+# from Server 2012 on. SSE4.2 and POPCNT, which come with level 2: Windows 11 24H2 and Server 2025, of one kernel, do
+# not boot without them ("Windows processor requirements"; observed by the press from build 26080 on). Windows 7 and
+# 2008 R2 have no driver for q35's AHCI/PCIe out of the box on many media, so their machine is pc, and so is that of
+# what is older. Harm with UEFI: Red Hat bug 1185253, Launchpad bugs 1456819 and 1593605; virtinst leaves the
+# enlightenments out of these two then. Proxmox VE does so of all before Windows 8, for which no report was found.
 _CLIENT = (("Pro", 2), ("Home", 1))
+_CLIENT_10 = (*_CLIENT, ("Pro for Workstations", 4))
 _SERVER = (("Standard", 4), ("Enterprise", 8))
 SYSTEMS = (
     System("windows-xp", "Windows XP", 2600, ("xp",), "pc", sockets=_CLIENT),
     System("windows-server-2003", "Windows Server 2003", 3790, ("2k3", "2k3r2"), "pc", sockets=_SERVER),
-    System(
-        "windows-vista",
-        "Windows Vista",
-        6000,
-        ("vista",),
-        "pc",
-        sockets=_CLIENT,
-        harmed_by_uefi=True,
-        profile="windows-7",
-    ),
+    System("windows-vista", "Windows Vista", 6000, ("vista",), "pc", sockets=_CLIENT, profile="windows-7"),
     System(
         "windows-server-2008",
         "Windows Server 2008",
@@ -60,7 +51,6 @@ SYSTEMS = (
         ("2k8",),
         "pc",
         sockets=_SERVER,
-        harmed_by_uefi=True,
         profile="windows-server-2008r2",
     ),
     System("windows-7", "Windows 7", 7600, ("7",), "pc", sockets=_CLIENT, harmed_by_uefi=True),
@@ -71,13 +61,15 @@ SYSTEMS = (
     System("windows-server-2012", "Windows Server 2012", 9200, ("2k12",), profile="windows-server-2012r2"),
     System("windows-8.1", "Windows 8.1", 9600, ("8.1",), sockets=_CLIENT),
     System("windows-server-2012r2", "Windows Server 2012 R2", 9600, ("2k12r2",)),
-    System("windows-10", "Windows 10", 10240, ("10",), sockets=_CLIENT),
+    System("windows-10", "Windows 10", 10240, ("10",), sockets=_CLIENT_10),
     System("windows-server-2016", "Windows Server 2016", 14393, ("2k16",)),
     System("windows-server-2019", "Windows Server 2019", 17763, ("2k19",)),
     System("windows-server-2022", "Windows Server 2022", 20348, ("2k22",), vbs_default=True),
-    System("windows-11-23h2", "Windows 11 up to 23H2", 22000, vbs_default=True, sockets=_CLIENT, profile="windows-11"),
+    System(
+        "windows-11-23h2", "Windows 11 up to 23H2", 22000, vbs_default=True, sockets=_CLIENT_10, profile="windows-11"
+    ),
     # libosinfo has one id for all.
-    System("windows-11", "Windows 11", 26100, ("11",), vbs_default=True, level=2, sockets=_CLIENT),
+    System("windows-11", "Windows 11", 26100, ("11",), vbs_default=True, level=2, sockets=_CLIENT_10),
     System("windows-server-2025", "Windows Server 2025", 26100, ("2k25",), vbs_default=True, level=2),
     System("other", "another operating system", offset="utc"),
 )

@@ -168,7 +168,9 @@ def _failed(error: Exception, arguments: list[str]) -> int:
         case ClosedPipeError():
             return 141
         case MemoryError():
-            return _report(HostError("there is not enough memory"))
+            # There may be none for the import of a module, either.
+            os.write(2, b"error: there is not enough memory\n")
+            return HostError.exit_code
         case OSError():  # one of stdout names no file
             full = "the result cannot be written" if error.errno in NO_ROOM else "the system refuses what is needed"
             what = full if error.filename is None else str(error.filename)

@@ -9,7 +9,7 @@ from hvctl import api
 from hvctl.cli.inputs.hosts import pool_of
 from hvctl.cli.inputs.plans import Wanted, check_lock, resolved, say_plan, unlocked, with_uses, write_lock
 from hvctl.cli.options import Format, check_name, check_stdin, common, output_format
-from hvctl.cli.output import echo, say, write_result
+from hvctl.cli.output import echo, say_sentence, write_result
 from hvctl.errors import UsageError
 from hvctl.model.plan import EditOptions
 
@@ -270,9 +270,7 @@ def deliver(before: bytes, after: bytes, target: Target, name: str) -> int:
     if target.in_place:
         if before != after:
             write_result(after, target.path, before)
-            say(
-                "it takes effect once it is defined (virsh define) and the guest is started anew: hvctl explain changes"
-            )
+            say_sentence("this takes effect after `virsh define` and a cold start (see `hvctl explain changes`)")
         return 0
     write_result(after, target.output)
     return 0

@@ -129,7 +129,10 @@ def _context(guest: Guest, job: Job, syntax: Syntax) -> Context:
         guest.other = not guest.windows
     elif profile is not None:
         guest.windows = not guest.other
-        guest.release = system_of(profile.os) if guest.windows else None
+        if not guest.windows:
+            guest.release = None
+        elif guest.release is None or not guest.system:  # what the guest itself says of its release is surer
+            guest.release = system_of(profile.os)
     return Context(guest, job.facts, syntax.change if job.with_edits else None)
 
 
@@ -162,14 +165,17 @@ def _result(reading: Reading, contexts: Sequence[Context], job: Job) -> Result:
 
 
 def _one_a_fault(findings: Sequence[Finding], after: Mapping[str, tuple[str, ...]]) -> Sequence[Finding]:
-    """Without those of which another rule says the same at their place."""
+    """Without those of which another rule says the same at their place, and no milder."""
     if after.keys().isdisjoint(one.rule for one in findings):
         return findings
-    said = {(one.rule, one.span.line, one.span.column) for one in findings}
+    said = {(one.rule, one.span.line, one.span.column): one.severity.rank for one in findings}
     return [
         one
         for one in findings
-        if not any((rule, one.span.line, one.span.column) in said for rule in after.get(one.rule, ()))
+        if not any(
+            said.get((rule, one.span.line, one.span.column), -1) >= one.severity.rank
+            for rule in after.get(one.rule, ())
+        )
     ]
 
 

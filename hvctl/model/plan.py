@@ -33,7 +33,8 @@ UNNAMED = "the profile does not name it"
 
 
 class Decision(NamedTuple):
-    """One enlightenment (or companion) of a plan. `asked` is `on`, `prefer`, `off` or empty: not mentioned."""
+    """One enlightenment (or companion) of a plan. `asked` is `on`, `prefer`, `off` or empty: not mentioned. `host` is
+    the first of the hosts that decide, `more` how many others do."""
 
     id: str
     state: Outcome
@@ -43,6 +44,7 @@ class Decision(NamedTuple):
     host: str | None = None
     asked: str = ""
     remedy: str = ""
+    more: int = 0
 
 
 class CpuPlan(NamedTuple):

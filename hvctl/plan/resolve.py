@@ -7,7 +7,7 @@ from hvctl.catalog import BY_ID, ROWS, machines
 from hvctl.catalog.roles import enclosing
 from hvctl.catalog.types import Hazard, Kind, Need, Row, hazard
 from hvctl.catalog.windows import USES, system_of
-from hvctl.model.host import Host, MachineType, and_more
+from hvctl.model.host import Host, MachineType
 from hvctl.model.plan import UNNAMED, CpuPlan, Decision, Layer, Machine, Outcome, Plan
 from hvctl.model.profile import Ask, Migration, Profile, Value, Wish
 from hvctl.plan.cpu import choose_cpu, refusal
@@ -22,6 +22,7 @@ class Obstacle(NamedTuple):
     layer: Layer
     host: str | None = None
     remedy: str = ""
+    more: int = 0
 
 
 def resolve(
@@ -228,7 +229,8 @@ class _Resolution:
         for state in (State.NO, State.UNKNOWN):
             for answer, hosts in same.items():
                 if answer.state is state:
-                    return Obstacle(answer.reason, answer.layer, and_more(hosts), answer.remedy)
+                    more = len(hosts) - 1 + sum(host.alike for host in hosts)
+                    return Obstacle(answer.reason, answer.layer, hosts[0].label, answer.remedy, more)
         return None
 
     def _pinning(self, row: Row) -> Obstacle | None:
@@ -270,8 +272,17 @@ class _Resolution:
             obstacle = Obstacle("it does nothing without another enlightenment that is on", Layer.REQUIREMENT)
         if obstacle:
             demanded = wish.ask is Ask.ON and not self.profile.harmed
-            state = Outcome.REFUSED if demanded else Outcome.OFF
-            return Decision(row.id, state, None, obstacle.reason, obstacle.layer, obstacle.host, asked, obstacle.remedy)
+            return Decision(
+                row.id,
+                Outcome.REFUSED if demanded else Outcome.OFF,
+                None,
+                obstacle.reason,
+                obstacle.layer,
+                obstacle.host,
+                asked,
+                obstacle.remedy,
+                obstacle.more,
+            )
         reason = wish.why or ("asked for" if wish.ask is Ask.ON else "preferred, and every host can")
         return Decision(row.id, Outcome.ON, self._value(row), reason, Layer.PROFILE, None, asked)
 

@@ -1,6 +1,7 @@
 """The `enlightenments` of a profile: catalog rows, by any of their names, to what is wanted of them."""
 
 import re
+from collections.abc import Sequence
 
 from hvctl import catalog
 from hvctl.catalog import VERSION_SHAPE, parse_version
@@ -14,7 +15,10 @@ from hvctl.text.yaml_nodes import Entry, Mapping, Node, Scalar
 STATES = (Ask.ON, Ask.OFF, Ask.PREFER)
 # Without its comma: QEMU's option parser ends the value there, and writing two of them is not what libvirt does.
 TEXT = r"[\x20-\x2b\x2d-\x7e]"
-_LINES = r" \[[\d, -]+\]"
+# Ranges of lines in the sources, for who reads the file.
+_LINES = r" \[(?:\d+, )*\d+-\d+(?:, \d+(?:-\d+)?)*\]"
+# A rule of dashes, an entry that was commented out, a word to a program.
+_NO_REASON = r"[-=~#*_]{3,}|[\w-]+:\s*(?:on|off|prefer|\d+|\{.*)?(?:\s*#.*)?$|(?:yamllint|vim?|prettier-ignore)\b"
 _LONGEST = 400
 # Kinds whose `on` says nothing without a value.
 VALUED = (Kind.NUMBER, Kind.STRING, Kind.VERSION)
@@ -76,9 +80,13 @@ def _wish(row: Row, entry: Entry, problems: Problems) -> Wish | None:
     return Wish(row.id, ask, value, entry.span, _reason(entry.comment))
 
 
-def _reason(comment: str) -> str:
-    """A comment as a reason: without line numbers in brackets, which are for who reads the file, and its last dot."""
-    return re.sub(_LINES, "", comment)[:_LONGEST].rstrip(" .")
+def _reason(comment: Sequence[str]) -> str:
+    """The last paragraph of a comment as a reason: without the lines of sources in brackets, and its last dot."""
+    last: list[str] = []
+    for line in comment:
+        last = [] if not line or re.match(_NO_REASON, line) else [*last, line]
+    text = re.sub(_LINES, "", " ".join(last)).rstrip(" .")
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1].rstrip()}…"
 
 
 def _short(row: Row, node: Node, problems: Problems) -> tuple[Ask | None, Value | None]:

@@ -22,7 +22,11 @@ def decision_line(decision: Decision, *, word: str = "", width: int = 80) -> str
 
 
 def _who(decision: Decision) -> str:
-    return f"{decision.host}, {decision.layer}" if decision.host else str(decision.layer)
+    if decision.host:
+        more = f" and {decision.more} more" if decision.more else ""
+        return f"{decision.host}{more}, {decision.layer}"
+    asked = f": {decision.asked}" if decision.asked and decision.layer is Layer.PROFILE else ""
+    return f"{decision.layer}{asked}"
 
 
 def explanation(plan: Plan, *, width: int = 80) -> str:
@@ -103,6 +107,7 @@ def _decision_json(decision: Decision) -> dict[str, Any]:
         "value": decision.value,
         "reason": decision.reason,
         "host": decision.host,
+        "more_hosts": decision.more,
         "layer": str(decision.layer),
         "asked": decision.asked or None,
         "remedy": decision.remedy or None,

@@ -243,7 +243,7 @@ def removers(survey: Survey, positions: Sequence[int]) -> str:
     groups = [survey.pool.classes[position] for position in positions]
     count = sum(len(group.members) for group in groups)
     first = groups[0].members[0].name
-    return first if count == 1 else f"{first} and {counted(count - 1, 'other')}"
+    return first if count == 1 else f"{first} and {count - 1} more"
 
 
 def decision_text(decision: Decision) -> str:

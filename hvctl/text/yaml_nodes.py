@@ -29,12 +29,16 @@ class Scalar(NamedTuple):
     span: Span
 
 
+# Of a comment above a key, so that a file of comments costs no more than its size.
+_COMMENT_LINES, _COMMENT_WIDTH = 12, 200
+
+
 class Entry(NamedTuple):
-    """One key of a mapping and its value; `comment` is what stands in the lines above it, as one line."""
+    """One key of a mapping and its value; `comment` are the last lines of comment right above it, without their `#`."""
 
     key: Scalar
     value: "Node"
-    comment: str = ""
+    comment: tuple[str, ...] = ()
 
     @property
     def span(self) -> Span:
@@ -164,12 +168,16 @@ class _Builder:
                 found[key.text] = Entry(key, value, self.comment(key.span.line - 1))
         return tuple(found.values())
 
-    def comment(self, line: int) -> str:
-        """What the comments say that stand right above a line."""
-        begin = line
-        while begin and self.lines[begin - 1].lstrip().startswith("#"):
-            begin -= 1
-        return " ".join(part for one in self.lines[begin:line] if (part := one.strip().lstrip("#").strip()))
+    def comment(self, line: int) -> tuple[str, ...]:
+        """The lines of comment that stand right above a line; of many, or of long ones, the last and the beginning."""
+        found: list[str] = []
+        while line and len(found) < _COMMENT_LINES:
+            text = self.lines[line - 1][:_COMMENT_WIDTH].lstrip()
+            if not text.startswith("#"):
+                break
+            found.append(text.lstrip("#").strip())
+            line -= 1
+        return tuple(reversed(found))
 
     def refuse_properties(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
         if event.anchor is not None:

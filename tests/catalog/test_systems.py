@@ -12,6 +12,8 @@ import pytest
 from hvctl.catalog.cpu_features import features_of, known_features
 from hvctl.catalog.cpu_models import LEVEL_FEATURES, PLAIN, PROPOSED, lacking, level
 from hvctl.catalog.windows import BY_LIBOSINFO, BY_OS, SYSTEMS, named
+from hvctl.errors import HostError
+from hvctl.host.kvm import probe_kvm
 
 # x86-64 psABI, "Micro-Architecture Levels", by QEMU's names.
 LEVELS = {
@@ -64,10 +66,13 @@ def test_only_what_is_known_to_be_too_old_lacks_something() -> None:
         assert lacking(model, (), 2) == ()
 
 
-@pytest.fixture(scope="module")
-def found() -> dict[str, set[str]]:
-    """The features that are on in each model of the installed QEMU, without a KVM or what this host has."""
-    command = [str(shutil.which("qemu-system-x86_64")), "-machine", "none", "-accel", "tcg", "-nodefaults"]
+# What QEMU changes about a named model with KVM.
+ADDED, REMOVED = {"x2apic"}, {"monitor", "npt", "nrip-save", "svm", "svme-addr-chk", "vnmi"}
+
+
+def models(accelerator: str) -> dict[str, set[str]]:
+    """The features that are on in each model of the installed QEMU, whatever this host has."""
+    command = [str(shutil.which("qemu-system-x86_64")), "-machine", "none", "-accel", accelerator, "-nodefaults"]
     process = subprocess.Popen(
         [*command, "-display", "none", "-qmp", "stdio"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -99,7 +104,25 @@ def found() -> dict[str, set[str]]:
     }
 
 
-def test_qemu_gives_its_models_the_features_of_the_catalog(found: dict[str, set[str]]) -> None:
+def has_kvm() -> bool:
+    try:
+        return bool(probe_kvm("/dev/kvm"))
+    except HostError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, set[str]]:
+    return models("tcg")
+
+
+@pytest.mark.parametrize("accelerator", ["tcg", "kvm"])
+def test_qemu_gives_its_models_the_features_of_the_catalog(accelerator: str) -> None:
+    if accelerator == "kvm" and not has_kvm():
+        accelerator = "tcg"  # again: what KVM changes is then known from QEMU's source alone
+    found = models(accelerator)
+    if accelerator == "tcg":
+        found = {model: (features | ADDED) - REMOVED for model, features in found.items()}
     known = {model: features_of(model) for models in PROPOSED.values() for model in (*models, PLAIN)}
     asked = {model: set(features) for model, features in known.items() if features is not None and model in found}
     assert len(asked) > 20

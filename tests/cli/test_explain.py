@@ -139,17 +139,30 @@ def test_unknown_names_are_errors_with_suggestions() -> None:
         (
             "windows-11",
             "Windows 11",
-            ["stimer-direct", "sse4.2 and popcnt", "see vbs", "Pro uses 2, Home 1"],
+            ["stimer-direct", "sse4.2 and popcnt", "see vbs", "Pro uses 2, Home uses 1, Pro for Workstations uses 4"],
             ["harms"],
         ),
-        ("win7", "Windows 7", ["Not known to be used by it: synic, stimer", "it hangs at a black screen"], ["sse4.2"]),
+        (
+            "win7",
+            "Windows 7",
+            ["Not known to be of use to it: synic, stimer", "it hangs at a black screen"],
+            ["sse4.2"],
+        ),
         ("Windows Server 2008 R2", "Windows Server 2008 R2", ["Standard uses 4", "win/2k8r2"], ["vbs"]),
-        ("win-xp", "Windows XP", ["No enlightenment: it looks for no hypervisor"], ["relaxed"]),
+        ("win-xp", "Windows XP", ["No enlightenment: it does not look for a hypervisor"], ["relaxed"]),
         ("windows-server-2022", "Windows Server 2022", ["see vbs", "`hvctl gen windows-server-2022`"], ["sockets"]),
+        ("Windows 10 Pro", "Windows 10", ["xmm-input"], ["sse4.2"]),
+        ("win11 23H2", "Windows 11 up to 23H2", ["take every Windows 11 for 24H2"], ["sse4.2"]),
+        ("server 2019", "Windows Server 2019", ["tlbflush-ext"], ["socket"]),
     ],
 )
 def test_each_release_of_windows_has_a_page(word: str, title: str, said: list[str], unsaid: list[str]) -> None:
-    text = " ".join(hvctl("explain", word).stdout.split())
-    assert f"what {title} uses and needs" in text
+    text = " ".join(hvctl("explain", *word.split()).stdout.split())
+    assert f": {title} as a guest " in text
     assert [one for one in said if one not in text] == []
     assert [one for one in unsaid if one in text] == []
+
+
+@pytest.mark.parametrize("words", [("stimr", "win11"), ("relaxed", "windows", "11"), ("win11", "uefi")])
+def test_no_word_is_dropped_beside_a_release(words: tuple[str, ...]) -> None:
+    assert "unknown enlightenment or subject" in hvctl("explain", *words, code=2).stderr

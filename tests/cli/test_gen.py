@@ -62,9 +62,9 @@ def test_explain_has_every_decision_with_the_reason_of_the_profile(tmp_path: Pat
         "  # We had bug checks,\n  # see ticket 4711.\n  vapic: off\n  # Fast.\n  time: prefer\n"
     )
     own = hvctl("gen", str(tmp_path / "own.yaml"), "--host", DEBIAN_12, "--explain")
-    assert "relaxed: on: asked for (profile)\n" in own.stderr
-    assert "vapic: off: We had bug checks, see ticket 4711 (profile)\n" in own.stderr
-    assert "time: on: Fast (profile)\n" in own.stderr
+    assert "relaxed: on: asked for (profile: on)\n" in own.stderr
+    assert "vapic: off: We had bug checks, see ticket 4711 (profile: off)\n" in own.stderr
+    assert "time: on: Fast (profile: prefer)\n" in own.stderr
     assert "machine: pc-q35-7.2" in done.stderr
     assert "migration: nothing in this plan prevents" in done.stderr
 

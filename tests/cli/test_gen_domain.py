@@ -49,23 +49,23 @@ def test_the_edited_file_goes_to_stdout_and_the_old_one_stays(domain: Path) -> N
     assert domain.read_text() == DOMAIN
 
 
-def test_what_is_taken_out_is_named_with_its_reason(domain: Path, tmp_path: Path) -> None:
+def test_what_is_removed_is_named_with_its_reason(domain: Path, tmp_path: Path) -> None:
     done = hvctl("gen", "windows-11", "--domain", str(domain), *HOST)
-    said = "taken out: reset: the profile does not name it; --keep-others keeps what it does not name"
+    said = "removed: reset: the profile does not name it; --keep-others keeps what the profile does not name"
     assert said in " ".join(done.stderr.split())
-    assert "taken out" not in hvctl("gen", "windows-11", "--domain", str(domain), *HOST, "--keep-others").stderr
+    assert "removed:" not in hvctl("gen", "windows-11", "--domain", str(domain), *HOST, "--keep-others").stderr
     (tmp_path / "own.yaml").write_text(
         "version: 1\nname: own\nguest: {os: windows-11}\nextends: minimal\n"
         "enlightenments:\n  # Windows resets well without.\n  reset: off\n"
     )
     own = hvctl("gen", str(tmp_path / "own.yaml"), "--domain", str(domain), *HOST)
-    assert "taken out: reset: Windows resets well without\n" in own.stderr
+    assert "removed: reset: Windows resets well without\n" in own.stderr
 
 
 def test_when_it_takes_effect_is_said_of_a_file_that_changes(domain: Path) -> None:
     words = ("gen", "windows-11", "--domain", str(domain), "--in-place", *HOST)
-    assert "started anew: hvctl explain changes" in " ".join(hvctl(*words).stderr.split())
-    assert "started anew" not in hvctl(*words).stderr
+    assert "a cold start (see `hvctl explain changes`)" in " ".join(hvctl(*words).stderr.split())
+    assert "cold start" not in hvctl(*words).stderr
     assert "a reboot inside Windows is not enough" in " ".join(hvctl("explain", "changes").stdout.split())
 
 

@@ -12,9 +12,17 @@ from hvctl.guest.syntax import COMMAND_LINE, DOMAIN, Syntax
 from hvctl.host.host_file import read_host
 from hvctl.lint.engine import Job, choose, lint
 from hvctl.lint.rule import Facts, all_rules
+from hvctl.model.finding import Severity
 from hvctl.model.host import Host
 from hvctl.profile.reader import load_profile
-from tests.made_hosts import made_amd_host, made_intel_host, made_libvirt, made_no_hyperv_host, made_old_kernel_host
+from tests.made_hosts import (
+    made_amd_host,
+    made_intel_host,
+    made_libvirt,
+    made_no_hyperv_host,
+    made_old_kernel_host,
+    made_qemu,
+)
 from tests.model.test_host import pool_of
 from tests.paths import HOSTS, ROOT, RULE_CASES
 
@@ -441,7 +449,30 @@ def test_one_fault_is_one_finding_that_names_or_counts_all_hosts_and_what_they_a
             "use libvirt 10.7.0 or newer there, or leave it out",
         ),
     ]
-    # Nobody is told by silence: who asks for one rule alone gets its finding.
+    # Of hosts that lack different things each is named with its own, and what else it will need.
+    older_qemu = DEBIAN_13._replace(
+        name="qemu", qemu=(made_amd_host(qemu=(made_qemu(unknown=("hv-tlbflush-ext",)),)).qemu[0],)
+    )
+    newer_libvirt = DEBIAN_12._replace(name="kernel", libvirt=DEBIAN_13.libvirt)
+    older_libvirt = DEBIAN_13._replace(name="libvirt", libvirt=DEBIAN_12.libvirt)
+    mixed = Job(choose(all_rules()), Facts((newer_libvirt, older_qemu, older_libvirt)))
+    (finding, *_) = [one for one in lint(text.encode(), "x", DOMAIN, mixed).findings if one.span.line == 9]
+    assert finding.message == (
+        "tlbflush-ext is on, and kernel cannot give it: KVM does not report HV_EXT_GVA_RANGES_FLUSH_AVAILABLE; "
+        "qemu cannot give it: /usr/bin/qemu-system-x86_64 does not know hv-tlbflush-ext"
+    )
+    assert finding.instead == (
+        "boot Linux 6.2 or newer on kernel, use QEMU 7.1 or newer on qemu, use libvirt 11.0.0 or newer on libvirt; "
+        "or leave it out"
+    )
+    # Nobody is told by silence: a finding that a configuration makes milder hides no other.
+    milder = Job(choose(all_rules(), {"not-supported-by-host": Severity.INFO}), Facts(pool))
+    assert [one.rule for one in lint(text.encode(), "x", DOMAIN, milder).findings if one.span.line == 9] == [
+        "libvirt-does-not-compare",
+        "not-supported-by-host",
+        "unknown-to-libvirt",
+    ]
+    # Who asks for one rule alone gets its finding.
     alone = Job(choose([one for one in all_rules() if one.id == "unknown-to-libvirt"]), Facts(pool))
     assert [one.span.line for one in lint(text.encode(), "x", DOMAIN, alone).findings] == [9, 10]
 

@@ -70,3 +70,14 @@ def test_an_error_is_raised_with_its_traceback() -> None:
     assert (raised.value.message, raised.value.hint) == ("there is no five", "take six")
     assert "in work" in raised.value.__notes__[0]
     assert not active_children()
+
+
+def test_an_error_that_cannot_be_sent_is_told_all_the_same() -> None:
+    class OwnError(Exception):
+        pass
+
+    def work(_: int) -> int:
+        raise OwnError("of its own")
+
+    with pytest.raises(RuntimeError, match="OwnError: of its own"):
+        list(in_processes(work, iter([1]), 2))

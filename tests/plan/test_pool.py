@@ -283,7 +283,7 @@ def test_the_cpu_that_all_can_give() -> None:
     poor = made_amd_host("b", qemu=(made_qemu()._replace(models=("qemu64",)),))
     found = surveyed(made_amd_host("a"), poor)
     assert (found.cpu_apart, found.cpu_model) == ("", "qemu64")
-    assert found.cpu_models == (Candidate("qemu64", 1, ("avx", "pcid")),)
+    assert found.cpu_models == (Candidate("qemu64", 1, ("avx", "pcid", "svm")),)
     other = hardware(made_amd_host("c"), model=2)
     assert surveyed(made_amd_host("a"), other).cpu_apart == "CPU model host is another CPU on c than on a"
     assert surveyed(made_amd_host("a"), made_amd_host("b", qemu=())).cpu_model is None
@@ -307,3 +307,9 @@ def test_what_each_named_cpu_model_lacks_of_what_every_host_has() -> None:
     assert surveyed(new).cpu_models[3] == Candidate("EPYC", 3, ("pcid", "rdpid"))
     silent = made_amd_host("silent", qemu=(new.qemu[0]._replace(expansion=None),))
     assert surveyed(new, silent).cpu_models[1] == Candidate("EPYC-Milan", 3, None)
+
+
+def test_svm_is_lost_by_every_named_model() -> None:
+    """With KVM QEMU gives it to none, and x2apic to all: seen with -accel kvm (tests/catalog/test_systems.py)."""
+    qemu = made_qemu()._replace(models=("EPYC",), expansion=(("npt", True), ("svm", True), ("x2apic", True)))
+    assert surveyed(made_amd_host("a", qemu=(qemu,))).cpu_models == (Candidate("EPYC", 3, ("npt", "svm")),)

@@ -180,16 +180,16 @@ Every host can give
 What falls out, and why
   tlbflush-ext: old, kernel: KVM does not report
     HV_EXT_GVA_RANGES_FLUSH_AVAILABLE; boot Linux 6.2 or newer
-  evmcs: new and 1 other, kernel: KVM does not offer
+  evmcs: new and 1 more, kernel: KVM does not offer
     KVM_CAP_HYPERV_ENLIGHTENED_VMCS; it exists on Intel processors only
-  avic: new and 1 other, hardware: APICv/AVIC is not active; use a processor
-    with APICv/AVIC, and kvm_intel enable_apicv=1 or kvm_amd avic=1
+  avic: new and 1 more, hardware: APICv/AVIC is not active; use a processor with
+    APICv/AVIC, and kvm_intel enable_apicv=1 or kvm_amd avic=1
 
 A guest that moves among these hosts
   machine types pc-q35-7.2, pc-i440fx-7.2
   CPU vendor    AMD
   CPU host      is the same CPU on all of them
-  CPU model     EPYC (x86-64-v3) lacks, of what every host has: pcid
+  CPU model     EPYC (x86-64-v3) lacks, of what every host has: pcid, svm
   TSC           2400.000 to 2500.000 MHz; none can scale it
   but           the TSC frequencies of old and new differ, and not every host
                 can scale; write `tsc-frequency` where all hosts but those of
@@ -276,7 +276,7 @@ def test_a_reason_is_told_once_with_all_that_it_takes_away() -> None:
     assert (every.ids, every.groups) == (tuple(IDS), (1,))
     alike = with_frequencies([2_500_000_000] * 3)
     text = said(pool_of(*alike, made_amd_host("old", kvm=made_kvm(features=0xAAFF & ~4))))
-    assert "avic: h0 and 3 others, hardware: APICv/AVIC is not active; use a processor" in text
+    assert "avic: h0 and 3 more, hardware: APICv/AVIC is not active; use a processor" in text
     assert "synic: old, kernel: KVM does not report HV_SYNIC_AVAILABLE" in text
     assert "stimer, syndbg: requirement: it requires synic" in text
 

@@ -172,8 +172,8 @@ def test_what_falls_out_is_told_with_host_layer_and_remedy() -> None:
     assert told[0] == (
         "xmm-input libvirt of old (class B): its libvirt does not know xmm_input. Remedy: use libvirt 10.7.0 or newer."
     )
-    assert "libvirt of new and 1 other (classes A, B): libvirt has no element for it." in told[1]
-    assert any(one.startswith("evmcs Kernel of new and 1 other (classes A, B): KVM does not offer") for one in told)
+    assert "libvirt of new and 1 more (classes A, B): libvirt has no element for it." in told[1]
+    assert any(one.startswith("evmcs Kernel of new and 1 more (classes A, B): KVM does not offer") for one in told)
 
 
 def test_what_requires_what_falls_out_names_no_host() -> None:

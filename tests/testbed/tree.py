@@ -16,6 +16,9 @@ from tests.testbed.errors import BuildFailed, Missing
 from tests.testbed.process import bound_to_us, contained, run_logged
 
 BUILD_SECONDS = 900
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hvctl-testbed"
+"""What may be removed at any time when no test runs: `make clean-cache`. Found at the beginning: tests that run while a
+tree is built change the variable for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Tree:
     def place(self) -> Path:
         """Where it is: the name holds what was asked for, so that a change makes another tree."""
         text = "\n".join((self.suite, *self.packages))
-        return cache() / f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        return CACHE / f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 # What `make demo` needs.
@@ -66,20 +69,11 @@ DEBIAN_12 = Tree("debian-12", "bookworm", (*_TESTS, *_WINDOWS))
 DEBIAN_13 = Tree("debian-13", "trixie", _TESTS)
 
 
-# At the beginning: tests that run beside the building of a tree change the variable for a while.
-_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hvctl-testbed"
-
-
-def cache() -> Path:
-    """What may be removed at any time when no test runs: `make clean-cache`."""
-    return _CACHE
-
-
 def ready_tree(tree: Tree, say: Callable[[str], None], stop: threading.Event) -> Path:
     """The root directory of `tree`, built unless it is there; a rename makes it whole."""
     place = tree.place
     if not place.is_dir():
-        cache().mkdir(parents=True, exist_ok=True)
+        CACHE.mkdir(parents=True, exist_ok=True)
         with place.with_name(f"{place.name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not place.is_dir():

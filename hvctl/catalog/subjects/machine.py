@@ -73,8 +73,8 @@ report was found of an activation or of BitLocker that asked for it.
 The machine type, the firmware, the TPM and the CPU model are another matter: Windows may find new devices, ask for
 activation, or BitLocker for its key. Suspend BitLocker before such a change.
 
-A Windows that was told to use the HPET or the PM timer goes on to do so, and gains little from the reference clock: in
-the guest, bcdedit /deletevalue useplatformclock.
+A Windows that is configured to use the HPET or the PM timer (useplatformclock) goes on to do so, and gains little from
+the reference clock. In the guest: bcdedit /deletevalue useplatformclock.
 
 ## How to go back
 `hvctl apply --undo DOMAIN` puts the definition back that was there before; of a file keep a copy, or --diff. The guest

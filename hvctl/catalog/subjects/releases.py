@@ -1,11 +1,14 @@
 """A page for each release of Windows, made of what the catalog knows of it."""
 
+from collections.abc import Iterator
+
 from hvctl.catalog import ROWS
 from hvctl.catalog.cpu_models import LEVEL_FEATURES
 from hvctl.catalog.roles import RECOMMENDED
 from hvctl.catalog.types import Row, Subject
-from hvctl.catalog.windows import MICROSOFT, SYSTEMS, System
+from hvctl.catalog.windows import MICROSOFT, SYSTEMS, System, plain
 
+_OLDER_11 = "windows-11-23h2"
 _SOURCES = (
     "`hvctl explain NAME` has those of each enlightenment",
     "libosinfo; Microsoft Learn, Windows processor requirements, Compare Windows editions",
@@ -13,19 +16,32 @@ _SOURCES = (
 
 
 def _subject(system: System) -> Subject:
-    words = tuple(f"win{short}" for short in system.libosinfo)
-    return Subject(system.id, f"what {system.title} uses and needs", words, "\n".join(_page(system)), _SOURCES)
+    words = tuple(word for word in dict.fromkeys(_words(system)) if word != system.id)
+    return Subject(system.id, f"{system.title} as a guest", words, "\n".join(_page(system)), _SOURCES)
+
+
+def _words(system: System) -> Iterator[str]:
+    """What people type: win11, windows-server-2008-r2, server-2019, 2k22, xp, ..."""
+    title = plain(system.title)
+    names = [title, *(text.removeprefix("windows-") for text in (system.id, title)), *system.libosinfo]
+    names.append(system.id.removeprefix("windows-server-"))
+    if system.id == _OLDER_11:
+        names = [f"11-{half}" for half in ("21h2", "22h2", "23h2")]
+    for name in names:
+        yield from (f"win{name}", f"win-{name}", f"windows-{name}")
+        if not name.isdecimal():
+            yield name
 
 
 def _page(system: System) -> list[str]:
     used = [row for row in RECOMMENDED if _uses(system, row)]
-    lines = ["## What it uses"]
+    lines = ["## What is recommended for it"]
     if used:
         lines += [f"{_ids(used)}; each where the host can give it.", ""]
     else:
-        lines += ["No enlightenment: it looks for no hypervisor.", ""]
+        lines += ["No enlightenment: it does not look for a hypervisor.", ""]
     if used and (rest := [row for row in RECOMMENDED if row not in used]):
-        lines += [f"Not known to be used by it: {_ids(rest)}.", ""]
+        lines += [f"Not known to be of use to it: {_ids(rest)}.", ""]
     inside = [row for row in ROWS if row.for_nested and row not in RECOMMENDED and _uses(system, row)]
     if system.vbs_default:
         security = (
@@ -42,6 +58,8 @@ def _page(system: System) -> list[str]:
     if needs:
         lines += ["## What it needs", *needs]
     lines += ["## How", f"`hvctl gen {system.profile or system.id}`, or with --domain FILE to change a domain."]
+    if system.id == _OLDER_11:
+        lines += ["", "lint and gen take every Windows 11 for 24H2 or later: libosinfo has one id for all."]
     if system.libosinfo:
         ids = " or ".join(f"{MICROSOFT}{short}" for short in system.libosinfo)
         lines += [
@@ -57,9 +75,10 @@ def _needs(system: System) -> list[str]:
         cpu = f"A CPU with {' and '.join(names)} (x86-64-v{system.level}): host, or a model from Nehalem or EPYC on."
         lines += [f"{cpu} It does not boot on qemu64 or kvm64.", ""]
     if system.sockets:
-        (edition, most), (other, others) = system.sockets
-        few = f"Few sockets: {edition} uses {most}, {other} {others}. Without a topology libvirt makes one of each vCPU"
-        lines += [f"{few}; `hvctl gen PROFILE --libvirt --vcpus N` writes one socket.", ""]
+        used = ", ".join(f"{edition} uses {most}" for edition, most in system.sockets)
+        profile = system.profile or system.id
+        few = f"All vCPUs in one socket: {used}, and without a topology libvirt makes a socket of each."
+        lines += [f"{few} `hvctl gen {profile} --libvirt --vcpus N` writes one.", ""]
     return lines
 
 

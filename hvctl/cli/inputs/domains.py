@@ -41,7 +41,7 @@ def edit(profile: Profile, pool: tuple[Host, ...], document: Document, options: 
     """
     edited = api.edit_domain(document, profile, pool, options)
     _say(edited.guest, document, edited.plan, options)
-    _say_taken(edited, document)
+    _say_removed(edited, document)
     _say_left(edited, document, options)
     return edited
 
@@ -123,18 +123,20 @@ def pool_beside(hosts: Sequence[str], connection: Connection) -> tuple[Host, ...
     return (api.this_host(option="--host") if is_local(connection.uri) else libvirt_host(connection),)
 
 
-def _say_taken(edited: Edited, document: Document) -> None:
+def _say_removed(edited: Edited, document: Document) -> None:
     """Name what is on in the domain and will not be any more, with the reasons; not what is told as left out anyway."""
     from hvctl.guest.domain.reader import read_domain
 
     after = read_domain(edited.after, document.path).enabled()
+    covers = any(BY_ID[row_id].takes_all for row_id in after)
     reasons: dict[str, list[str]] = {}
     for one in edited.plan.decisions:
-        if one.id in edited.guest.on and one.id not in after and one.asked != Ask.PREFER:
+        gone = one.id in edited.guest.on and one.id not in after
+        if gone and one.asked != Ask.PREFER and not (covers and BY_ID[one.id].in_passthrough):
             reasons.setdefault(one.reason, []).append(one.id)
     for reason, ids in reasons.items():
-        keep = "; --keep-others keeps what it does not name" if reason == UNNAMED else ""
-        say_sentence(f"taken out: {', '.join(ids)}: {reason}{keep}")
+        keep = "; --keep-others keeps what the profile does not name" if reason == UNNAMED else ""
+        say_sentence(f"removed: {', '.join(ids)}: {reason}{keep}")
 
 
 def _say_left(edited: Edited, document: Document, options: EditOptions) -> None:

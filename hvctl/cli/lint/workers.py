@@ -5,6 +5,7 @@ whoever reads wait for ever (seen with Python 3.11 to 3.13). Here each has a pip
 """
 
 import contextlib
+import pickle
 import signal
 from collections.abc import Callable, Iterator
 from multiprocessing import get_context
@@ -105,6 +106,15 @@ def _worker(work: Callable[[T], R], pipe: Connection, other_end: Connection, beg
             try:
                 answer = work(what)
             except Exception as error:
-                error.add_note(format_exc())
-                wrong = error
+                wrong = _portable(error, format_exc())
             pipe.send((answer, wrong))
+
+
+def _portable(error: Exception, traceback: str) -> Exception:
+    """An error as it can be sent, with its traceback as a note."""
+    error.add_note(traceback)
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(traceback)
+    return error

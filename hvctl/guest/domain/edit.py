@@ -218,7 +218,7 @@ def for_domain(profile: Profile, guest: Guest) -> Profile:
         cpu = cpu._replace(hidden=guest.hidden)
     cpu = cpu._replace(features=tuple({**dict(guest.features), **dict(cpu.features)}.items()))
     return profile._replace(
-        harmed=guest.replace(release=system_of(profile.os)).harmed or guest.harmed,
+        harmed=(guest if guest.release else guest.replace(release=system_of(profile.os))).harmed,
         cpu=cpu,
         machine=guest.machine or profile.machine,
         tsc_frequency=profile.tsc_frequency or guest.tsc_frequency,

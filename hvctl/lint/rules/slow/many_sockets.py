@@ -6,8 +6,8 @@ or their name. Where no topology is written, libvirt makes a socket of each vCPU
 what Pro and Standard use is no finding.
 
 ## Why it matters
-The vCPUs in sockets that an edition does not use stay idle: Windows Home uses one, Pro two, the Standard editions of
-Windows Server up to 2008 R2 use four.
+The vCPUs in sockets that an edition does not use stay idle: Windows Home uses one, Pro two, Pro for
+Workstations and the Standard editions of Windows Server up to 2008 R2 four.
 
 ## Example
 ```xml
@@ -43,12 +43,12 @@ def check(context: Context) -> Findings:
     if system is None or not system.sockets or "topology" in guest.unknown:
         return
     sockets = guest.topology.sockets if guest.topology else vcpus if guest.libvirt else None
-    (edition, most), (other, others) = system.sockets
+    (edition, most), *others = system.sockets
     if sockets is None or sockets <= most:
         return
     written = "" if guest.topology else ": without a topology each vCPU is one"
-    used = f"{system.title} {edition} uses {most} (and {other} {others})"
-    message = f"the guest has {sockets} processor sockets, and {used}{written}"
+    rest = ", ".join(f"{name} {number}" for name, number in others)
+    message = f"the guest has {sockets} processor sockets, and {system.title} {edition} uses {most} ({rest}){written}"
     cores = str(vcpus // (guest.topology.threads or 1 if guest.topology else 1))
     fix = context.set_fact("topology", cores, "make it one socket")
     place = context.place("topology" if guest.topology else "vcpus")

@@ -37,14 +37,14 @@ Unsafe: dropping it changes what the guest sees.
 - linux:arch/x86/kvm/hyperv.c, kvm_get_hv_cpuid()
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hvctl.lint.rule import Context, Fact, Findings
 from hvctl.lint.rules.start.evmcs_without_nested_intel import unfit
 from hvctl.model.finding import Severity
 from hvctl.model.guest import Setting
-from hvctl.model.host import and_more
+from hvctl.model.host import Host, and_more
 from hvctl.model.plan import Layer
 
 if TYPE_CHECKING:
@@ -71,40 +71,42 @@ def check(context: Context) -> Findings:
 
 
 def _lacking(context: Context, setting: Setting) -> Findings:
-    from hvctl.plan.support import State, support
+    from hvctl.plan.support import Answer, State, support
 
     row = setting.row
     if any(unfit(row, host) for host in context.hosts):
         return
     counted = (Layer.KERNEL, Layer.QEMU)
-    found = [(host, support(host, row, host.qemu[0] if host.qemu else None)) for host in context.hosts]
-    lacks = [(host, answers) for host, answers in found if any(one.state is State.NO for one in _of(answers, counted))]
-    if lacks:
-        first = next(one for one in _of(lacks[0][1], counted) if one.state is State.NO)
-        hosts = and_more([host for host, _ in lacks])
-        message = f"{context.guest.name_of(row)} is on, and {hosts} cannot give it: {first.reason}"
-        # All that has to be done there, so that no other finding waits behind this one.
-        layers = (*counted, Layer.LIBVIRT) if context.guest.libvirt and not setting.argument else counted
-        remedies = [
-            one.remedy for _, answers in lacks for one in _of(answers, layers) if one.state is State.NO and one.remedy
-        ]
-        fix = context.drop(setting)
-        yield context.finding(setting.where, message, _instead(list(dict.fromkeys(remedies))), fix=fix)
+    # What its libvirt lacks, too: so that no other finding waits behind this one.
+    layers = (*counted, Layer.LIBVIRT) if context.guest.libvirt and not setting.argument else counted
+    found: dict[Answer, list[Host]] = {}
+    for host in context.hosts:
+        for answer in support(host, row, host.qemu[0] if host.qemu else None):
+            if answer.layer in layers and answer.state is not State.YES:
+                found.setdefault(answer, []).append(host)
+    lacks = {answer: hosts for answer, hosts in found.items() if answer.state is State.NO}
+    reasons = [
+        f"{and_more(hosts)} cannot give it: {one.reason}" for one, hosts in lacks.items() if one.layer in counted
+    ]
+    if reasons:
+        message = f"{context.guest.name_of(row)} is on, and {'; '.join(reasons)}"
+        yield context.finding(setting.where, message, _instead(lacks), fix=context.drop(setting))
         return
-    unknown = [(host, one) for host, answers in found for one in _of(answers, counted) if one.state is State.UNKNOWN]
-    if unknown:
-        host, answer = unknown[0]
-        context.skip(f"{host.label}: {row.id}: {answer.reason}")
+    for answer, hosts in found.items():
+        if answer.state is State.UNKNOWN and answer.layer in counted:
+            context.skip(f"{and_more(hosts)}: {row.id}: {answer.reason}")
+            return
 
 
-def _of(answers: Iterable["Answer"], layers: Sequence[Layer]) -> list["Answer"]:
-    return [one for one in answers if one.layer in layers]
-
-
-def _instead(remedies: list[str]) -> str:
+def _instead(lacks: Mapping["Answer", Sequence[Host]]) -> str:
+    """What each host needs, or to leave it out."""
     from hvctl.plan.support import ONLY
 
-    never = next((one for one in remedies if one.startswith(ONLY)), "")
-    if never or not remedies:
-        return f"leave it out{': ' if never else ''}{never}"
-    return f"{' and '.join(remedies)} there, or leave it out"
+    if never := next((one.remedy for one in lacks if one.remedy.startswith(ONLY)), ""):
+        return f"leave it out: {never}"
+    needed = {one.remedy: and_more(hosts) for one, hosts in lacks.items() if one.remedy}
+    if not needed:
+        return "leave it out"
+    if len(set(needed.values())) == 1:
+        return f"{' and '.join(needed)} there, or leave it out"
+    return f"{', '.join(f'{remedy} on {hosts}' for remedy, hosts in needed.items())}; or leave it out"
