@@ -156,16 +156,22 @@ def _directory(place: Place) -> str:
     return str(place.path)
 
 
-def _socket(place: Place) -> str:
+def _bound(place: Place) -> socket.socket:
     server = place.stack.enter_context(socket.socket(socket.AF_UNIX))
-    server.bind(str(place.path))
+    # The whole path may be longer than an address of a socket.
+    folder = os.open(place.path.parent, os.O_PATH)
+    server.bind(f"/proc/self/fd/{folder}/{place.path.name}")
+    os.close(folder)
+    return server
+
+
+def _socket(place: Place) -> str:
+    _bound(place)
     return str(place.path)
 
 
 def _listening(place: Place) -> str:
-    server = place.stack.enter_context(socket.socket(socket.AF_UNIX))
-    server.bind(str(place.path))
-    server.listen()
+    _bound(place).listen()
     return str(place.path)
 
 
