@@ -261,7 +261,9 @@ def check_it_goes_on(moved: Moved) -> None:
     assert before
     assert after
     assert (moved.source.state, moved.target.state) == ("postmigrate", "running")
-    assert 0 < after.counter - before.counter < TWO_MINUTES
+    # Until the guest moves KVM counts by its TSC (linux:arch/x86/kvm/hyperv.c, get_time_ref_counter), then from QEMU's
+    # kvmclock on: where the emulated TSC does not have the rate that it says, these differ by as much (8 percent seen).
+    assert 0.8 * before.counter < after.counter < before.counter + TWO_MINUTES
     assert after.timer > before.timer
     # Without the master clock KVM marks the page invalid: an emulated machine that is short of time may find its own
     # TSC unstable, and takes another clock source (seen once).
