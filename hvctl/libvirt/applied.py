@@ -105,7 +105,11 @@ def _folder(uri: str, uuid: str) -> Path:
 
     state = os.environ.get("XDG_STATE_HOME", "")
     # "All paths set in these environment variables must be absolute": others count as not set.
-    home = Path(state) if os.path.isabs(state) else Path.home() / ".local" / "state"
+    base = state if os.path.isabs(state) else os.path.join(os.path.expanduser("~"), ".local", "state")
+    if not os.path.isabs(base):
+        message = "there is no home directory, in which the old definition could be kept"
+        raise HostError(message, "nothing was changed; set HOME, or name a place by XDG_STATE_HOME")
+    home = Path(base)
     if why := distrust_own(str(home / "hvctl")):
         message = f"{home / 'hvctl'} is no safe place for old definitions: {why}"
         raise HostError(

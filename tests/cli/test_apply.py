@@ -16,6 +16,8 @@ import pytest
 
 from hvctl.cli import apply
 from hvctl.cli.inputs import domains
+from hvctl.errors import HostError
+from hvctl.libvirt.applied import keep
 from tests.cli.in_process import Hvctl
 
 TEST = "test:///default"
@@ -486,3 +488,12 @@ def test_a_transient_domain_has_no_definition(hvctl: Hvctl, driver: libvirt.virC
 )
 def test_mistakes(hvctl: Hvctl, words: tuple[str, ...], code: int, message: str) -> None:
     assert message in hvctl("apply", *words, "--connect", TEST, code=code).err
+
+
+def test_without_any_home_nothing_is_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No HOME, and no entry in the password file: found by torture, as exit code 70."""
+    for name in ("HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    with pytest.raises(HostError, match="there is no home directory"):
+        keep("test:///default", "6695eb01-f6a4-8304-79aa-97f2502e193f", b"<domain/>")
