@@ -12,7 +12,6 @@ from typing import NamedTuple
 import pytest
 
 from hvctl.guest.command.reader import read_command_line
-from hvctl.host.hostfs import read_host_files
 from hvctl.host.probe import probe_host
 from hvctl.migration.differences import Effect, Journey
 from hvctl.migration.verdict import judge
@@ -261,10 +260,6 @@ def check_it_goes_on(moved: Moved) -> None:
     assert before
     assert after
     assert (moved.source.state, moved.target.state) == ("postmigrate", "running")
-    # Until the guest moves KVM counts by its TSC (linux:arch/x86/kvm/hyperv.c, get_time_ref_counter), then from QEMU's
-    # kvmclock on: where the emulated TSC does not have the rate that it says, these differ by as much (8 percent seen).
-    assert 0.8 * before.counter < after.counter < before.counter + TWO_MINUTES
+    assert 0 < after.counter - before.counter < TWO_MINUTES
     assert after.timer > before.timer
-    # Without the master clock KVM marks the page invalid: an emulated machine that is short of time may find its own
-    # TSC unstable, and takes another clock source (seen once).
-    assert after.tsc_sequence > 0 or read_host_files("/").hardware.clocksource != "tsc"
+    assert after.tsc_sequence > 0
