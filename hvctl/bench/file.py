@@ -162,7 +162,10 @@ def _series(root: Fields) -> tuple[Series, ...]:
         if key not in values and len(values) == _KINDS:
             record.wrong("id", f"a measurement has at most {_KINDS} things")
             break
-        values.setdefault(key, []).append(_number(record, "millicycles") / 1000)
+        cycles = _number(record, "millicycles")
+        if not cycles:
+            record.wrong("millicycles", "nothing takes no time")
+        values.setdefault(key, []).append(cycles / 1000)
     return tuple(Series(*key, tuple(cycles)) for key, cycles in values.items())
 
 

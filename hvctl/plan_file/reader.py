@@ -187,7 +187,8 @@ def says_xml(xml: str, plan: Plan) -> bool:
     from hvctl.xml.reader import parse
 
     try:
-        root = parse(xml.encode(), "xml").root
+        # JSON can hold half a character, which expat refuses.
+        root = parse(xml.encode(errors="surrogatepass"), "xml").root
     except InputError:
         return False
     fragment, metadata = not root.named("name"), bool(root.named("metadata"))

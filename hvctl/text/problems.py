@@ -67,9 +67,14 @@ def _lines(text: str) -> str:
     return "\n".join(printable(line, keep="\t") for line in text.split("\n"))
 
 
+def short(text: str) -> str:
+    """The same for a message: of a longer text its first 59 characters."""
+    return printable(text if len(text) <= 60 else text[:59] + "…")
+
+
 def quoted(text: str) -> str:
-    """The same for a message: quoted, and short."""
-    return f"'{printable(text if len(text) <= 60 else text[:59] + '…')}'"
+    """The same in quotation marks."""
+    return f"'{short(text)}'"
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

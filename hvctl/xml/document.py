@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from hvctl.errors import Span
-from hvctl.text.problems import quoted
+from hvctl.text.problems import short
 from hvctl.xml.source import Source
 
 _XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"
@@ -279,7 +279,7 @@ class Document(Source):
 
 def named(tag: str) -> str:
     """A tag for a message: short, with nothing that a terminal would obey."""
-    return f"<{quoted(tag)[1:-1]}>"
+    return f"<{short(tag)}>"
 
 
 def _normal(value: str) -> str:

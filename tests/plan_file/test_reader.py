@@ -230,6 +230,7 @@ XML = {
     "memory in another unit": ('unit="MiB"', 'unit="TiB"'),
     "no memory": (">4096<", ">0<"),
     "no domain": ("domain", "network"),
+    "half a character": ("</clock>", "</clock>\ud800"),
     "no XML": ("</domain>", ""),
 }
 

@@ -14,6 +14,7 @@ from hvctl.model.plan import checksum
 from tests.torture.kinds import LIMITS, Kind, good
 from tests.torture.odd_json import change, change_gently
 
+_LONGEST_TOKEN = 1 << 20
 _TOKEN = re.compile(rb"[A-Za-z0-9_-]+|\s+|.", re.DOTALL)
 _ODD_TOKENS = (
     *(b"", b"0", b"-1", b"1e999", b"NaN", b"0x", b"0" * 40, b"9" * 5000, b"null", b"true", b"on", b"off", b"prefer"),
@@ -146,7 +147,7 @@ def _tokens(data: bytes, random: Random, _kind: Kind) -> bytes:
             case 3:
                 del tokens[at]
             case _:
-                tokens[at] *= random.choice((2, 10, 1000))
+                tokens[at] = (tokens[at] * random.choice((2, 10, 1000)))[:_LONGEST_TOKEN]
     return b"".join(tokens)
 
 

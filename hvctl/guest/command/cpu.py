@@ -14,6 +14,7 @@ from hvctl.catalog.types import Kind, Property, Row
 from hvctl.model.guest import HOST_MODELS, Guest, Mistake, Place, Setting, Switch
 from hvctl.model.profile import Value
 from hvctl.text.c_numbers import metric_number, whole_number
+from hvctl.text.problems import short
 
 # qemu:qapi/qapi-util.c, qapi_bool_parse()
 ON, OFF = ("on", "yes", "true", "y"), ("off", "no", "false", "n")
@@ -97,7 +98,7 @@ def set_properties(guest: Guest, assigned: Iterable[Assignment]) -> None:
         if name.startswith(PREFIXES):
             if name not in _KNOWN:
                 guest.mistakes.append(Mistake("unknown", "", one.where, "", one.attribute, name=name))
-                guest.doubt(f"hvctl does not know the QEMU property {name}")
+                guest.doubt(f"hvctl does not know the QEMU property {short(name)}")
                 others.append((name, one.value))
         elif name == TSC_FREQUENCY:
             hertz = whole_number(one.value) or 0
@@ -150,8 +151,8 @@ def _mistake(one: Assignment, model: str | None) -> Mistake | None:
     name, value = one.name, one.value
     right = name.replace("_", "-")
     if right != name and right.startswith(PREFIXES):
-        message = f"QEMU knows no property {name}"
-        instead = f"write {right}: `_` is `-` in name=value after -cpu only"
+        message = f"QEMU knows no property {short(name)}"
+        instead = f"write {short(right)}: `_` is `-` in name=value after -cpu only"
         return Mistake("name", message, one.where, instead, one.attribute, name=name)
     fault = ""
     if name in _KNOWN:
@@ -159,17 +160,17 @@ def _mistake(one: Assignment, model: str | None) -> Mistake | None:
         if one.signed and kind != "bool":
             fault = f"{name} cannot be set by + or -: {_expected(kind)}"
         elif _read(kind, value) is None:
-            fault = f"{name}={value}: {_expected(kind)}"
+            fault = f"{name}={short(value)}: {_expected(kind)}"
     elif not name:
         fault = "there is no name of a property"
     elif name in _SWITCHES and boolean(value) is None:
-        fault = f"{name}={value}: a switch is on or off"
+        fault = f"{name}={short(value)}: a switch is on or off"
     elif name == "migratable" and model is not None and model not in HOST_MODELS:
-        fault = f"CPU model {model} has no property {name}"
+        fault = f"CPU model {short(model)} has no property {name}"
     elif name == TSC_FREQUENCY:
         hertz = whole_number(value)
         if hertz is None or not 0 <= hertz < 1 << 63:
-            fault = f"{name}={value}: this is no number of Hz"
+            fault = f"{name}={short(value)}: this is no number of Hz"
     return Mistake("value", fault, one.where, "write a value that QEMU accepts", one.attribute) if fault else None
 
 

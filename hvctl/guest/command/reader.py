@@ -18,6 +18,7 @@ from hvctl.guest.command.options import Option, global_property, parameters, sca
 from hvctl.guest.command.script import is_batch, qemu_commands
 from hvctl.model.guest import Device, Firmware, Guest, Replaced, Timer, Topology
 from hvctl.text.c_numbers import whole_number
+from hvctl.text.problems import short
 from hvctl.text.shell_words import Word, place, split
 
 DEFAULT_CPU = "qemu64"
@@ -104,7 +105,7 @@ def _read(words: Sequence[Word], text: str, path: str) -> CommandLine:
     command.arch, model = _ARCHITECTURES["x86_64"] if named is None else _ARCHITECTURES.get(named[1], (named[1], None))
     if model is None:
         command.other = True
-        command.doubt(f"the architecture is {command.arch}: hvctl knows the enlightenments of x86", "arch")
+        command.doubt(f"the architecture is {short(command.arch)}: hvctl knows the enlightenments of x86", "arch")
     read_options(command, words[1:])
     _cpu(command, model)
     command.kvm = None if command.accelerator is None else command.accelerator == "kvm"
@@ -139,7 +140,7 @@ def _option(command: CommandLine, option: Option) -> None:
     for name, words in _WORDS.get(option.name, {}).items():
         text = _parts(value).get(name)
         if text is not None and text not in words:
-            command.wrong(f"-{option.name} {name}={text}: no such value", value, f"write {' or '.join(words)}")
+            command.wrong(f"-{option.name} {name}={short(text)}: no such value", value, f"write {' or '.join(words)}")
     match option.name:
         case "cpu":
             _replace_cpu(command, value)
@@ -162,12 +163,12 @@ def _option(command: CommandLine, option: Option) -> None:
         case "bios" | "pflash" | "drive" | "blockdev":
             _firmware(command, option.name, value)
         case "readconfig":
-            command.doubt(f"-readconfig {value} was not read")
+            command.doubt(f"-readconfig {short(value)} was not read")
 
 
 def _expansion(guest: Guest, word: Word, fact: str = "") -> None:
     if word.expands:
-        guest.doubt(f"what a shell puts for {word} is not known", fact)
+        guest.doubt(f"what a shell puts for {short(word)} is not known", fact)
 
 
 def _from_shell(whole: Word, part: str) -> bool:
@@ -265,7 +266,7 @@ def _smp(command: CommandLine, value: Word) -> None:
     for name, text in _parts(value, "cpus").items():
         number = whole_number(text)
         if number is None or not 0 <= number < _MOST_VCPUS:
-            command.wrong(f"-smp {name}={text} is no number of vCPUs", value, "write a whole number")
+            command.wrong(f"-smp {short(name)}={short(text)} is no number of vCPUs", value, "write a whole number")
         elif number:
             numbers[name] = number
     command.places["vcpus"] = value
@@ -308,11 +309,11 @@ def _cpu(command: CommandLine, model: str | None) -> None:
     elif word is not None:
         model = word.partition(",")[0]
         if _from_shell(word, model):
-            command.cpu, command.unknown["cpu"] = None, f"what a shell puts for {model} is not known"
+            command.cpu, command.unknown["cpu"] = None, f"what a shell puts for {short(model)} is not known"
         else:
             command.cpu, command.places["cpu"] = str(model), word
         if not model:
-            command.wrong(f"-cpu {word}: there is no CPU model", word, "name a CPU model")
+            command.wrong(f"-cpu {short(word)}: there is no CPU model", word, "name a CPU model")
     reached = drivers(command.cpu, command.arch)
     # The class of another model does not reach this CPU, and QEMU does not report that.
     of_globals = [one for driver, one in command.assigned if driver in reached]

@@ -13,8 +13,9 @@ from hvctl.guest.command.options import global_property, scan
 from hvctl.guest.command.reader import read_options
 from hvctl.guest.domain.domain import Domain
 from hvctl.model.guest import HOST_MODELS, Guest, Replaced
+from hvctl.text.problems import short
 from hvctl.text.shell_words import Word
-from hvctl.xml.document import Element
+from hvctl.xml.document import Element, named
 
 NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
 VALUE = "value"
@@ -36,12 +37,12 @@ def read_commandlines(domain: Domain) -> None:
     for commandline in domain.commandlines:
         if commandline.namespace != NAMESPACE:
             domain.ignored.append(commandline)
-            domain.doubt(f"libvirt ignores <{commandline.tag}>: its namespace is not {NAMESPACE}")
+            domain.doubt(f"libvirt ignores {named(commandline.tag)}: its namespace is not {NAMESPACE}")
             continue
         arguments = arguments_of(commandline)
         for argument in arguments:
             if argument.get(VALUE) is None:
-                domain.wrong(f"<{argument.tag}> has no value", argument, "write value='...'")
+                domain.wrong(f"{named(argument.tag)} has no value", argument, "write value='...'")
         _scan(domain, arguments, cpus, globals_)
         _read_others(domain, arguments)
     if cpus:
@@ -61,7 +62,7 @@ def _scan(
         position += len(option.words)
         where = arguments[position - 1]
         if option.name in _BEYOND or (option.name in ("machine", "M") and "accel=" in (option.value or "")):
-            domain.doubt(f"-{option.name} in <qemu:commandline> was not read")
+            domain.doubt(f"-{short(option.name)} in <qemu:commandline> was not read")
         elif option.name == "cpu" and option.value:
             cpus.append((option.value, where))
         elif option.name == "global" and option.value and (parts := global_property(option.value)):
@@ -126,7 +127,7 @@ def _add(domain: Domain, globals_: list[tuple[str, Assignment]]) -> None:
         if driver in reached:
             reaching[one.name] = one
         elif domain.cpu is None and driver.endswith(SUFFIX):
-            domain.doubt(f"-global {driver}.{one.name} was not read: the CPU model is not known")
+            domain.doubt(f"-global {short(driver)}.{short(one.name)} was not read: the CPU model is not known")
     domain.arguments = {setting.id: setting for setting in settings_of(reaching, domain.machine or "")}
     fixed = _set_by_libvirt(domain)
     set_properties(domain, [one for name, one in reaching.items() if name not in fixed])

@@ -16,6 +16,7 @@ POLICIES = {"force": True, "require": True, "optional": None, "disable": False, 
 # libvirt keeps the number in 16 bits (libvirt:src/conf/domain_conf.c, virDomainDefParseCPUCount()).
 _MOST_VCPUS = 1 << 16
 _COUNTS = Topology._fields
+_WITHOUT = str.maketrans("", "", "-_.")
 _STATES = {"on": True, "off": False}
 # Of elements in <cpu> the properties of QEMU's, by their mode.
 _PROPERTIES: dict[str, dict[str, tuple[tuple[str, str], ...]]] = {
@@ -90,6 +91,9 @@ def _properties(domain: Domain, element: Element) -> None:
 
 def _named_model(domain: Domain, model: Element | None, features: list[Element]) -> None:
     text = model.text().strip() if model is not None else ""
+    if text and not _is_name(text):
+        domain.wrong(f"libvirt knows no CPU model {quoted(text)}", model, "write the name of a model")
+        return
     if text in HOST_MODELS:
         mode = next(mode for mode, known in CPU_MODES.items() if known == text)
         domain.wrong(f"libvirt knows no CPU model {text}", model, f"write <cpu mode='{mode}'/>")
@@ -120,12 +124,17 @@ def _feature(domain: Domain, element: Element) -> None:
 
 def _not_libvirts(name: str) -> str | None:
     """What else there is to say of a name that libvirt takes for no feature; None where it may."""
-    if name.replace("_", "-").startswith(PREFIXES):
+    if name.replace("_", "-").startswith(PREFIXES) or not _is_name(name):
         return ""
     if right := called_otherwise(name):
         return f": its name is {right}"
     why = unknown_to_libvirt(name)
     return why and f": {why}"
+
+
+def _is_name(text: str) -> bool:
+    """Whether a text may name a model or a feature of libvirt's or QEMU's: by its characters."""
+    return text.isascii() and text[:1].isalnum() and text.translate(_WITHOUT).isalnum()
 
 
 def count(domain: Domain, element: Element, text: str, attribute: str = "") -> int | None:

@@ -12,7 +12,7 @@ from hvctl.guest.domain.hyperv import read_hyperv
 from hvctl.guest.domain.identity import libosinfo_id
 from hvctl.model.guest import Device, Firmware, Mistake, Setting, Switch, Timer
 from hvctl.text.c_numbers import decimal_number
-from hvctl.text.problems import quoted
+from hvctl.text.problems import quoted, short
 from hvctl.xml.document import Document, Element
 from hvctl.xml.reader import parse
 
@@ -51,13 +51,14 @@ def find_domain(document: Document) -> Element:
         return found[0]
     root = document.root
     span = document.span(root.start, root.start + document.width(f"<{root.tag}"))
+    name = f"<{short(root.tag)}>"
     if root.local == "domain":
-        problem = Problem(f"this <{root.tag}> is not libvirt's", span, "libvirt's has no namespace and no prefix")
+        problem = Problem(f"this {name} is not libvirt's", span, "libvirt's has no namespace and no prefix")
     elif len(found) > 1:
         second = document.span(found[1].start, found[1].start + document.width("<domain"))
         problem = Problem("a second domain begins here", second, "a file holds one")
     else:
-        problem = Problem(f"this is not a libvirt domain, but <{root.tag}>", span, "pass what virsh dumpxml prints")
+        problem = Problem(f"this is not a libvirt domain, but {name}", span, "pass what virsh dumpxml prints")
     raise InputError([problem])
 
 
@@ -225,7 +226,7 @@ def _clock(domain: Domain, element: Element) -> None:
         domain.offset, domain.places["offset"] = element.get("offset"), element
         shift = element.get("adjustment")
         if shift not in (None, "reset", "0") and domain.offset in (None, "utc", "localtime"):
-            domain.doubt(f"the clock's adjustment={shift}: libvirt works out a date when the guest starts")
+            domain.doubt(f"the clock's adjustment={short(shift)}: libvirt works out a date when the guest starts")
     for timer in element.below:
         if timer.tag != "timer":
             continue

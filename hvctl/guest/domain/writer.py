@@ -63,9 +63,9 @@ def fragment(guest: Guest) -> str:
 
 def _text(head: tuple[Node, ...], guest: Guest, features: tuple[Node, ...] = ()) -> str:
     kind = guest.accelerator or "kvm"
-    root = etree.Element("domain", type=_TYPES.get(kind, kind))
     nodes = (*head, *_vcpus(guest), *_os(guest), *_features(guest, features), *_cpu(guest), *_clock(guest))
     try:
+        root = etree.Element("domain", type=_TYPES.get(kind, kind))
         for node in nodes:
             append(root, node)
     except ValueError as error:
