@@ -4,8 +4,9 @@ One subclass for each kind of remedy. The core raises them and never prints; `hv
 turns one into text on stderr and an exit code.
 """
 
+import copyreg
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 MOST_PROBLEMS = 100
 """Of one error: a file of 1 MiB can hold 300,000 mistakes, and nobody reads more than these."""
@@ -49,6 +50,11 @@ class HvctlError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How lint's processes send it. Python's own way is to call `__init__` again with `args`: the message, and not
+        what a subclass was made of."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
     def within(self, _command: str) -> "HvctlError":
         """The same error, with what can be done by a command of hvctl's, such as `verify`."""

@@ -167,7 +167,7 @@ def _failed(error: Exception, arguments: list[str]) -> int:
             return _report(error, arguments[0])
         case ClosedPipeError():
             return 141
-        case MemoryError():
+        case MemoryError() | ImportError() if _lacks_memory(error):
             # There may be none for the import of a module, either.
             os.write(2, b"error: there is not enough memory\n")
             return HostError.exit_code
@@ -176,6 +176,11 @@ def _failed(error: Exception, arguments: list[str]) -> int:
             what = full if error.filename is None else str(error.filename)
             return _report(HostError(f"{what}: {error.strerror or error}"))
     return _bug()
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Whether there is no memory, be it for a compiled module (glibc:elf/dl-load.c, N_("failed to map segment"))."""
+    return isinstance(error, MemoryError) or "failed to map segment" in str(error)
 
 
 def _is_interrupt(error: BaseException | None) -> bool:

@@ -24,7 +24,7 @@ from types import TracebackType
 
 from hvctl.errors import HostError, RefusedError
 from hvctl.host.libvirt_capabilities import qemu_user
-from hvctl.libvirt.connection import START_SECONDS, Connection, Domain, is_local
+from hvctl.libvirt.connection import Connection, Domain, is_local
 from hvctl.libvirt.errors import load
 from hvctl.model.verification import LARGEST
 from hvctl.probe_guest import firmware
@@ -32,6 +32,9 @@ from hvctl.text.problems import quoted
 from hvctl.verify.probe_report import is_complete
 from hvctl.verify.probe_run import FINISHED, Ran
 
+# Seconds that libvirt has for what is slow, if the connection gives it no more: before its first answer it asks every
+# QEMU that there is, and a start takes memory and cgroups.
+SLOW_SECONDS = 30.0
 # Seconds that a guest which resets itself has until libvirt has ended it.
 RESET_SECONDS = 2.0
 _CHUNK = 1 << 16
@@ -68,7 +71,7 @@ class DomainProbe:
         self._domain = self._connection.ask(
             "to start the probe guest",
             lambda _: self._connection.own(self._connection.handle.createXML(xml, flags)),
-            seconds=START_SECONDS,
+            seconds=SLOW_SECONDS,
             refusal="libvirt cannot start the probe guest",
         )
 
@@ -157,7 +160,7 @@ def check_driver(connection: Connection) -> None:
 def _qemu_user(connection: Connection) -> int:
     """Whom libvirt runs QEMU as: where it does not say so it runs as the caller, and has no choice."""
     # Before its first answer, libvirt asks every QEMU that there is.
-    text = connection.ask("capabilities", lambda _: str(connection.handle.getCapabilities()), seconds=START_SECONDS)
+    text = connection.ask("capabilities", lambda _: str(connection.handle.getCapabilities()), seconds=SLOW_SECONDS)
     found = qemu_user(text)
     return os.geteuid() if found is None else found
 

@@ -87,6 +87,8 @@ DEFINITION = """\
   </devices>
 </domain>
 """
+WITHOUT_KVM = DEFINITION.replace("'kvm'", "'qemu'").replace("<cpu mode='host-passthrough'/>", "")
+"""For verify, which then asks no KVM."""
 HOST = """\
 <capabilities><host><cpu><arch>x86_64</arch><vendor>Intel</vendor></cpu></host>
 <guest><arch name='x86_64'><machine>pc-q35-7.2</machine><domain type='kvm'/></arch></guest></capabilities>
@@ -155,6 +157,7 @@ def _silences() -> Iterator[tuple[str, Answers]]:
         "sign-on": AUTH_LIST,
         "open": OPEN,
         "close": CLOSE,
+        "driver": GET_TYPE,
         "list": DOMAINS,
         "lookup": LOOKUP_BY_NAME,
         "xml": XML,

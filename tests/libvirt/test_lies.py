@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.libvirt.libvirt_server import serving
-from tests.libvirt.lies import DEFINITION, LIES
+from tests.libvirt.lies import DEFINITION, LIES, WITHOUT_KVM
 from tests.paths import ROOT
 
 HOST = str(ROOT / "tests/hosts/debian-12.json")
@@ -45,6 +45,10 @@ os._exit = measured
 if sys.argv[1] == "launch":
     from hvctl.libvirt import events
     events._PATIENCE = events._LAST = 0.2
+if sys.argv[1] == "verify":
+    from hvctl.libvirt import connection
+    from hvctl.verify import libvirt_run
+    connection.SECONDS, libvirt_run.SLOW_SECONDS = 1.0, 2.0
 from hvctl.__main__ import main
 main()
 """
@@ -65,6 +69,10 @@ TOLD = [
     ("silence-define", "apply", 3, "0001-before.xml has the definition of win11 as it was"),
     ("silence-events", "launch", 3, f"{NO_ANSWER}: events"),
     ("silence-start", "launch", 3, f"{NO_ANSWER}: to start ./guest.xml"),
+    ("silence-open", "verify", 3, f"{NO_ANSWER}: the connection"),
+    ("silence-driver", "verify", 3, f"{NO_ANSWER}: its driver"),
+    ("silence-capabilities", "verify", 3, "no answer within 2 s: capabilities"),
+    ("silence-start", "verify", 3, "no answer within 2 s: to start the probe guest"),
     ("silence-active", "launch", 3, f"{NO_ANSWER}: whether win11 runs"),
     ("silence-no-more-events", "launch", 3, NO_END),
     ("silence-close", "show", 0, "win11 off"),
@@ -155,8 +163,7 @@ TOLD = [
 @pytest.mark.parametrize(("lie", "command", "code", "said"), TOLD, ids=[f"{told[0]}-{told[1]}" for told in TOLD])
 def test_a_lie(tmp_path: Path, lie: str, command: str, code: int | None, said: str) -> None:
     (tmp_path / "guest.xml").write_text(DEFINITION)
-    tcg = DEFINITION.replace("'kvm'", "'qemu'").replace("<cpu mode='host-passthrough'/>", "")
-    (tmp_path / "tcg.xml").write_text(tcg)
+    (tmp_path / "tcg.xml").write_text(WITHOUT_KVM)
     environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state"), "TMPDIR": str(tmp_path), "COLUMNS": "80"}
     begin = time.monotonic()
     with serving(tmp_path, LIES[lie]) as uri:

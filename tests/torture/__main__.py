@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 from tests.paths import ROOT
 from tests.torture import environments, kills, liars
+from tests.torture.checks import DIED_IN_LIBVIRT
 from tests.torture.execute import Outcome, execute
 from tests.torture.processes import adopt_orphans
 from tests.torture.runs import made
@@ -52,6 +53,7 @@ def main(words: list[str]) -> int:
     failures.chmod(0o755)  # other users run in it, too
     if environments.may_mount():
         _have_own_mounts(failures)
+    adopt_orphans()  # of the runs that are made for reference
     jobs = list(_jobs(asked, failures))
     print(f"seed {asked.seed}: {len(jobs)} runs, {asked.jobs} at a time", flush=True)
     for reason in (*environments.reasons(), *kills.reasons()):
@@ -187,7 +189,7 @@ def _failed(counts: Counter[str]) -> int:
 def _report(counts: Counter[str], seconds: float) -> None:
     codes = sorted((int(name[5:]), count) for name, count in counts.items() if name.startswith("exit "))
     print(f"{counts['runs']} runs in {seconds:.0f} s, exit codes: {', '.join(f'{code}: {n}' for code, n in codes)}")
-    print(", ".join(f"{counts[what]} {what}" for what in WRONG))
+    print(", ".join(f"{counts[what]} {what}" for what in (*WRONG, DIED_IN_LIBVIRT)))
 
 
 if __name__ == "__main__":

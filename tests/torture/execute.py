@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.torture.checks import SECONDS, Wrong, of_the_files, of_the_output, of_the_process
+from tests.torture.checks import SECONDS, Wrong, of_libvirt, of_the_files, of_the_output, of_the_process
 from tests.torture.processes import HVCTL, Ended, start
 from tests.torture.runs import Put, Run
 
@@ -61,7 +61,7 @@ def execute(run: Run, folder: Path, failures: Path, around: Around = NOTHING, *,
                 around.prepare(place)
                 ended = start(run, place, around.prefix)
                 wrong = (
-                    *of_the_process(ended, limit),
+                    *(tuple(of_libvirt(run, ended, place)) or of_the_process(ended, limit)),
                     *of_the_output(run, ended, place),
                     *of_the_files(run, place),
                     *around.check(place),

@@ -24,6 +24,10 @@ HVCTL = (str(Path(sys.executable).with_name("hvctl")),)
 HANG = 60.0
 """Seconds after which a run has no end."""
 
+# The most that a process has used includes what it was before its exec (linux:fs/exec.c, exec_mmap, which calls
+# setmax_mm_hiwater_rss of the old memory), and of a child of vfork that is its parent's: /bin/true of a Python with
+# 1 GB has 1 GB, too. setsid is small, and forks before it starts another.
+_LAUNCHER = ("setsid", "--fork")
 _SHOWN = 1 << 26
 _PR_SET_CHILD_SUBREAPER = 36
 Meanwhile = Callable[[int], object]
@@ -68,34 +72,35 @@ def start(run: Run, place: Path, prefix: Sequence[str] = (), meanwhile: Meanwhil
     words = [_filled(word, {**names, "cwd": str(place / "cwd")}) for word in run.words]
     ours, theirs = os.openpty() if run.terminal else (-1, -1)
     with TemporaryFile() as out, TemporaryFile() as err:
+        known = children()
         began = time.monotonic()
-        process = subprocess.Popen(
-            [*prefix, *HVCTL, *words],
+        launcher = subprocess.Popen(
+            [*_LAUNCHER, *prefix, *HVCTL, *words],
             cwd=place / "cwd",
             env=environment(run, place),
             stdin=subprocess.DEVNULL if run.stdin is None else subprocess.PIPE,
             stdout=theirs if run.terminal else out,
             stderr=theirs if run.terminal else err,
             pass_fds=[reader for reader, _ in pipes],
-            start_new_session=True,
         )
         for (reader, writer), data in zip(pipes, run.pipes, strict=True):
             os.close(reader)
             _feed(os.fdopen(writer, "wb"), data)
-        if process.stdin and run.stdin is not None:
-            _feed(process.stdin, run.stdin)
-            process.stdin = None
+        if launcher.stdin and run.stdin is not None:
+            _feed(launcher.stdin, run.stdin)
+            launcher.stdin = None
+        pid = _adopted(launcher, known)
         if run.terminal:
             os.close(theirs)
             reading = threading.Thread(target=_drain, args=(ours, out), daemon=True)
             reading.start()
         if meanwhile:
-            meanwhile(process.pid)
-        hung = not ends(process.pid, HANG)
+            meanwhile(pid)
+        hung = not ends(pid, HANG)
         if hung:
             end_all()
-        seconds = time.monotonic() - began - _waited_for_cpu(process.pid)
-        code, used = reap(process)
+        seconds = time.monotonic() - began - _waited_for_cpu(pid)
+        code, used = reap(pid)
         left = left_behind()
         if run.terminal:
             reading.join(5)
@@ -103,6 +108,15 @@ def start(run: Run, place: Path, prefix: Sequence[str] = (), meanwhile: Meanwhil
         out.seek(0)
         err.seek(0)
         return Ended(code, seconds, used, out.read(_SHOWN), err.read(_SHOWN), left, hung)
+
+
+def _adopted(launcher: subprocess.Popen[bytes], known: Sequence[int]) -> int:
+    """The process that a launcher leaves behind, once it leads a session of its own."""
+    launcher.wait()
+    pid = next(pid for pid in children() if pid not in known)  # in the order in which they became ours
+    while os.getsid(pid) != pid and _state(pid) != "Z":
+        time.sleep(0.001)
+    return pid
 
 
 def _filled(word: str, names: Mapping[str, str]) -> str:
@@ -147,11 +161,10 @@ def _waited_for_cpu(pid: int) -> float:
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
 
 
-def reap(process: subprocess.Popen[bytes]) -> tuple[int, float]:
+def reap(pid: int) -> tuple[int, float]:
     """A process's exit code and most megabytes, those of what it waited for included."""
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, usage.ru_maxrss / 1024
+    _, status, usage = os.wait4(pid, 0)
+    return os.waitstatus_to_exitcode(status), usage.ru_maxrss / 1024
 
 
 def children() -> list[int]:

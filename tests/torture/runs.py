@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
+from itertools import pairwise
 from random import Random
 from typing import Literal, NamedTuple
 
@@ -158,16 +159,13 @@ def made(seed: str, number: int) -> Run:
     _surround(maker, template)
     split = words.index("--") if "--" in words else len(words)
     words[split:split] = _more(template[0], random)
-    form = (
-        words[max(at for at, word in enumerate(words) if word == "--format") + 1 :][:1] if "--format" in words else []
-    )
     return Run(
         f"{number:05}",
         tuple(words),
         tuple(maker.puts.values()),
         maker.stdin,
         tuple(maker.pipes),
-        _stdout(words, form),
+        output_of(words),
         random.random() < 0.1,
         bool({"--in-place", "--fix", "--unsafe-fixes"} & set(words)),
         tuple(maker.makes),
@@ -175,12 +173,16 @@ def made(seed: str, number: int) -> Run:
     )
 
 
-def _stdout(words: list[str], form: list[str]) -> Stdout:
-    if "--list-rules" in words:
+def output_of(words: Sequence[str]) -> Stdout:
+    """What a command prints on stdout."""
+    formats = [after for word, after in pairwise(words) if word == "--format"]
+    form = formats[-1] if formats else ""
+    # Help is text, whatever else is asked for.
+    if {"--list-rules", "-h", "--help"} & set(words):
         return "text"
-    if form and form[0] in ("json", "sarif") and words[0] != "gen":
+    if form in ("json", "sarif") and words[0] != "gen":
         return "json"
-    return "exact" if words[0] in _EXACT or "--diff" in words or form == ["junit"] else "text"
+    return "exact" if words[0] in _EXACT or "--diff" in words or form == "junit" else "text"
 
 
 def _surround(maker: _Maker, template: list[str]) -> None:

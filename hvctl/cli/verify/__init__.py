@@ -88,7 +88,7 @@ def command(
     printed on stderr before. Otherwise --qemu is needed.
 
     With --connect libvirt starts the probe guest, as a transient domain of its own that is gone when hvctl is. It may
-    take 10 seconds for each answer, and 120 to start the guest.
+    take 10 seconds for each answer, and 30 to name its QEMU's user and to start the guest; or --timeout's, if more.
 
     With --dry-run nothing is started: hvctl predicts whether QEMU would start the guest on the machine of a host file,
     QEMU's first error message if not, and the CPUID leaves that the guest would see. It judges machine type,
@@ -132,7 +132,7 @@ def command(
         _check_options(words, {"--qemu": qemu, "--accel": accel})
         from hvctl.cli.verify.by_libvirt import by_libvirt
 
-        with by_libvirt(uri, wanted) as subject:
+        with by_libvirt(uri, wanted, timeout) as subject:
             return _verify(subject, timeout, output_format)
     if profile or locked:
         subject = subjects.planned(wanted)

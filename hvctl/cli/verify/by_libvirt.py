@@ -18,7 +18,7 @@ from hvctl.cli.verify.subject import (
     refuse_userspace_apic,
     subject,
 )
-from hvctl.libvirt.connection import Connection, connected
+from hvctl.libvirt.connection import SECONDS, Connection, connected
 from hvctl.model.host import Host
 from hvctl.model.plan import Plan
 from hvctl.xml.document import Document
@@ -36,12 +36,12 @@ class _Source(NamedTuple):
 
 
 @contextmanager
-def by_libvirt(uri: str, wanted: Wanted) -> Iterator[Subject]:
-    """What is asked for, for as long as the connection is open."""
+def by_libvirt(uri: str, wanted: Wanted, timeout: float) -> Iterator[Subject]:
+    """What is asked for, for as long as the connection is open; more of `timeout` gives libvirt more time, too."""
     from hvctl.verify.libvirt_run import check_driver, check_uri
 
     check_uri(uri)
-    with connected(uri, write=True) as connection:
+    with connected(uri, write=True, seconds=max(SECONDS, timeout)) as connection:
         check_driver(connection)
         if wanted.domain is not None:
             source, vcpus = _described(wanted.domain, connection), wanted.vcpus
