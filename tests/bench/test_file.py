@@ -43,6 +43,7 @@ def test_it_has_what_the_measurements_say_too() -> None:
         ('"cpus": 8', '"cpus": -8', '"cpus" must not be negative'),
         ('"guest": "windows-11"', '"guest": "a\\u001b[31m"', "printable"),
         ('"vcpus": 8', '"vcpus": null', '"vcpus" must be a whole number'),
+        ('"millicycles": 5200000', '"millicycles": 0', "nothing takes no time"),
         ('"virtual": false', '"virtual": 0', '"virtual" must be true or false'),
     ],
 )
