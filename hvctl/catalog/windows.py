@@ -13,7 +13,8 @@ class System(NamedTuple):
     virtualization-based security is on after a default installation on capable hardware. `level` is the x86-64
     level of the processor that it needs to boot. `sockets` are how many processors editions use, the usual edition in
     front; empty where that is no limit that a guest meets. `profile` is the shipped profile for it, where that is not
-    its own id. `harmed_by_uefi` says that with UEFI firmware and several vCPUs every enlightenment hangs it.
+    its own id. `harmed_by_uefi` says that with UEFI firmware and several vCPUs every enlightenment hangs it. `offset`
+    is what it takes the RTC for, `counter` what its performance counter is without Hyper-V; empty is unknown.
     """
 
     id: str
@@ -27,6 +28,7 @@ class System(NamedTuple):
     sockets: tuple[tuple[str, int], ...] = ()
     harmed_by_uefi: bool = False
     profile: str = ""
+    counter: str = ""
 
 
 # Sources: libosinfo's database for the ids; Microsoft Learn for the builds ("Operating System Version", "Windows 11
@@ -37,13 +39,32 @@ class System(NamedTuple):
 # 2008 R2 have no driver for q35's AHCI/PCIe out of the box on many media, so their machine is pc, and so is that of
 # what is older. Harm with UEFI: Red Hat bug 1185253, Launchpad bugs 1456819 and 1593605; virtinst leaves the
 # enlightenments out of these two then. Proxmox VE does so of all before Windows 8, for which no report was found.
+# RTC: "Why does Windows keep your BIOS clock on local time?" (devblogs.microsoft.com/oldnewthing, 2004), and virtinst.
+# Counters: "Acquiring high-resolution time stamps" on Microsoft Learn, which says nothing of those after 8.1 and Server
+# 2012 R2, and of Windows XP only that it may be the TSC; of Server 2003 "Programs that use the QueryPerformanceCounter
+# function may perform poorly" (Microsoft's KB 895980).
+_PM_TIMER = "the ACPI PM timer, from its second service pack on"
+_PLATFORM = "the HPET or the ACPI PM timer"
+_SYNCHRONISED = "the TSC where it can synchronise it on all processors, else the HPET or the ACPI PM timer"
+_TSC = "the TSC"
 _CLIENT = (("Pro", 2), ("Home", 1))
 _CLIENT_10 = (*_CLIENT, ("Pro for Workstations", 4))
 _SERVER = (("Standard", 4), ("Enterprise", 8))
 SYSTEMS = (
     System("windows-xp", "Windows XP", 2600, ("xp",), "pc", sockets=_CLIENT),
-    System("windows-server-2003", "Windows Server 2003", 3790, ("2k3", "2k3r2"), "pc", sockets=_SERVER),
-    System("windows-vista", "Windows Vista", 6000, ("vista",), "pc", sockets=_CLIENT, profile="windows-7"),
+    System(
+        "windows-server-2003", "Windows Server 2003", 3790, ("2k3", "2k3r2"), "pc", sockets=_SERVER, counter=_PM_TIMER
+    ),
+    System(
+        "windows-vista",
+        "Windows Vista",
+        6000,
+        ("vista",),
+        "pc",
+        sockets=_CLIENT,
+        profile="windows-7",
+        counter=_PLATFORM,
+    ),
     System(
         "windows-server-2008",
         "Windows Server 2008",
@@ -52,15 +73,25 @@ SYSTEMS = (
         "pc",
         sockets=_SERVER,
         profile="windows-server-2008r2",
+        counter=_PLATFORM,
     ),
-    System("windows-7", "Windows 7", 7600, ("7",), "pc", sockets=_CLIENT, harmed_by_uefi=True),
+    System("windows-7", "Windows 7", 7600, ("7",), "pc", sockets=_CLIENT, harmed_by_uefi=True, counter=_SYNCHRONISED),
     System(
-        "windows-server-2008r2", "Windows Server 2008 R2", 7600, ("2k8r2",), "pc", sockets=_SERVER, harmed_by_uefi=True
+        "windows-server-2008r2",
+        "Windows Server 2008 R2",
+        7600,
+        ("2k8r2",),
+        "pc",
+        sockets=_SERVER,
+        harmed_by_uefi=True,
+        counter=_SYNCHRONISED,
     ),
-    System("windows-8", "Windows 8", 9200, ("8",), sockets=_CLIENT, profile="windows-8.1"),
-    System("windows-server-2012", "Windows Server 2012", 9200, ("2k12",), profile="windows-server-2012r2"),
-    System("windows-8.1", "Windows 8.1", 9600, ("8.1",), sockets=_CLIENT),
-    System("windows-server-2012r2", "Windows Server 2012 R2", 9600, ("2k12r2",)),
+    System("windows-8", "Windows 8", 9200, ("8",), sockets=_CLIENT, profile="windows-8.1", counter=_TSC),
+    System(
+        "windows-server-2012", "Windows Server 2012", 9200, ("2k12",), profile="windows-server-2012r2", counter=_TSC
+    ),
+    System("windows-8.1", "Windows 8.1", 9600, ("8.1",), sockets=_CLIENT, counter=_TSC),
+    System("windows-server-2012r2", "Windows Server 2012 R2", 9600, ("2k12r2",), counter=_TSC),
     System("windows-10", "Windows 10", 10240, ("10",), sockets=_CLIENT_10),
     System("windows-server-2016", "Windows Server 2016", 14393, ("2k16",)),
     System("windows-server-2019", "Windows Server 2019", 17763, ("2k19",)),

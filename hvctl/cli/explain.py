@@ -9,6 +9,7 @@ from hvctl.catalog import ROWS, find
 from hvctl.catalog import names as known
 from hvctl.catalog.subjects import SUBJECTS, find_subject, subject_words
 from hvctl.catalog.types import Row, Subject
+from hvctl.catalog.windows import plain
 from hvctl.cli.options import Format, common, no_such, output_format
 from hvctl.lint.rule import Rule, all_rules, find_rule
 
@@ -51,7 +52,9 @@ def _pages(names: Sequence[str]) -> list[Page]:
     if unknown := [name for name, page in pages.items() if page is None]:
         words = (*known(), *subject_words(), *(rule.id for rule in all_rules()))
         error = no_such("enlightenment or subject", unknown, words)
-        error.hint = f"{error.hint} `hvctl explain` lists all of them".lstrip()
+        longer = [one.id for one in SUBJECTS if one.id.startswith(tuple(f"{plain(name)}-" for name in unknown))]
+        hint = f"name one: {', '.join(longer)};" if longer else error.hint or ""
+        error.hint = f"{hint} `hvctl explain` lists all of them".lstrip()
         raise error
     return [page for name in names if (page := pages[name])]
 

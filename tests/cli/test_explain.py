@@ -131,6 +131,8 @@ def test_unknown_names_are_errors_with_suggestions() -> None:
     assert "did you mean 'stimer'" in done.stderr
     done = inside("explain", "snapshto", "credential", code=2)
     assert "did you mean 'snapshot' for 'snapshto'?" in " ".join(done.stderr.split())
+    done = inside("explain", "Windows Server", code=2)
+    assert "name one: windows-server-2003, windows-server-2008, " in " ".join(done.stderr.split())
 
 
 @pytest.mark.parametrize(
@@ -145,11 +147,11 @@ def test_unknown_names_are_errors_with_suggestions() -> None:
         (
             "win7",
             "Windows 7",
-            ["Not known to be of use to it: synic, stimer", "it hangs at a black screen"],
+            ["Not known to be of use to it: synic, stimer", "it hangs at a black screen", "a name such as win7."],
             ["sse4.2"],
         ),
-        ("Windows Server 2008 R2", "Windows Server 2008 R2", ["Standard uses 4", "win/2k8r2"], ["vbs"]),
-        ("win-xp", "Windows XP", ["No enlightenment: it does not look for a hypervisor"], ["relaxed"]),
+        ("Windows Server 2008 R2", "Windows Server 2008 R2", ["Standard uses 4", "is the TSC where it can"], ["vbs"]),
+        ("win-xp", "Windows XP", ["No enlightenment: it does not look", "hvctl does not know; see hpet"], ["relaxed"]),
         ("windows-server-2022", "Windows Server 2022", ["see vbs", "`hvctl gen windows-server-2022`"], ["sockets"]),
         ("Windows 10 Pro", "Windows 10", ["xmm-input"], ["sse4.2"]),
         ("win11 23H2", "Windows 11 up to 23H2", ["take every Windows 11 for 24H2"], ["sse4.2"]),

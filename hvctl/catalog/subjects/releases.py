@@ -11,6 +11,7 @@ from hvctl.catalog.windows import MICROSOFT, SYSTEMS, System, plain
 _OLDER_11 = "windows-11-23h2"
 _SOURCES = (
     "`hvctl explain NAME` has those of each enlightenment",
+    "Microsoft Learn, Acquiring high-resolution time stamps; its KB 895980 of Windows Server 2003",
     "libosinfo; Microsoft Learn, Windows processor requirements, Compare Windows editions",
 )
 
@@ -54,6 +55,15 @@ def _page(system: System) -> list[str]:
             "With UEFI firmware and several vCPUs any enlightenment: it hangs at a black screen.",
         ]
         lines += ["Give it BIOS firmware or one vCPU, or no enlightenment.", ""]
+    counter = f"Without Hyper-V its performance counter is {system.counter}"
+    if not system.counter:
+        counter = "What its performance counter is without Hyper-V, hvctl does not know"
+    lines += [
+        "## Its clocks",
+        "It takes the RTC for local time, which is offset='localtime' and `-rtc base=localtime`; see rtc.",
+        f"{counter}; see hpet and time.",
+        "",
+    ]
     needs = _needs(system)
     if needs:
         lines += ["## What it needs", *needs]
@@ -62,10 +72,8 @@ def _page(system: System) -> list[str]:
         lines += ["", "lint and gen take every Windows 11 for 24H2 or later: libosinfo has one id for all."]
     if system.libosinfo:
         ids = " or ".join(f"{MICROSOFT}{short}" for short in system.libosinfo)
-        lines += [
-            "",
-            f"lint and gen know it by libosinfo's id in the domain ({ids}), by the profile, or by a name as win11.",
-        ]
+        name = f"win{system.libosinfo[0]}"
+        lines += ["", f"lint and gen know it by libosinfo's id ({ids}), the profile, or a name such as {name}."]
     return lines
 
 
