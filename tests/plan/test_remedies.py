@@ -155,7 +155,9 @@ ADVICE: dict[str, tuple[Change, ...]] = {
     r"boot Linux .* or newer|use a newer kernel": (on_hosts(newest_kernel),),
     r"boot a kernel built with CONFIG_KVM_HYPERV=y": (on_hosts(newest_kernel),),
     r"use QEMU .* or newer": (on_hosts(lambda host: host._replace(qemu=(made_qemu(),))),),
-    r"use libvirt .* or newer": (on_hosts(lambda host: host._replace(libvirt=made_libvirt())),),
+    r"use libvirt .* or newer": (
+        on_hosts(lambda host: host._replace(libvirt=made_libvirt()._replace(version="12.8.0"))),
+    ),
     r"use QEMU without libvirt": (lambda one, _: one._replace(libvirt=False),),
     r"load kvm_(intel|amd|intel or kvm_amd) with nested=1": (on_hosts(nested),),
     r"use a host with a processor of Intel or AMD": (on_hosts(lambda host: nested(hardware(host, vendor="amd"))),),

@@ -58,6 +58,8 @@ def check(context: Context) -> Findings:
     if context.is_open() or not guest.alive or guest.kvm is False or guest.has(roles.CLOCK) or guest.has(roles.TIMERS):
         return
     for row in filter(guest.uses, roles.CLOCK):
+        if not context.attainable(row):
+            continue
         off = guest.settings.get(row.id)
         where = off.where if off else guest.hyperv_place
         fix = context.turn_on((row,))

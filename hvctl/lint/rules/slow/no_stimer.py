@@ -64,7 +64,7 @@ def check(context: Context) -> Findings:
     if guest.has(roles.TIMERS) or guest.has(roles.CONTROLLER):
         return
     wanted = roles.TIMERS[0]
-    if not guest.uses(wanted):
+    if not guest.uses(wanted) or not context.attainable(wanted):
         return
     message = f"the guest sees Hyper-V, and has no {guest.name_of(wanted)}"
     needed = [BY_ID[one] for row in roles.CONTROLLER for one in row.requires]

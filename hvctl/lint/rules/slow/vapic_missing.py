@@ -57,7 +57,7 @@ def check(context: Context) -> Findings:
         return
     for row in filter(guest.uses, roles.VIRTUAL_APIC):
         # Where it is required, that is an error already.
-        if row.id in guest.on or any(needed == row.id for _, needed in guest.lacking):
+        if row.id in guest.on or any(needed == row.id for _, needed in guest.lacking) or not context.attainable(row):
             continue
         message = f"the guest sees Hyper-V, and {guest.name_of(row)} is not on"
         yield context.finding(guest.hyperv_place, message, context.write(row), fix=context.turn_on((row,)))

@@ -45,7 +45,7 @@ def check(context: Context) -> Findings:
     guest = context.guest
     if guest.alive or guest.open or guest.kvm is False or not guest.concerned:
         return
-    if any(guest.uses(row) for row in roles.RECOMMENDED):
+    if any(guest.uses(row) and context.attainable(row) for row in roles.RECOMMENDED):
         message = "this Windows guest has no enlightenment"
         instead = "let `hvctl gen PROFILE` write those that your hosts can give"
         yield context.finding(guest.root, message, instead)
