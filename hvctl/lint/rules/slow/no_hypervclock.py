@@ -2,7 +2,7 @@
 
 ## What it does
 Looks for hv-time, libvirt's timer hypervclock, in guests that see Hyper-V. That the synthetic timers lack it is an
-error of its own.
+error of its own. With hosts, not where one cannot give it.
 
 ## Why it matters
 Without it Windows reads the ACPI PM timer, an exit each time; with it a clock costs one instruction.

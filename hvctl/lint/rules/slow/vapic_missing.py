@@ -1,7 +1,8 @@
 """The guest sees Hyper-V, and has no virtual APIC.
 
 ## What it does
-Looks for vapic in guests with enlightenments; not beside avic, which tells them to use the hardware's.
+Looks for vapic in guests with enlightenments; not beside avic, which tells them to use the hardware's. With hosts,
+not where one cannot give it.
 
 ## Why it matters
 The most frequent accesses to the APIC are then decoded memory accesses, instead of one short exit or none.

@@ -2,7 +2,8 @@
 
 ## What it does
 Tells Windows by libosinfo's metadata; where there is none by `--profile`, by a name such as win11, or by a firmware
-with Microsoft's keys beside a clock in local time. Looks whether any enlightenment is on.
+with Microsoft's keys beside a clock in local time. Looks whether any enlightenment is on. With hosts, not where they
+cannot give any.
 
 ## Why it matters
 Windows then reads clocks and the APIC by exits, spins on locks, and uses a third of a CPU when idle.
