@@ -5,6 +5,7 @@ Each row of the catalog is written with what it requires, as a domain and as a c
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 
@@ -165,9 +166,15 @@ def obeyed(
     yield data, done
 
 
+@functools.cache
+def found_alone(data: bytes, syntax: Syntax, rules: tuple[Chosen, ...]) -> set[tuple[str, str]]:
+    """What is found without hosts, for which test_instead.py is."""
+    return {(one.rule, one.message) for one in judge(data, syntax, (), rules)}
+
+
 def check(data: bytes, syntax: Syntax, hosts: tuple[Host, ...], rules: tuple[Chosen, ...]) -> set[str]:
     """Obey all that is found because of the hosts; returns the rules that found it."""
-    alone = {(one.rule, one.message) for one in judge(data, syntax, (), rules)}
+    alone = found_alone(data, syntax, rules)
     before = judge(data, syntax, hosts, rules)
     seen = set()
     for finding in before:

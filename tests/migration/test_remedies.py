@@ -249,8 +249,14 @@ def test_of_each_row_on_poor_hosts(target: Host, libvirt: bool) -> None:
         side = Side(changes=(("libvirt", libvirt),)).with_words(*on(row.id))
         obey(Move(side, source, target))
         obey(Move(side, target, source))
-        obey(Move(side, source, target, Side()))
-        obey(Move(Side(), source, target, side))
+
+
+@pytest.mark.parametrize("source", [made_amd_host("here"), made_intel_host("here")], ids=["amd", "intel"])
+def test_of_each_row_at_one_end_and_of_a_saved_state(source: Host) -> None:
+    for row in ROWS:
+        side = Side().with_words(*on(row.id))
+        obey(Move(side, source, source, Side()))
+        obey(Move(Side(), source, source, side))
         obey(Move(side, source, source, save=True))
 
 
