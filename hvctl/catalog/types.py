@@ -219,7 +219,8 @@ def hazard(row: Row, value: int | str | None, *, fixed_tsc: bool) -> Hazard | No
     if row.blocks_migration is Blocks.ALWAYS:
         return Hazard(blocked("it"))
     if blocks(row, value):
-        return Hazard(blocked("the value auto"), f"write `{row.id}: on`")
+        pinned = "pin the vCPUs, and write `vcpus: {pinned: on}` and " if Need.PINNED in row.needs else "write "
+        return Hazard(blocked("the value auto"), f"{pinned}`{row.id}: on`")
     if row.blocks_migration is Blocks.LOST:
         return Hazard("a migration loses its state")
     if Need.TSC_FREQUENCY in row.needs and not fixed_tsc:

@@ -16,7 +16,7 @@ from enum import StrEnum
 from types import ModuleType
 from typing import NamedTuple
 
-from hvctl.catalog import ORDER
+from hvctl.catalog import ORDER, roles
 from hvctl.catalog.cpu_models import NESTED_FEATURE
 from hvctl.catalog.roles import enclosing
 from hvctl.catalog.types import Row
@@ -250,19 +250,24 @@ class Context:
         make = self.safe if safe else self.unsafe
         return make(f"drop {self.guest.name_of(setting.row)}", lambda changes: changes.drop(setting))
 
+    def leave_out(self, setting: Setting) -> str:
+        """To leave a setting out, with what else would lack it then."""
+        others = [self.guest.name_of(other.row) for other in self.guest.needing(setting)]
+        return f"leave it and {', '.join(others)} out" if others else "leave it out"
+
     def turn_on(self, rows: Sequence[Row], *, safe: bool = False) -> Fix | None:
         """The fix that turns rows on; None where one of them cannot be written here, or a host cannot give it."""
         guest = self.guest
         if not all(guest.uses(row) and guest.can_turn_on(row) for row in rows):
             return None
-        if any("no" in self._states(one) for row in rows for one in guest.with_needs(row)):
+        if not self.attainable(*rows):
             return None
         make = self.safe if safe else self.unsafe
         names = ", ".join(guest.name_of(row) for row in rows)
         return make(f"turn on {names}", lambda changes: changes.turn_on(rows))
 
-    def write(self, *rows: Row) -> str:
-        """What to write to turn rows on, with all that they need and that is not there yet."""
+    def with_all(self, *rows: Row) -> list[Row]:
+        """Rows, and all that they need and that is not there yet: also the elements around libvirt's."""
         guest, found = self.guest, dict[str, Row]()
         waiting = list(rows)
         while waiting:
@@ -271,7 +276,11 @@ class Context:
                 if outer is not None and outer.id not in guest.on and outer.id not in found:
                     waiting.append(outer)
                 found[row.id] = row
-        return "write " + ", ".join(guest.syntax(found[row_id]) for row_id in sorted(found, key=ORDER.__getitem__))
+        return [found[row_id] for row_id in sorted(found, key=ORDER.__getitem__)]
+
+    def write(self, *rows: Row) -> str:
+        """What to write to turn rows on, with all that they need."""
+        return "write " + ", ".join(map(self.guest.syntax, self.with_all(*rows)))
 
     def set(self, where: Place, name: str, value: str, *, title: str = "", safe: bool = False) -> Fix:
         """The fix that gives an attribute of an element a value."""
@@ -292,6 +301,18 @@ class Context:
     def supported(self, row: Row) -> bool:
         """Whether every host is known to give a row, and to write it."""
         return all(state == "yes" for state in self._states(row))
+
+    def with_controllers(self, rows: Sequence[Row]) -> list[Row]:
+        """Rows, and what is advised beside a controller that comes with them: else its lack would be found next."""
+        guest, more = self.guest, list[Row]()
+        if any(one in roles.CONTROLLER for row in rows for one in guest.with_needs(row)):
+            more = [row for row in roles.HARDWARE_APIC if row.id not in guest.settings and self.supported(row)]
+        return [*rows, *(row for row in more if self.hosts and (self.profile is None or self.asked(row)))]
+
+    def attainable(self, *rows: Row) -> bool:
+        """Whether no host is known to lack the rows, or what they require that is not on: else to write them is no
+        advice."""
+        return not any("no" in self._states(one) for one in self.with_all(*rows))
 
     def _states(self, row: Row) -> list[str]:
         """What each host answers about a row."""

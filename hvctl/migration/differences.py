@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from hvctl.catalog import BY_ID, ORDER, ROWS, machines, parse_version
-from hvctl.catalog.types import Kind, Row
+from hvctl.catalog.types import Kind, Need, Row
 from hvctl.guest.plan import plan_of
 from hvctl.model.guest import HOST_MODELS, Guest
 from hvctl.model.host import Host
@@ -80,6 +80,7 @@ class Journey(NamedTuple):
 
 
 SAME = "start the destination with the same configuration"
+OF_A_PROCESS = "name its process id, or its command line"
 _Values = dict[str, "Value | tuple[int, ...] | None"]
 
 
@@ -193,7 +194,7 @@ def _features(guest: Guest, arriving: Guest) -> Iterator[Reason]:
     names = {*here, *there}
     if (guest.seen is None) != (arriving.seen is None):
         text = "a running QEMU does not say which features its CPU was started with, so not all can be compared"
-        yield Reason(Effect.UNKNOWN, "cpu.features", text, Layer.QEMU, "name its process id, or its command line")
+        yield Reason(Effect.UNKNOWN, "cpu.features", text, Layer.QEMU, OF_A_PROCESS)
     if guest.seen is not None or arriving.seen is not None:
         # It does say what has become of those that are written elsewhere, if it is not too old to know them.
         names = here.keys() & there.keys()
@@ -218,11 +219,15 @@ def _frequencies(journey: Journey) -> Iterator[Reason]:
         return
     # A running QEMU does not tell.
     runs_at = None if journey.guest.seen is not None else journey.guest.tsc_frequency or journey.source.hardware.tsc_hz
-    remedy = "start the destination with the frequency of the guest, or without tsc-frequency"
     if runs_at is None:
         text = f"it is {wanted} Hz there, and the guest's is not known"
+        remedy = OF_A_PROCESS if journey.guest.seen is not None else "record the host that the guest runs on again"
         yield Reason(Effect.UNKNOWN, "tsc-frequency", text, Layer.QEMU, remedy)
     elif runs_at // 1000 != wanted // 1000:
         text = f"it is {wanted} Hz there, and the guest's is {runs_at} Hz: the destination dies of it"
         error = "Mismatch between user-specified TSC frequency and migrated TSC frequency"
+        remedy = "start the destination with the frequency of the guest"
+        # Without any such a guest is lost, too.
+        if not any(Need.TSC_FREQUENCY in BY_ID[row_id].needs for row_id in in_effect(journey.guest)):
+            remedy += ", or without tsc-frequency"
         yield Reason(Effect.LOST, "tsc-frequency", text, Layer.QEMU, remedy, error)

@@ -11,7 +11,7 @@ from hvctl.catalog import BY_ID, machines, roles
 from hvctl.catalog.cpu_models import INVARIANT_TSC
 from hvctl.catalog.types import Blocks, Need, blocked, blocks
 from hvctl.migration.destination import at_destination
-from hvctl.migration.differences import Effect, Journey, Move, Reason, in_effect
+from hvctl.migration.differences import OF_A_PROCESS, Effect, Journey, Move, Reason, in_effect
 from hvctl.model.guest import HOST_MODELS, Guest
 from hvctl.model.host import Host, Pool
 from hvctl.model.plan import Layer
@@ -19,6 +19,8 @@ from hvctl.plan.cpu import within_tolerance
 from hvctl.plan.support import State, support
 
 _TSC = "tsc-frequency"
+# The value on is a promise that only pinned vCPUs keep.
+_PINNED = "write on where the vCPUs are pinned, else leave it out"
 
 
 def judge(journey: Journey, target: Host) -> tuple[Reason, ...]:
@@ -75,7 +77,7 @@ def _rows(guest: Guest) -> Iterator[Reason]:
     for row_id in in_effect(guest):
         row = BY_ID[row_id]
         if blocks(row, values.get(row_id)):
-            remedy = f"write `{row_id}: on`" if row.blocks_migration is Blocks.AUTO else "name what the guest shall get"
+            remedy = _PINNED if row.blocks_migration is Blocks.AUTO else "name what the guest shall get"
             text = blocked("it" if row.blocks_migration is Blocks.ALWAYS else "the value auto")
             yield Reason(Effect.REFUSED, row_id, text, Layer.QEMU, remedy, row.migration_error)
         elif row.blocks_migration is Blocks.LOST:
@@ -92,7 +94,7 @@ def _reenlightenment(guest: Guest, arriving: Guest) -> Iterator[Reason]:
             continue
         if arriving.seen is not None:
             text = "a running QEMU does not say whether it was started with tsc-frequency; without it the guest is lost"
-            yield Reason(Effect.UNKNOWN, row.id, text, Layer.QEMU, "name its process id, or its command line")
+            yield Reason(Effect.UNKNOWN, row.id, text, Layer.QEMU, OF_A_PROCESS)
         else:
             text = "if the guest has turned it on, the destination dies without tsc-frequency"
             yield Reason(Effect.LOST, row.id, text, Layer.QEMU, remedy, row.migration_error)

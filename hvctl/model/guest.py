@@ -331,6 +331,16 @@ class Guest:
             for other in self.on.values()
         )
 
+    def needing(self, setting: Setting) -> list[Setting]:
+        """What is on, and requires what a setting turns on, directly or not."""
+        ids, found = [setting.id], list[Setting]()
+        for row_id in ids:  # it grows
+            for other in self.on.values():
+                if row_id in other.row.requires and other.id not in ids and self._counts(other.row):
+                    ids.append(other.id)
+                    found.append(other)
+        return found
+
     def with_needs(self, row: Row) -> Iterator[Row]:
         """A row, and what it requires, and that in turn, as far as it is not on."""
         yield row

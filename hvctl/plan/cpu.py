@@ -1,6 +1,6 @@
 """The guest's CPU: which model and features the pool can give, and at which TSC frequency."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from hvctl.catalog.cpu_models import (
@@ -21,6 +21,9 @@ from hvctl.model.profile import Migration, Profile
 
 Features = tuple[tuple[str, bool], ...]
 
+_ONE_VENDOR = "make a pool of the hosts of one vendor"
+_NESTING = " or ".join(VENDOR_NAMES[vendor] for vendor in NESTED_FEATURE)
+
 
 def choose_cpu(
     profile: Profile, pool: Sequence[Host], *, libvirt: bool = False
@@ -29,7 +32,7 @@ def choose_cpu(
     frequency, tsc = _tsc_frequency(profile, pool)
     features, nested = _nested_features(profile, pool)
     plan = CpuPlan(profile.cpu.model, profile.cpu.hidden, features, frequency)
-    refusals = [*_unknown_features(features, pool), *nested, *tsc]
+    refusals = [*_unknown_features(profile, features, pool), *nested, *tsc]
     if libvirt:
         refusals += _not_libvirts(features)
     moves = len(pool) > 1 and profile.migration is Migration.REQUIRED
@@ -96,7 +99,7 @@ def vendors_apart(pool: Sequence[Host]) -> list[Decision]:
         return []
     named = " and ".join(VENDOR_NAMES.get(vendor, vendor) for vendor in vendors)
     reason = f"the processors are from {named}, and no CPU model hides that from a guest that migrates"
-    return [refusal("cpu", reason, Layer.MIGRATION, None, "make a pool of the hosts of one vendor")]
+    return [refusal("cpu", reason, Layer.MIGRATION, None, _ONE_VENDOR)]
 
 
 def _model(profile: Profile, pool: Sequence[Host], *, moves: bool) -> list[Decision]:
@@ -187,18 +190,20 @@ def _identity(hardware: Hardware) -> tuple[object, ...]:
     return hardware.vendor, hardware.family, hardware.model, hardware.stepping
 
 
-def _unknown_features(features: Features, pool: Sequence[Host]) -> list[Decision]:
+def _unknown_features(profile: Profile, features: Features, pool: Sequence[Host]) -> list[Decision]:
     """Features that a host's QEMU does not know, or its KVM cannot turn on, as far as `host` was expanded there."""
     found = []
+    written, uses = dict(profile.cpu.features), " and ".join(_nested_uses(profile))
     for host in pool:
         known = dict(host.qemu[0].expansion or ())
         for name, on in features if known else ():
+            remedy = "leave it out" if name in written else f"leave {uses} out of `guest.uses`"
             if _expanded(known, name) is None:
                 reason = f"its QEMU knows no CPU feature {name}"
-                found.append(refusal("cpu.features", reason, Layer.QEMU, host.label, "leave it out"))
+                found.append(refusal("cpu.features", reason, Layer.QEMU, host.label, remedy))
             elif on and cannot(host, name):
                 reason = f"its KVM cannot give CPU feature {name}"
-                found.append(refusal("cpu.features", reason, Layer.HARDWARE, host.label, "leave it out"))
+                found.append(refusal("cpu.features", reason, Layer.HARDWARE, host.label, remedy))
     return found
 
 
@@ -224,30 +229,39 @@ def _expanded(expansion: dict[str, Scalar], feature: str) -> Scalar | None:
 def _nested_features(profile: Profile, pool: Sequence[Host]) -> tuple[Features, list[Decision]]:
     """The features with what nested uses add to a named model, and the hosts that cannot run nested guests."""
     features = dict(profile.cpu.features)
-    nested = next((use.id for use in USES if use.nested and use.id in profile.uses), None)
+    nested = next(iter(_nested_uses(profile)), None)
     if nested is None:
         return tuple(features.items()), []
-    refusals = []
-    for host in pool:
-        feature = NESTED_FEATURE.get(host.hardware.vendor or "")
-        if not host.hardware.nested:
-            state = (
-                "nested virtualization is off" if host.hardware.nested is False else "whether nested is on is not known"
-            )
-            remedy = f"load kvm_{host.hardware.vendor if feature else 'intel or kvm_amd'} with nested=1"
-            refusals.append(refusal("guest.uses", f"{nested}: {state}", Layer.HARDWARE, host.label, remedy))
-        elif feature is None or features.get(feature) is False:
-            reason = (
-                f"{nested} needs CPU feature {feature}, which is off" if feature else f"{nested}: unknown CPU vendor"
-            )
-            refusals.append(refusal("guest.uses", reason, Layer.HARDWARE, host.label, "write neither vmx nor svm"))
+    refusals = [
+        refusal("guest.uses", f"{nested}{reason}", Layer.HARDWARE, host.label, remedy)
+        for host in pool
+        for reason, remedy in _against_nesting(host.hardware, features)
+    ]
     vendors = {host.hardware.vendor or "" for host in pool}
     if profile.cpu.model != "host":
         if len(vendors) > 1:
-            refusals.append(refusal("guest.uses", f"{nested}: the processors are from several vendors", Layer.HARDWARE))
+            reason = f"{nested}: the processors are from several vendors"
+            refusals.append(refusal("guest.uses", reason, Layer.HARDWARE, None, _ONE_VENDOR))
         elif feature := NESTED_FEATURE.get(*vendors):
             features.setdefault(feature, True)
     return tuple(features.items()), refusals
+
+
+def _nested_uses(profile: Profile) -> list[str]:
+    return [use.id for use in USES if use.nested and use.id in profile.uses]
+
+
+def _against_nesting(hardware: Hardware, features: dict[str, bool]) -> Iterator[tuple[str, str]]:
+    """Each reason why a host runs no nested guests, and its remedy; all of them, so that none waits behind another."""
+    feature = NESTED_FEATURE.get(hardware.vendor or "")
+    if feature is None:
+        known = hardware.vendor is not None
+        yield ": unknown CPU vendor", f"use a host with a processor of {_NESTING}" if known else "record the host again"
+    if not hardware.nested:
+        state = "nested virtualization is off" if hardware.nested is False else "whether nested is on is not known"
+        yield f": {state}", f"load kvm_{hardware.vendor if feature else 'intel or kvm_amd'} with nested=1"
+    if feature and features.get(feature) is False:
+        yield f" needs CPU feature {feature}, which is off", f"leave `{feature}: off` out"
 
 
 def _tsc_frequency(profile: Profile, pool: Sequence[Host]) -> tuple[int | None, list[Decision]]:
@@ -255,13 +269,14 @@ def _tsc_frequency(profile: Profile, pool: Sequence[Host]) -> tuple[int | None, 
     if wanted is None:
         return None, []
     if wanted == "auto":
-        unknown = next((host for host in pool if host.hardware.tsc_hz is None), None)
+        # A host that may be unable to scale must tell it, whatever is written.
+        unknown = sorted(
+            (one for one in pool if one.hardware.tsc_hz is None), key=lambda one: one.hardware.tsc_scaling or False
+        )
         if unknown:
-            return None, [
-                refusal(
-                    "tsc-frequency", "its TSC frequency is not known", Layer.HARDWARE, unknown.label, "write it in Hz"
-                )
-            ]
+            remedy = "write it in Hz" if unknown[0].hardware.tsc_scaling else _RECORD
+            reason = "its TSC frequency is not known"
+            return None, [refusal("tsc-frequency", reason, Layer.HARDWARE, unknown[0].label, remedy)]
         wanted = _common_frequency(pool)
     return wanted, [
         refusal(

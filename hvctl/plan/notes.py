@@ -1,9 +1,10 @@
 """What a person should know about a plan although nothing is wrong with it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from hvctl.catalog import BY_ID, ROWS
 from hvctl.catalog.cpu_models import NESTED_FEATURE
+from hvctl.catalog.types import Row
 from hvctl.catalog.windows import GPU, USES, system_of
 from hvctl.model.guest import HOST_MODELS
 from hvctl.model.host import Host
@@ -11,6 +12,7 @@ from hvctl.model.plan import Plan
 from hvctl.model.profile import Migration, Profile
 from hvctl.plan.cpu import unbootable
 from hvctl.plan.cpuid import predict
+from hvctl.plan.support import State, support, verdict
 
 
 def notes(plan: Plan, profile: Profile, pool: Sequence[Host], *, libvirt: bool) -> tuple[str, ...]:
@@ -22,7 +24,7 @@ def notes(plan: Plan, profile: Profile, pool: Sequence[Host], *, libvirt: bool) 
         *_release(profile),
         *_clock_sources(plan, pool),
         *hint,
-        *_recommended(plan, profile, pool, of_nested=of_nested),
+        *_recommended(plan, profile, pool, of_nested=of_nested, libvirt=libvirt),
     ]
     found += [*_hpet(plan), *_leaves_differ(plan, pool), *_empty(plan)]
     if libvirt:
@@ -83,13 +85,15 @@ def _clock_sources(plan: Plan, pool: Sequence[Host]) -> list[str]:
 def _vbs(profile: Profile, pool: Sequence[Host]) -> list[str]:
     guest = system_of(profile.os)
     nested = any(use.nested and use.id in profile.uses for use in USES)
-    intel = any(host.hardware.vendor == "intel" for host in pool)
+    # Without nested virtualization no guest has VMX, and VBS does not start.
+    intel = any(host.hardware.vendor == "intel" and host.hardware.nested is not False for host in pool)
     if not (guest and guest.vbs_default and intel) or nested or not _may_nest(profile):
         return []
+    where = "" if all(host.hardware.nested for host in pool) else ", where every host has nested=1"
     return [
         (
             f"{guest.title} turns virtualization-based security on by default; `guest: {{uses: [vbs]}}` in the "
-            "profile adds what makes it fast on Intel, `cpu: {features: {vmx: off}}` keeps it out"
+            f"profile adds what makes it fast on Intel{where}; `cpu: {{features: {{vmx: off}}}}` keeps it out"
         )
     ]
 
@@ -100,18 +104,30 @@ def _may_nest(profile: Profile) -> bool:
     return profile.cpu.model in HOST_MODELS if asked is None else asked
 
 
-def _recommended(plan: Plan, profile: Profile, pool: Sequence[Host], *, of_nested: bool) -> list[str]:
-    """What documents advise beside what is on, but not what the profile turns off; `of_nested`, what is for a guest
-    that runs a hypervisor itself, too."""
+def _recommended(
+    plan: Plan, profile: Profile, pool: Sequence[Host], *, of_nested: bool, libvirt: bool
+) -> Iterator[str]:
+    """What documents advise beside what is on and every host gives, but not what the profile turns off; `of_nested`,
+    what is for a guest that runs a hypervisor itself, too. What is advised beside that follows at once, not when it is
+    written."""
     on = [decision.id for decision in plan.enabled()]
     quiet = {wish.id for wish in profile.wishes} | {row.id for row in ROWS if row.for_nested and not of_nested}
     vendors = {host.hardware.vendor for host in pool}
-    return [
-        f"{one}: {other.id} is recommended with it: {other.reason}"
-        for one in on
-        for other in BY_ID[one].recommends
-        if other.id not in (*on, *quiet) and (not other.vendor or other.vendor in vendors)
-    ]
+    advised = list(on)
+    for one in advised:  # it grows
+        for other in BY_ID[one].recommends:
+            if other.id in (*on, *quiet) or (other.vendor and other.vendor not in vendors):
+                continue
+            if not all(_gives(host, BY_ID[other.id], libvirt=libvirt) for host in pool):
+                continue
+            yield f"{one}: {other.id} is recommended with it: {other.reason}"
+            if other.id not in advised:
+                advised.append(other.id)
+
+
+def _gives(host: Host, row: Row, *, libvirt: bool) -> bool:
+    answers = support(host, row, host.qemu[0])
+    return verdict(answers, libvirt=libvirt and host.libvirt is not None).state is not State.NO
 
 
 def _hpet(plan: Plan) -> list[str]:

@@ -43,9 +43,21 @@ class _Conflicts:
                 yield Problem(
                     f"{wish.id} is on and requires {off.id}{through}, which is off",
                     wish.span,
-                    f"write `{off.id}: on`, or `{wish.id}: prefer` to do without both",
+                    f"write `{off.id}: on`, or {self.without(wish)}",
                     _related((f"{off.id} is off here", off.span)),
                 )
+
+    def without(self, wish: Wish) -> str:
+        """How to ask for less than a row; what is on and needs it would contradict itself next."""
+        ids = [one.id for one in self.required if one is wish or wish.id in self.needs(BY_ID[one.id])]
+        written = " and ".join(f"`{row_id}: prefer`" for row_id in ids)
+        return f"{written} to do without {'both' if len(ids) == 1 else 'all of them'}"
+
+    def needs(self, row: Row) -> Iterator[str]:
+        """What a row requires, directly or not."""
+        for needed in () if row.requires_unless in self.compat else row.requires:
+            yield needed
+            yield from self.needs(BY_ID[needed])
 
     def missing(self, row: Row, way: tuple[str, ...]) -> Iterator[tuple[Wish, tuple[str, ...]]]:
         """The wishes that turn off what a row requires, and the rows on the way to them.

@@ -24,7 +24,12 @@ JOB = Job(choose(all_rules()))
 # `<relaxed state='on'/> in <hyperv>`, several with commas.
 ELEMENTS = re.compile(r"(<[^<>]+/>) in <(\w+)>")
 ATTRIBUTE = re.compile(r"write (\w+)='([^']*)'")
-PARENTS = {"hyperv": "features/hyperv", "clock": "clock", "stimer": "features/hyperv/stimer"}
+PARENTS = {
+    "hyperv": "features/hyperv",
+    "clock": "clock",
+    "stimer": "features/hyperv/stimer",
+    "tlbflush": "features/hyperv/tlbflush",
+}
 FREQUENCY = "<timer name='tsc' frequency='2500000000'/>"
 
 

@@ -63,7 +63,8 @@ def check(context: Context) -> Findings:
                 "and libvirt does not compare it"
             )
             fix = context.drop(setting)
-            yield context.finding(setting.where, message, "leave it out where guests migrate", fix=fix)
+            instead = f"{context.leave_out(setting)} where guests migrate"
+            yield context.finding(setting.where, message, instead, fix=fix)
 
 
 def _divided(context: Context, row: Row) -> tuple[list[Host], list[Host]]:

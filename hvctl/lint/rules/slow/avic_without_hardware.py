@@ -50,4 +50,5 @@ def check(context: Context) -> Findings:
         name = context.guest.name_of(setting.row)
         message = f"{name} is on, and {lacking.label} has no APICv or AVIC that is active"
         fix = context.drop(setting)
-        yield context.finding(setting.where, message, "leave it out for guests that can get there", fix=fix)
+        instead = f"{context.leave_out(setting)} for guests that can get there"
+        yield context.finding(setting.where, message, instead, fix=fix)

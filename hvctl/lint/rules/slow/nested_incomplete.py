@@ -68,8 +68,9 @@ def check(context: Context) -> Findings:
     if not context.hosts:
         context.skip("no host is given (--host)")
     # Without hosts only what every Windows is advised to have.
-    rows = [row for row in roles.FOR_NESTED if context.supported(row) and (context.hosts or row.advice is Advice.ON)]
+    able = [row for row in roles.FOR_NESTED if all(map(context.supported, context.with_all(row)))]
+    rows = [row for row in able if context.hosts or row.advice is Advice.ON]
     if missing := [row for row in rows if row.id not in guest.on and guest.uses(row)]:
         names = ", ".join(guest.name_of(row) for row in missing)
         message = f"the guest runs a hypervisor itself, and lacks {names}"
-        yield context.finding(guest.hyperv_place, message, context.write(*missing))
+        yield context.finding(guest.hyperv_place, message, context.write(*context.with_controllers(missing)))

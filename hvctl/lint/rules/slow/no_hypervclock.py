@@ -2,7 +2,7 @@
 
 ## What it does
 Looks for hv-time, libvirt's timer hypervclock, in guests that see Hyper-V. That the synthetic timers lack it is an
-error of its own.
+error of its own. With hosts, not where one cannot give it.
 
 ## Why it matters
 Without it Windows reads the ACPI PM timer, an exit each time; with it a clock costs one instruction.
@@ -58,6 +58,8 @@ def check(context: Context) -> Findings:
     if context.is_open() or not guest.alive or guest.kvm is False or guest.has(roles.CLOCK) or guest.has(roles.TIMERS):
         return
     for row in filter(guest.uses, roles.CLOCK):
+        if not context.attainable(row):
+            continue
         off = guest.settings.get(row.id)
         where = off.where if off else guest.hyperv_place
         fix = context.turn_on((row,))

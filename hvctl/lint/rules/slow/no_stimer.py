@@ -2,7 +2,7 @@
 
 ## What it does
 Looks for them in guests that see Hyper-V, unless libosinfo says that they are another system than Windows. That the
-SynIC is on without them is a rule of its own.
+SynIC is on without them is a rule of its own. With hosts, not where one cannot give it.
 
 ## Why it matters
 Windows then programs the RTC or HPET at a high rate even when idle: 30 to 50 percent of a CPU instead of one to three.
@@ -64,7 +64,7 @@ def check(context: Context) -> Findings:
     if guest.has(roles.TIMERS) or guest.has(roles.CONTROLLER):
         return
     wanted = roles.TIMERS[0]
-    if not guest.uses(wanted):
+    if not guest.uses(wanted) or not context.attainable(wanted):
         return
     message = f"the guest sees Hyper-V, and has no {guest.name_of(wanted)}"
     needed = [BY_ID[one] for row in roles.CONTROLLER for one in row.requires]

@@ -81,10 +81,11 @@ def check(context: Context) -> Findings:
     rows = [
         row
         for row in _advised(context)
-        if guest.uses(row) and row.id not in guest.settings and all(map(context.supported, guest.with_needs(row)))
+        if guest.uses(row) and row.id not in guest.settings and all(map(context.supported, context.with_all(row)))
     ]
     if not rows:
         return
+    rows = context.with_controllers(rows)
     able = [row for row in rows if guest.can_turn_on(row)]
     needed = [BY_ID[one] for row in able for one in row.requires if one not in guest.on]
     message = f"every host has {', '.join(row.id for row in rows)}, and the guest does not"

@@ -1,7 +1,7 @@
 """The synthetic interrupt controller is on, and the synthetic timers are not.
 
 ## What it does
-Finds the SynIC without what is built on it.
+Finds the SynIC without what is built on it. With hosts, not where one cannot give it.
 
 ## Why it matters
 The SynIC alone gains nothing, and without the timers Windows programs the RTC or HPET at a high rate even when idle:
@@ -62,6 +62,8 @@ def check(context: Context) -> Findings:
     if context.is_open() or not guest.alive or guest.kvm is False or guest.has(roles.TIMERS):
         return
     wanted = roles.TIMERS[0]
+    if not context.attainable(wanted):
+        return
     for setting in context.on(roles.CONTROLLER):
         message = f"{guest.name_of(setting.row)} is on, and {guest.name_of(wanted)} is not: alone it gains nothing"
         fix = context.turn_on([row for row in (*roles.CLOCK, *roles.TIMERS) if row.id not in guest.on])

@@ -1,7 +1,8 @@
 """The guest sees Hyper-V, and has no virtual APIC.
 
 ## What it does
-Looks for vapic in guests with enlightenments; not beside avic, which tells them to use the hardware's.
+Looks for vapic in guests with enlightenments; not beside avic, which tells them to use the hardware's. With hosts,
+not where one cannot give it.
 
 ## Why it matters
 The most frequent accesses to the APIC are then decoded memory accesses, instead of one short exit or none.
@@ -57,7 +58,7 @@ def check(context: Context) -> Findings:
         return
     for row in filter(guest.uses, roles.VIRTUAL_APIC):
         # Where it is required, that is an error already.
-        if row.id in guest.on or any(needed == row.id for _, needed in guest.lacking):
+        if row.id in guest.on or any(needed == row.id for _, needed in guest.lacking) or not context.attainable(row):
             continue
         message = f"the guest sees Hyper-V, and {guest.name_of(row)} is not on"
         yield context.finding(guest.hyperv_place, message, context.write(row), fix=context.turn_on((row,)))

@@ -2,7 +2,8 @@
 
 ## What it does
 Tells Windows by libosinfo's metadata; where there is none by `--profile`, by a name such as win11, or by a firmware
-with Microsoft's keys beside a clock in local time. Looks whether any enlightenment is on.
+with Microsoft's keys beside a clock in local time. Looks whether any enlightenment is on. With hosts, not where they
+cannot give any.
 
 ## Why it matters
 Windows then reads clocks and the APIC by exits, spins on locks, and uses a third of a CPU when idle.
@@ -45,7 +46,7 @@ def check(context: Context) -> Findings:
     guest = context.guest
     if guest.alive or guest.open or guest.kvm is False or not guest.concerned:
         return
-    if any(guest.uses(row) for row in roles.RECOMMENDED):
+    if any(guest.uses(row) and context.attainable(row) for row in roles.RECOMMENDED):
         message = "this Windows guest has no enlightenment"
         instead = "let `hvctl gen PROFILE` write those that your hosts can give"
         yield context.finding(guest.root, message, instead)

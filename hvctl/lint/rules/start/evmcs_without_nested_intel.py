@@ -51,7 +51,7 @@ def check(context: Context) -> Findings:
             yield context.finding(
                 setting.where,
                 f"{context.guest.name_of(setting.row)} is on, and {reason}",
-                "leave it out for guests that can get there",
+                f"{context.leave_out(setting)} for guests that can get there",
                 fix=context.drop(setting),
             )
 

@@ -90,7 +90,9 @@ def _lacking(context: Context, setting: Setting) -> Findings:
     ]
     if reasons:
         message = f"{context.guest.name_of(row)} is on, and {'; '.join(reasons)}"
-        yield context.finding(setting.where, message, _instead(lacks), fix=context.drop(setting))
+        yield context.finding(
+            setting.where, message, _instead(lacks, context.leave_out(setting)), fix=context.drop(setting)
+        )
         return
     for answer, hosts in found.items():
         if answer.state is State.UNKNOWN and answer.layer in counted:
@@ -98,15 +100,15 @@ def _lacking(context: Context, setting: Setting) -> Findings:
             return
 
 
-def _instead(lacks: Mapping["Answer", Sequence[Host]]) -> str:
+def _instead(lacks: Mapping["Answer", Sequence[Host]], leave_out: str) -> str:
     """What each host needs, or to leave it out."""
     from hvctl.plan.support import ONLY
 
     if never := next((one.remedy for one in lacks if one.remedy.startswith(ONLY)), ""):
-        return f"leave it out: {never}"
+        return f"{leave_out}: {never}"
     needed = {one.remedy: and_more(hosts) for one, hosts in lacks.items() if one.remedy}
     if not needed:
-        return "leave it out"
+        return leave_out
     if len(set(needed.values())) == 1:
-        return f"{' and '.join(needed)} there, or leave it out"
-    return f"{', '.join(f'{remedy} on {hosts}' for remedy, hosts in needed.items())}; or leave it out"
+        return f"{' and '.join(needed)} there, or {leave_out}"
+    return f"{', '.join(f'{remedy} on {hosts}' for remedy, hosts in needed.items())}; or {leave_out}"

@@ -57,10 +57,12 @@ def missing(context: Context, setting: Setting, needed: Row) -> Finding:
     guest = context.guest
     off = guest.settings.get(needed.id)
     name = guest.name_of(needed)
+    attainable = context.attainable(needed)
+    turn_on = context.turn_on((needed,), safe=off is None and guest.can_have(needed))
     return context.finding(
         setting.where,
         f"{guest.name_of(setting.row)} is on and needs {name}, which is {'off' if off else 'not there'}",
-        context.write(needed),
-        fix=context.turn_on((needed,), safe=off is None and guest.can_have(needed)),
+        context.write(needed) if attainable else context.leave_out(setting),
+        fix=turn_on if attainable else context.drop(setting),
         related=((f"{name} is off here", off.where),) if off else (),
     )

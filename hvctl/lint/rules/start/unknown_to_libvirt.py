@@ -57,7 +57,7 @@ def check(context: Context) -> Findings:
         hosts = [host for host, answer in answers if answer.state is State.NO]
         if hosts:
             message = f"the libvirt of {and_more(hosts)} does not know {setting.row.libvirt.path}"
-            instead = f"use libvirt {setting.row.libvirt.since} or newer there, or leave it out"
+            instead = f"use libvirt {setting.row.libvirt.since} or newer there, or {context.leave_out(setting)}"
             fix = None if setting.row.takes_all else context.drop(setting)
             yield context.finding(setting.where, message, instead, fix=fix)
     if isinstance(context.guest, Domain) and context.guest.mode == HOST_MODEL:
