@@ -162,6 +162,7 @@ _ELSEWHERE = {
     "kvm-pv-unhalt": "<pvspinlock> in <features>",
     "kvmclock": "<timer name='kvmclock'> in <clock>",
 }
+_SIGNS = str.maketrans("", "", "-_.")
 _NOWHERE = frozenset(
     (
         *("cpuid-0xb", "fill-mtrr-mask", "full-cpuid-auto-level", "full-width-write", "lmce", "start-powered-off"),
@@ -193,8 +194,15 @@ def qemu_name(feature: str) -> str:
     return _QEMU.get(name, name)
 
 
+def is_name(text: str) -> bool:
+    """Whether a text may name a model or a feature of libvirt's or QEMU's: by its characters."""
+    return text.isascii() and text[:1].isalnum() and text.translate(_SIGNS).isalnum()
+
+
 def unknown_to_libvirt(name: str) -> str | None:
     """Why libvirt cannot take a property of QEMU's CPU for a `<feature>`; None where it may be one."""
+    if not is_name(name):
+        return "no feature of a CPU has such a name"
     name = name.replace("_", "-")
     if name in _ELSEWHERE:
         return f"libvirt has {_ELSEWHERE[name]} for it"

@@ -77,7 +77,7 @@ def late(uri: str, what: str, seconds: float) -> HostError:
     """The error of a call that was given up."""
     return HostError(
         f"{uri}: no answer within {seconds:g} s: {what}",
-        "if it is only slow, give it more time: apply, check-host, launch, show and verify have --timeout",
+        "if it is only slow, give it more time: apply, check-host, launch, show, verify have --timeout SECONDS",
     )
 
 

@@ -184,6 +184,8 @@ class Context:
         """Whether the guest runs a hypervisor itself: its CPU is asked for vmx or svm, or the profile has such a use
         and the CPU of the hosts' vendors is not written without."""
         switches = self.guest.switches
+        if not switches and self.profile is None:
+            return False
         written = {name: switches[name].on for name in NESTED_FEATURE.values() if name in switches}
         if any(written.values()):
             return True
@@ -312,7 +314,7 @@ class Context:
     def attainable(self, *rows: Row) -> bool:
         """Whether no host is known to lack the rows, or what they require that is not on: else to write them is no
         advice."""
-        return not any("no" in self._states(one) for one in self.with_all(*rows))
+        return not self.hosts or not any("no" in self._states(one) for one in self.with_all(*rows))
 
     def _states(self, row: Row) -> list[str]:
         """What each host answers about a row."""
@@ -327,9 +329,10 @@ class Context:
     def is_open(self) -> bool:
         """Whether more may be on than is written, so that nobody can tell what is missing; what a shell hides is a
         reason to skip the rule."""
-        if reason := self.guest.unknown.get("options"):
+        guest = self.guest
+        if guest.unknown and (reason := guest.unknown.get("options")):
             self.skip(reason)
-        return self.guest.open
+        return guest.open
 
     def skip(self, reason: str) -> None:
         """Say that something could not be judged."""

@@ -207,8 +207,10 @@ class Guest:
         enlightened, takes_all = self.open, False
         for setting in on.values():
             row = setting.row
-            enlightened = enlightened or row.enables_hyperv
-            takes_all = takes_all or row.takes_all
+            if row.enables_hyperv:
+                enlightened = True
+            if row.takes_all:
+                takes_all = True
             for needed in row.requires:
                 if needed not in on and self._counts(row):
                     self.lacking.append((setting, needed))

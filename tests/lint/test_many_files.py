@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -20,6 +22,7 @@ from hvctl.lint.engine import Job, Text, choose, lint, lint_all
 from hvctl.lint.output.json import JsonWriter
 from hvctl.lint.rule import all_rules
 from hvctl.lint.settings import PathSettings, Settings
+from hvctl.model.finding import Safety, Severity, Unchecked
 from hvctl.xml.reader import parse_all
 from tests.lint.odd_domains import odd_domains
 
@@ -80,11 +83,29 @@ def folder(tmp_path: Path) -> Path:
     """More files than one handful, and than makes processes worth while; some of them odd."""
     for number in range(230):
         hpet = "yes" if number % 5 == 0 else "no"
-        text = f"<domain type='kvm'><name>win{number}</name><clock offset='utc'><timer name='hpet' present='{hpet}'/>"
+        text = f"<domain type='kvm'><name>win11-{number}</name><clock offset='utc'><timer name='hpet' present='{hpet}'/>"
         (tmp_path / f"{number:03}.xml").write_text(text + "</clock></domain>" * (number % 50 != 1))
     (tmp_path / "100.xml").write_bytes(b"<a>" + b" " * (1 << 20) + b"</a>")
     (tmp_path / "101.xml").unlink()
     return tmp_path
+
+
+class Told(NamedTuple):
+    """What is said of files, in its order, and sums."""
+
+    said: list[str | Unchecked | tuple[str, str]]
+    counts: Counter[Severity | Safety]
+    files: int
+
+
+def told(folder: Path, jobs: int) -> Told:
+    """What comes of files in so many processes; one by one for 0."""
+    found = outcomes(folder, jobs)
+    said = [one for outcome in found for one in (*outcome.shown, outcome.unchecked, outcome.note) if one]
+    counts = Counter[Severity | Safety]()
+    for outcome in found:
+        counts.update(dict((*outcome.counts, *outcome.fixes)))
+    return Told(said, counts, sum(outcome.files for outcome in found))
 
 
 def outcomes(folder: Path, jobs: int) -> list[Outcome]:
@@ -99,16 +120,20 @@ def outcomes(folder: Path, jobs: int) -> list[Outcome]:
 
 def test_the_order_is_that_of_the_files(folder: Path) -> None:
     """However many are judged at once, by whichever rules, in however many processes."""
-    one_by_one = outcomes(folder, 0)
-    assert outcomes(folder, 1) == one_by_one
+    one_by_one = told(folder, 0)
+    assert told(folder, 1) == one_by_one
     # This process may have other threads, beside which run() makes no processes.
     with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
-        assert fresh.submit(outcomes, folder, 2).result() == one_by_one
-    assert one_by_one[101].unchecked is not None
-    assert one_by_one[100].note is not None
-    findings = [json.loads(f"[{outcome.shown}]") for outcome in one_by_one]
-    found = [{finding["rule"] for finding in one} for one in findings]
-    assert "clock-offset" in found[8]
-    assert "clock-offset" not in found[7]
-    assert "not-well-formed" in found[151]
-    assert all(finding["path"] == f"{number:03}.xml" for number, one in enumerate(findings) for finding in one)
+        assert fresh.submit(told, folder, 2).result() == one_by_one
+    assert len(one_by_one.said) == one_by_one.files == 230
+    rules: dict[str, set[str]] = {}
+    for one in one_by_one.said:
+        findings = json.loads(f"[{one}]") if isinstance(one, str) else []
+        name = findings[0]["path"] if findings else Path(one[0]).name
+        assert all(finding["path"] == name for finding in findings)
+        rules[name] = {finding["rule"] for finding in findings}
+    assert list(rules) == sorted(rules)
+    assert rules["100.xml"] == rules["101.xml"] == set()
+    assert "clock-offset" in rules["008.xml"]
+    assert "clock-offset" not in rules.get("007.xml", ())
+    assert "not-well-formed" in rules["151.xml"]

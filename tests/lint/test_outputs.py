@@ -279,11 +279,11 @@ def test_a_terminal_shows_how_far_it_has_come(tmp_path: Path) -> None:
         (tmp_path / f"{number:03}.xml").write_text("<domain/>")
     (tmp_path / "300.xml").write_text("<a/>")
     words = ["lint", str(tmp_path), "--no-config", "--jobs", "1", "--select", "reset-pointless"]
-    progress = "\rchecked 200 files\r\x1b[K"
+    progress = "\rchecked 256 files\r\x1b[K"
     for result in ([], ["--format", "json", "-o", str(tmp_path / "result")]):
         shown = on_a_terminal([*words, *result], stdout=True, TERM="xterm")
         assert shown.startswith(f"{progress}skipped ")
-        assert "\rchecked 400 files\r\x1b[K" in shown
+        assert "\rchecked 448 files\r\x1b[K" in shown
     assert progress in on_a_terminal([*words, "--format", "json"], stdout=False, TERM="xterm")
     assert "checked" not in on_a_terminal(words, stdout=True, TERM="dumb")
     assert "checked" not in on_a_terminal([*words, "--quiet"], stdout=True, TERM="xterm")

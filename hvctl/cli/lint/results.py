@@ -66,14 +66,15 @@ class Results:
         self._flush()
 
     def add(self, outcome: Outcome) -> None:
-        """Take what came of the next file."""
-        self.files += outcome.note is None and (outcome.unchecked is None or bool(outcome.counts))
+        """Take what came of the next file, or files."""
+        if outcome.note is None and (outcome.unchecked is None or outcome.counts):
+            self.files += outcome.files
         self.fixed += outcome.fixed
         for severity, count in outcome.counts:
             self.counts[severity] = self.counts.get(severity, 0) + count
         for safety, count in outcome.fixes:
             self.fixes[safety] = self.fixes.get(safety, 0) + count
-        self.flawed += bool(outcome.found)
+        self.flawed += len(outcome.shown)
         self.found += outcome.found
         self.skipped.update(dict.fromkeys(outcome.skipped))
         if outcome.unchecked:
@@ -86,8 +87,9 @@ class Results:
             self.changes += 1
             self._write(outcome.diff, exact=True)
         elif not self._diff:
-            self._show(outcome.shown)
-        self._step()
+            for part in outcome.shown:
+                self._show(part)
+        self._step(outcome.files)
 
     def code(self) -> int:
         """The exit code."""
@@ -129,8 +131,6 @@ class Results:
 
     def _show(self, part: str) -> None:
         """Write what was found in a file, at once unless its writer is a late one."""
-        if not part:
-            return
         if self.writer.late:
             self.held.append(part)
             return
@@ -167,10 +167,11 @@ class Results:
             say(skipped_lines(tuple(self.skipped)).rstrip("\n"))
         say(summary(self.counts, self.fixes, self.files, len(self.unchecked)).rstrip("\n"))
 
-    def _step(self) -> None:
+    def _step(self, files: int) -> None:
         """How far it has come, on a terminal, after all that is written there."""
-        self.seen += 1
-        if self.progress and self.seen % _EVERY == 0:
+        told = self.seen // _EVERY
+        self.seen += files
+        if self.progress and self.seen // _EVERY > told:
             click.echo(f"\rchecked {self.seen} files", err=True, nl=False, color=True)
             self.erasable = True
 

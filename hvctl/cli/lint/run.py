@@ -31,20 +31,22 @@ _NO_TEXTS: Mapping[str, bytes] = {}
 
 
 class Outcome(NamedTuple):
-    """What came of one file, small enough to be sent from process to process.
+    """What came of one file, or of several in a row of which there is no more to say, small enough to be sent from
+    process to process.
 
-    `shown` is its part of the result, with so many findings as `found` says.
+    `shown` are the parts of the result, one for each file with findings, with so many of them in all as `found` says.
     """
 
     counts: tuple[tuple[Severity, int], ...] = ()
     fixes: tuple[tuple[Safety, int], ...] = ()
-    shown: str = ""
+    shown: tuple[str, ...] = ()
     found: int = 0
     skipped: tuple[Skipped, ...] = ()
     unchecked: Unchecked | None = None
     note: tuple[str, str] | None = None
     fixed: int = 0
     diff: str = ""
+    files: int = 1
 
 
 class Plan(NamedTuple):
@@ -111,16 +113,16 @@ class Judge:
         self._jobs: dict[tuple[bool, ...], Job] = {}
 
     def __call__(self, files: Iterable[File | Unreadable]) -> Iterator[Outcome]:
-        """Judge files, a handful at a time."""
+        """Judge files, a handful at a time, and tell of as many in one as can be."""
         taken: list[tuple[Text, Job] | Outcome] = []
         size = 0
         for file in files:
             taken.append(one := self._take(file))
             size += 0 if isinstance(one, Outcome) else len(one[0].data)
             if len(taken) == _HANDFUL or size > _MOST_AT_ONCE:
-                yield from self._judged(taken)
+                yield from _together(self._judged(taken))
                 taken, size = [], 0
-        yield from self._judged(taken)
+        yield from _together(self._judged(taken))
 
     def _take(self, file: File | Unreadable) -> tuple[Text, Job] | Outcome:
         """A file with its bytes, and its job; what came of it where it is not judged, or fixed already."""
@@ -197,6 +199,49 @@ def _write(file: File, data: bytes, was: bytes) -> str:
     return ""
 
 
+def _together(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    """Outcomes, those in a row that are but counts and findings as one: whoever takes them has a tenth of the work."""
+    row: list[Outcome] = []
+    for one in outcomes:
+        if one.unchecked or one.note or one.diff:
+            if row:
+                yield _sum(row)
+                row = []
+            yield one
+        else:
+            row.append(one)
+    if row:
+        yield _sum(row)
+
+
+def _sum(outcomes: Sequence[Outcome]) -> Outcome:
+    counts: dict[Severity, int] = {}
+    fixes: dict[Safety, int] = {}
+    shown: list[str] = []
+    skipped: dict[Skipped, None] = {}
+    found = fixed = 0
+    for one in outcomes:
+        if one is _NOTHING:
+            continue
+        for severity, count in one.counts:
+            counts[severity] = counts.get(severity, 0) + count
+        for safety, count in one.fixes:
+            fixes[safety] = fixes.get(safety, 0) + count
+        shown += one.shown
+        found += one.found
+        fixed += one.fixed
+        skipped.update(dict.fromkeys(one.skipped))
+    return Outcome(
+        tuple(counts.items()),
+        tuple(fixes.items()),
+        tuple(shown),
+        found,
+        tuple(skipped),
+        fixed=fixed,
+        files=len(outcomes),
+    )
+
+
 def outcome_of(name: str, result: Result, writer: Writer) -> Outcome:
     """What came of a file of that name, with its part of the result."""
     if not result.findings:
@@ -213,7 +258,7 @@ def outcome_of(name: str, result: Result, writer: Writer) -> Outcome:
     if len(findings) < len(result.findings):
         found = f"only the first {MOST_FINDINGS} of its {len(result.findings)} findings are shown, and none is fixed"
         unchecked = Unchecked(name, found)
-    shown = writer.part(findings)
+    shown = (writer.part(findings),)
     return Outcome(tuple(counts.items()), tuple(fixes.items()), shown, len(findings), result.skipped, unchecked)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
+from hvctl.catalog.cpu_models import is_name
 from hvctl.catalog.windows import looks_like, named
 from hvctl.errors import InputError, Problem
 from hvctl.guest.command import DRIFTFIX, RTC_CLOCKS
@@ -18,7 +19,7 @@ from hvctl.guest.command.options import Option, global_property, parameters, sca
 from hvctl.guest.command.script import is_batch, qemu_commands
 from hvctl.model.guest import Device, Firmware, Guest, Replaced, Timer, Topology
 from hvctl.text.c_numbers import whole_number
-from hvctl.text.problems import short
+from hvctl.text.problems import quoted, short
 from hvctl.text.shell_words import Word, place, split
 
 DEFAULT_CPU = "qemu64"
@@ -310,6 +311,9 @@ def _cpu(command: CommandLine, model: str | None) -> None:
         model = word.partition(",")[0]
         if _from_shell(word, model):
             command.cpu, command.unknown["cpu"] = None, f"what a shell puts for {short(model)} is not known"
+        elif model and not is_name(model):
+            command.cpu = None
+            command.doubt(f"no CPU model has the name {quoted(model)}", "cpu")
         else:
             command.cpu, command.places["cpu"] = str(model), word
         if not model:

@@ -4,7 +4,7 @@ Observed with libvirt 9.0, in the arguments that it makes: without a model the g
 the first `<cpu>` and the first `<model>` count; with `match='minimum'` the model that is written is not the guest's.
 """
 
-from hvctl.catalog.cpu_models import CPU_MODES, called_otherwise, qemu_name, unknown_to_libvirt
+from hvctl.catalog.cpu_models import CPU_MODES, called_otherwise, is_name, qemu_name, unknown_to_libvirt
 from hvctl.catalog.roles import PREFIXES
 from hvctl.guest.domain.domain import Domain
 from hvctl.model.guest import HOST_MODELS, Switch, Topology
@@ -16,7 +16,8 @@ POLICIES = {"force": True, "require": True, "optional": None, "disable": False, 
 # libvirt keeps the number in 16 bits (libvirt:src/conf/domain_conf.c, virDomainDefParseCPUCount()).
 _MOST_VCPUS = 1 << 16
 _COUNTS = Topology._fields
-_WITHOUT = str.maketrans("", "", "-_.")
+# What most say.
+_FEW = frozenset(map(str, range(1, 129)))
 _STATES = {"on": True, "off": False}
 # Of elements in <cpu> the properties of QEMU's, by their mode.
 _PROPERTIES: dict[str, dict[str, tuple[tuple[str, str], ...]]] = {
@@ -91,7 +92,7 @@ def _properties(domain: Domain, element: Element) -> None:
 
 def _named_model(domain: Domain, model: Element | None, features: list[Element]) -> None:
     text = model.text().strip() if model is not None else ""
-    if text and not _is_name(text):
+    if text and not is_name(text):
         domain.wrong(f"libvirt knows no CPU model {quoted(text)}", model, "write the name of a model")
         return
     if text in HOST_MODELS:
@@ -124,7 +125,7 @@ def _feature(domain: Domain, element: Element) -> None:
 
 def _not_libvirts(name: str) -> str | None:
     """What else there is to say of a name that libvirt takes for no feature; None where it may."""
-    if name.replace("_", "-").startswith(PREFIXES) or not _is_name(name):
+    if name.replace("_", "-").startswith(PREFIXES):
         return ""
     if right := called_otherwise(name):
         return f": its name is {right}"
@@ -132,14 +133,9 @@ def _not_libvirts(name: str) -> str | None:
     return why and f": {why}"
 
 
-def _is_name(text: str) -> bool:
-    """Whether a text may name a model or a feature of libvirt's or QEMU's: by its characters."""
-    return text.isascii() and text[:1].isalnum() and text.translate(_WITHOUT).isalnum()
-
-
 def count(domain: Domain, element: Element, text: str, attribute: str = "") -> int | None:
     """A number of vCPUs, or of sockets and the like; None where it is wrong, which is a mistake."""
-    number = decimal_number(text.strip())
+    number = int(text) if text in _FEW else decimal_number(text.strip())
     if not (number and number < _MOST_VCPUS):
         what = attribute if attribute in _COUNTS else "vCPUs"
         domain.wrong(f"{quoted(text)} is no number of {what}", element, "write a whole number from 1", attribute)

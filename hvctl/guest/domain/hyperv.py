@@ -24,11 +24,13 @@ _MEANT = {
     **dict.fromkeys(("yes", "true", "1", "enabled", "ON", "On"), "on"),
     **dict.fromkeys(("no", "false", "0", "disabled", "OFF", "Off"), "off"),
 }
-# The elements that have nothing but their state.
+# The elements that have nothing but their state, as libvirt writes them, and most people.
 _PLAIN = {
-    name: row
+    f"<{name} state={quote}{state}{quote}/>": (row, on)
     for name, row in roles.ELEMENTS.items()
     if "/" not in name and isinstance(row.libvirt, HypervElement) and not row.libvirt.attribute
+    for state, on in _STATES.items()
+    for quote in "'\""
 }
 # virXMLPropUInt, which reads the numbers here.
 _UNSIGNED_INT = (1 << 32) - 1
@@ -51,12 +53,11 @@ def read_hyperv(domain: Domain, element: Element) -> None:
         domain.doubt("<hyperv mode='host-model'>: libvirt chooses the enlightenments when the guest starts", "settings")
     settings = domain.settings
     for child in element.below:
-        plain = _PLAIN.get(child.tag)
-        on = None if plain is None or child.below else _STATES.get(child.written.values.get("state", ""))
-        if plain is None or on is None or plain.id in settings:
+        plain = _PLAIN.get(child.written.text)
+        if plain is None or plain[0].id in settings:
             _child(domain, child, child.local)
-        else:  # most, in half of the time
-            settings[plain.id] = Setting(plain, on, None, child)
+        else:  # most, in a fraction of the time
+            settings[plain[0].id] = Setting(*plain, None, child)
     if mode in roles.MODES and any(child.get("state") == "on" for child in element.below):
         # libvirt 9.0 writes both, 11.3 the mode alone; when that changed is not known.
         domain.doubt(f"<hyperv mode='{mode}'>: newer libvirts leave out its children")

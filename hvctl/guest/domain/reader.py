@@ -231,14 +231,13 @@ def _clock(domain: Domain, element: Element) -> None:
         if timer.tag != "timer":
             continue
         said = timer.written.values
-        name, text = said.get("name", ""), said.get("present")
-        present = _YES.get(text or "")
+        name, text, policy = said.get("name", ""), said.get("present"), said.get("tickpolicy")
+        present = None
         if name not in _TIMERS and one_of(domain, timer, "name", _TIMERS) is None and not name:
             domain.wrong("<timer> has no name", timer, "write name='...'")
-        policy = said.get("tickpolicy")
         if policy is not None and policy not in _TICKS:
             one_of(domain, timer, "tickpolicy", _TICKS)
-        if text is not None and present is None:
+        if text is not None and (present := _YES.get(text)) is None:
             domain.mistakes.append(mistake := _not_present(timer, text))
             # The rest is judged as it is meant.
             present = _YES[mistake.change[1]] if mistake.change else None

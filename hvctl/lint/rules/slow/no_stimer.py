@@ -59,12 +59,12 @@ SEVERITY = Severity.WARNING
 
 def check(context: Context) -> Findings:
     guest = context.guest
-    if context.is_open() or not guest.alive or guest.kvm is False or not guest.concerned:
+    if context.is_open() or not guest.alive or guest.kvm is False:
         return
     if guest.has(roles.TIMERS) or guest.has(roles.CONTROLLER):
         return
     wanted = roles.TIMERS[0]
-    if not guest.uses(wanted) or not context.attainable(wanted):
+    if not guest.concerned or not guest.uses(wanted) or not context.attainable(wanted):
         return
     message = f"the guest sees Hyper-V, and has no {guest.name_of(wanted)}"
     needed = [BY_ID[one] for row in roles.CONTROLLER for one in row.requires]

@@ -54,6 +54,7 @@ Unsafe: the guest's timers behave differently.
 from hvctl.catalog import roles
 from hvctl.lint.rule import Context, Findings
 from hvctl.model.finding import Severity
+from hvctl.model.guest import Guest
 from hvctl.text.problems import quoted
 
 SEVERITY = Severity.WARNING
@@ -64,9 +65,7 @@ def check(context: Context) -> Findings:
     if not guest.concerned or guest.kvm is False:
         return
     rtc, pit = guest.timers.get("rtc"), guest.timers.get("pit")
-    # With the reference clock and synthetic timers Windows counts neither.
-    counted = not (guest.has(roles.TIMERS) and guest.has(roles.CLOCK) and guest.uses(roles.TIMERS[0]))
-    if counted and (rtc.policy != "catchup" if rtc else not guest.partial):
+    if (rtc.policy != "catchup" if rtc else not guest.partial) and _counts_ticks(guest):
         instead = f"write {guest.syntax_of('rtc.policy', 'catchup')}"
         where = rtc.where if rtc else context.place("offset")
         done = f"not caught up with ({quoted(rtc.policy)})" if rtc and rtc.policy else "dropped"
@@ -77,3 +76,8 @@ def check(context: Context) -> Findings:
         message = f"lost ticks of the PIT are delivered at once ({quoted(pit.policy)}): Windows does not expect that"
         fix = context.set_fact("pit.policy", "delay", "make it delay")
         yield context.finding(pit.where, message, "write delay or discard", attribute="tickpolicy", fix=fix)
+
+
+def _counts_ticks(guest: Guest) -> bool:
+    """Whether Windows counts the RTC's: with the reference clock and synthetic timers it counts neither clock's."""
+    return not (guest.has(roles.TIMERS) and guest.has(roles.CLOCK) and guest.uses(roles.TIMERS[0]))

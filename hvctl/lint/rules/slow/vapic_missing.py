@@ -56,9 +56,11 @@ def check(context: Context) -> Findings:
     guest = context.guest
     if context.is_open() or not guest.alive or guest.kvm is False or guest.has(roles.HARDWARE_APIC):
         return
-    for row in filter(guest.uses, roles.VIRTUAL_APIC):
+    for row in roles.VIRTUAL_APIC:
         # Where it is required, that is an error already.
-        if row.id in guest.on or any(needed == row.id for _, needed in guest.lacking) or not context.attainable(row):
+        if row.id in guest.on or any(needed == row.id for _, needed in guest.lacking):
+            continue
+        if not guest.uses(row) or not context.attainable(row):
             continue
         message = f"the guest sees Hyper-V, and {guest.name_of(row)} is not on"
         yield context.finding(guest.hyperv_place, message, context.write(row), fix=context.turn_on((row,)))

@@ -52,12 +52,14 @@ def check(context: Context) -> Findings:
         if setting.argument or not isinstance(place, HypervElement) or not isinstance(value, int):
             continue
         least, most = place.minimum or 0, setting.row.maximum or _LARGEST
+        if least <= value <= most:
+            continue
         attribute = setting.attribute
         instead = f"write a number from {least} to {most}"
         if not least <= value <= _LARGEST:
             message = f"{attribute} of <{setting.where.tag}> is {setting.text}, and libvirt takes {least} or more"
             fix = context.set(setting.where, attribute, str(least if value < least else most))
             yield context.finding(setting.where, message, instead, attribute=attribute, fix=fix)
-        elif value > most:
+        else:
             message = f"libvirt writes {setting.text} back as a negative number, and does not read that again"
             yield context.finding(setting.where, message, instead, attribute=attribute, severity=Severity.WARNING)

@@ -49,6 +49,8 @@ _MOST_GUESSES = 100
 
 
 def check(context: Context) -> Findings:
+    if not context.guest.mistakes:
+        return
     known = {element for host in context.hosts if host.libvirt for element in host.libvirt.elements}
     properties = {name for host in context.hosts for qemu in host.qemu for name, _ in qemu.properties}
     for number, mistake in enumerate(context.guest.mistakes):
