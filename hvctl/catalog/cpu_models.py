@@ -120,6 +120,12 @@ def lacking(model: str | None, features: Iterable[tuple[str, bool]], least: int)
     return tuple(name for name in LEVEL_FEATURES[least] if name not in on and name.replace(".", "-") not in on)
 
 
+def turned_off(features: Iterable[tuple[str, bool]], least: int) -> tuple[str, ...]:
+    """Those of a level's features that are switched off, by their names as they stand there."""
+    needed = {name.replace(".", "-") for name in LEVEL_FEATURES.get(least, ())}
+    return tuple(name for name, on in features if not on and name.translate(_DASHES) in needed)
+
+
 # Libvirt's name: QEMU's, the one that every QEMU takes first.
 _NAMES = {
     "pni": ("pni", "sse3"),
@@ -162,6 +168,7 @@ _ELSEWHERE = {
     "kvm-pv-unhalt": "<pvspinlock> in <features>",
     "kvmclock": "<timer name='kvmclock'> in <clock>",
 }
+_DASHES = str.maketrans("._", "--")
 _SIGNS = str.maketrans("", "", "-_.")
 _NOWHERE = frozenset(
     (

@@ -11,6 +11,7 @@ from hvctl.catalog.cpu_models import (
     VENDOR_NAMES,
     lacking,
     level,
+    turned_off,
     unknown_to_libvirt,
 )
 from hvctl.catalog.kvm import TSC_TOLERANCE_PPM
@@ -32,7 +33,7 @@ def choose_cpu(
     frequency, tsc = _tsc_frequency(profile, pool)
     features, nested = _nested_features(profile, pool)
     plan = CpuPlan(profile.cpu.model, profile.cpu.hidden, features, frequency)
-    refusals = [*_unknown_features(profile, features, pool), *nested, *tsc]
+    refusals = [*_needed_features(profile), *_unknown_features(profile, features, pool), *nested, *tsc]
     if libvirt:
         refusals += _not_libvirts(features)
     moves = len(pool) > 1 and profile.migration is Migration.REQUIRED
@@ -190,6 +191,18 @@ def _identity(hardware: Hardware) -> tuple[object, ...]:
     return hardware.vendor, hardware.family, hardware.model, hardware.stepping
 
 
+def _needed_features(profile: Profile) -> list[Decision]:
+    """Features that the guest's system does not boot without, and that are off."""
+    system = system_of(profile.os)
+    without = f"{system.title} does not boot without {{}}, which is off".format
+    off = turned_off(profile.cpu.features, system.level)
+    return [refusal("cpu.features", without(name), Layer.GUEST, None, _off(name)) for name in off]
+
+
+def _off(feature: str) -> str:
+    return f"leave `{feature}: off` out"
+
+
 def _unknown_features(profile: Profile, features: Features, pool: Sequence[Host]) -> list[Decision]:
     """Features that a host's QEMU does not know, or its KVM cannot turn on, as far as `host` was expanded there."""
     found = []
@@ -261,7 +274,7 @@ def _against_nesting(hardware: Hardware, features: dict[str, bool]) -> Iterator[
         state = "nested virtualization is off" if hardware.nested is False else "whether nested is on is not known"
         yield f": {state}", f"load kvm_{hardware.vendor if feature else 'intel or kvm_amd'} with nested=1"
     if feature and features.get(feature) is False:
-        yield f" needs CPU feature {feature}, which is off", f"leave `{feature}: off` out"
+        yield f" needs CPU feature {feature}, which is off", _off(feature)
 
 
 def _tsc_frequency(profile: Profile, pool: Sequence[Host]) -> tuple[int | None, list[Decision]]:

@@ -127,6 +127,9 @@ def test_windows_11_gets_no_model_on_which_it_does_not_boot(tmp_path: Path) -> N
     said = " ".join(hvctl("gen", str(profile), "--host", DEBIAN_12, code=1).stderr.split())
     assert "Windows 11 does not boot on CPU model qemu64, which lacks sse4.2 and popcnt" in said
     assert "write `cpu: host` in the profile" in said
+    profile.write_text("version: 1\nextends: windows-11\ncpu: {features: {popcnt: off}}\n")
+    said = " ".join(hvctl("gen", str(profile), "--host", DEBIAN_12, code=1).stderr.split())
+    assert "Windows 11 does not boot without popcnt, which is off (guest); leave `popcnt: off` out" in said
     for more in ("guest: {os: windows-11-23h2}\n", "cpu: {model: qemu64, features: {sse4.2: on, popcnt: on}}\n"):
         profile.write_text("version: 1\nextends: windows-11\n" + ("cpu: qemu64\n" if "os:" in more else "") + more)
         hvctl("gen", str(profile), "--host", DEBIAN_12)

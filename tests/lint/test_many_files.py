@@ -83,7 +83,8 @@ def folder(tmp_path: Path) -> Path:
     """More files than one handful, and than makes processes worth while; some of them odd."""
     for number in range(230):
         hpet = "yes" if number % 5 == 0 else "no"
-        text = f"<domain type='kvm'><name>win11-{number}</name><clock offset='utc'><timer name='hpet' present='{hpet}'/>"
+        clock = f"<clock offset='utc'><timer name='hpet' present='{hpet}'/>"
+        text = f"<domain type='kvm'><name>win11-{number}</name>{clock}"
         (tmp_path / f"{number:03}.xml").write_text(text + "</clock></domain>" * (number % 50 != 1))
     (tmp_path / "100.xml").write_bytes(b"<a>" + b" " * (1 << 20) + b"</a>")
     (tmp_path / "101.xml").unlink()

@@ -98,6 +98,8 @@ def test_ticks_are_counted_where_there_are_no_synthetic_timers_to_use() -> None:
         ("", True),  # QEMU's default
         ("<cpu mode='custom'><model>Nehalem</model></cpu>", False),
         ("<cpu mode='host-model'/>", False),
+        ("<cpu mode='host-passthrough'><feature policy='disable' name='sse4.2'/></cpu>", True),
+        ("<cpu mode='host-passthrough'><feature policy='disable' name='svm'/></cpu>", False),
         ("<cpu><model>qemu64</model><feature name='sse4.2'/><feature name='popcnt'/></cpu>", False),
     ],
 )

@@ -194,7 +194,7 @@ ADVICE: dict[str, tuple[Change, ...]] = {
     ),
     r"write it in Hz": (write("tsc-frequency", 2_500_000_000),),
     r"leave it out": (feature_gone,),
-    r"leave `(vmx|svm): off` out": (feature_gone,),
+    r"leave `[\w.]+: off` out": (feature_gone,),
     r"leave `hpet: on` out": (write("clock/timers/hpet", None),),
     r"name a machine type in the profile that every host has, or make the QEMU versions overlap": (
         lambda one, _: one.written("machine", shared_machine(one)),
@@ -362,6 +362,8 @@ def of_pools() -> Iterator[tuple[str, Case]]:
             amd._replace(qemu=(made_qemu()._replace(expansion=(("svm", False),)),)),
         ),
     )
+    off = (("sse4.2", False), ("popcnt", False))
+    yield "needed-to-boot", case(eleven._replace(cpu=CpuChoice(features=off)), amd)
     hidden = Profile("made", machine="pc-q35-3.0", cpu=CpuChoice(hidden=True), wishes=(Wish("time", Ask.PREFER),))
     yield "no-kvmclock", case(hidden, amd)
     auto = Wish("no-nonarch-coresharing", Ask.PREFER, "auto")

@@ -2,7 +2,7 @@
 
 ## What it does
 Looks at named CPU models of guests whose release is known, by libosinfo's id, the profile or their name. What is
-switched on beside the model counts; without a model, QEMU's default does.
+switched on or off beside the model counts; without a model, QEMU's default does.
 
 ## Why it matters
 Windows 11 24H2 and Server 2025 use SSE4.2 and POPCNT from the first moment: without them they reset as they boot. An
@@ -28,7 +28,7 @@ There is no fix: which model every host can give, `hvctl pool` says.
 - query-cpu-model-expansion of QEMU 7.2 and 10.0 for what each model has
 """
 
-from hvctl.catalog.cpu_models import LEVEL_FEATURES, lacking, level
+from hvctl.catalog.cpu_models import LEVEL_FEATURES, lacking, level, turned_off
 from hvctl.lint.rule import Context, Findings
 from hvctl.model.finding import Severity
 
@@ -40,14 +40,16 @@ def check(context: Context) -> Findings:
     system = guest.release
     if system is None or guest.kvm is False or system.level not in LEVEL_FEATURES:
         return
+    older = " (one older than 24H2 does)" if system.sockets else ""
+    # A name is a guess.
+    severity = None if guest.system or context.profile else Severity.WARNING
+    for name in turned_off(guest.features, system.level) if guest.switches else ():
+        message = f"{name} is off: {system.title} does not boot without{older}"
+        yield context.finding(guest.switches[name].where, message, "leave it on", severity=severity)
     if guest.cpu is None or (level(guest.cpu) or system.level) >= system.level:
         return
-    missing = lacking(guest.cpu, guest.features, system.level)
-    if missing:
+    if missing := lacking(guest.cpu, guest.features, system.level):
         written = f"CPU model {guest.cpu}" if "cpu" in guest.places else f"QEMU's default CPU model, {guest.cpu},"
-        older = " (one older than 24H2 does)" if system.sockets else ""
         message = f"{written} lacks {' and '.join(missing)}: {system.title} does not boot without{older}"
-        # A name is a guess.
-        severity = None if guest.system or context.profile else Severity.WARNING
         instead = "write a model from Nehalem or EPYC on, or host"
         yield context.finding(context.place("cpu"), message, instead, severity=severity)
