@@ -57,7 +57,8 @@ def read_hyperv(domain: Domain, element: Element) -> None:
         if plain is None or plain[0].id in settings:
             _child(domain, child, child.local)
         else:  # most, in a fraction of the time
-            settings[plain[0].id] = Setting(*plain, None, child)
+            row, on = plain
+            settings[row.id] = Setting(row, on, None, child)
     if mode in roles.MODES and any(child.get("state") == "on" for child in element.below):
         # libvirt 9.0 writes both, 11.3 the mode alone; when that changed is not known.
         domain.doubt(f"<hyperv mode='{mode}'>: newer libvirts leave out its children")
