@@ -43,10 +43,10 @@ def command(names: tuple[str, ...], output_format: Format) -> int:
 
 
 def _pages(names: Sequence[str]) -> list[Page]:
-    """What names mean, each alone or all of them as one; raises UsageError for those that mean nothing."""
-    found = {name: find(name) or find_subject(name) for name in names}
-    if None in found.values() and (whole := find_subject(" ".join(names))):
+    """What names mean, all of them as one or each alone; raises UsageError for those that mean nothing."""
+    if whole := find_subject(" ".join(names)):
         return [whole]
+    found = {name: find(name) or find_subject(name) for name in names}
     # To find a rule loads them all.
     pages = {name: page or find_rule(name) for name, page in found.items()}
     if unknown := [name for name, page in pages.items() if page is None]:

@@ -63,6 +63,8 @@ _MARKS = {
 }
 _WORD = r"[a-z0-9_]+"
 # Of a symptom: a line of a log has other characters.
+# What a sentence says is not so.
+_DENIED = r"(?:\b(?:is|are|was|were) not|\b(?:is|are|was|were)n't|\bno longer) [a-z]+|\bnot detected\b"
 _SENTENCE = (
     r"(?im)^(?![ \t]{0,80}+(?:\w{0,20}error|warning|info|\w{0,20}reason|message)\b[^:\n]{0,40}:)"
     r"[^\[\]{}<>=\\_|\n]{3,400}$"
@@ -195,7 +197,8 @@ def _symptoms(text: str) -> Iterator[_Match]:
 
 
 def _spoken(match: re.Match[str]) -> frozenset[str]:
-    return frozenset(re.findall(r"[a-z0-9]+(?:'[a-z]+)?|%", match[0].lower().replace("\u2019", "'")))
+    said = match[0].lower().replace("\u2019", "'").replace("hyper-v", "hyperv")
+    return frozenset(re.findall(r"[a-z0-9]+(?:'[a-z]+)?|%", re.sub(_DENIED, " ", said)))
 
 
 def _first(known: list[tuple[Message, list[frozenset[str]]]], spoken: frozenset[str]) -> Message | None:

@@ -102,11 +102,12 @@ NO_EDIT = {
         "kvm-busy",
         "virtualization-off", "no-virtualization", "hyperv-msr-unhandled", "msr-unhandled", "host-tsc-unstable",
         "tsc-scaling-refused", "split-lock", "avic-forced", "no-kvm-here", "host-tsc-unusable", "irql-on-epyc",
-        "hypervisor-error", "secure-kernel-error",
+        "hypervisor-error", "secure-kernel-error", "vmbus-handler-refused",
     },
     "another message, or another command of hvctl, is to be looked at": {
         "vcpu-not-made", "kvm-not-initialized", "guest-crashed", "qemu-ended", "migration-refused", "cannot-migrate",
-        "cannot-snapshot", "exception-at-boot", "hal-initialization", "black-screen",
+        "cannot-snapshot", "crash-data-malformed", "msr-assertion",
+        "exception-at-boot", "hal-initialization", "black-screen",
     },
     "devices, topology and disks, of which no command of hvctl judges": {
         "vmbus-without-synic", "vmbus-without-stimer", "device-blocks-migration", "assigned-device-blocks-migration",
@@ -118,6 +119,7 @@ NO_EDIT = {
     "a CPU model or feature that depends on the host": {
         "requested-feature-missing", "host-cpu-too-small", "cpu-differs", "unsupported-processor",
         "no-nested-virtualization", "slow-with-vbs", "xsavec-without-xsaves", "gpu-code-43", "machine-detected",
+        "cpu-model-not-for-emulator",
     },
     "both ends of a migration: tests/migration/test_remedies.py": {
         "tsc-frequency-differs", "synic-missing-at-the-destination", "device-missing-at-the-destination",
@@ -126,6 +128,7 @@ NO_EDIT = {
     "nothing, to wait, or in Windows": {
         "migration-under-way", "msr-ignored", "vendor-module-loaded", "hypervisor-detected", "guest-sleeps",
         "clock-after-resume", "does-not-wake",
+        "power-state-failure",
     },
     "KubeVirt's objects, which hvctl does not read": {
         message.id for message in MESSAGES if message.layer is Layer.KUBEVIRT

@@ -183,6 +183,11 @@ def test_a_vague_message_gives_way() -> None:
         "intel_idle: using ACPI CPU states, high resolution = 1",
         "The quick brown fox jumps over the lazy dog.",
         "EFL=0000000a EIP=0000005c stop 12",
+        "GPU not detected in virtual machine",
+        "no GPU detected in VM",
+        "network adapter not detected in virtual machine",
+        "guest is not slow with wsl2",
+        "CPU is not idle, high disk",
     ],
 )
 def test_other_text_is_unknown(text: str) -> None:

@@ -107,6 +107,24 @@ LIBVIRT = (
         ("Hyperv features are not supported for architecture",),
     ),
     Message(
+        "crash-data-malformed",
+        Layer.LIBVIRT,
+        "QEMU reported a guest's crash, and libvirt found no numbers in the report: which bug check it was is lost.",
+        "Look in the guest (Windows' event log, the dump) or in QEMU's own log. {row} ({title}) can stay on.",
+        "libvirt:src/qemu/qemu_monitor_json.c, qemuMonitorJSONGuestPanicExtractInfoHyperv()",
+        ("malformed hyperv panic data",),
+        row="crash",
+    ),
+    Message(
+        "cpu-model-not-for-emulator",
+        Layer.LIBVIRT,
+        "The domain's emulator or its accelerator has no CPU model {value}: it is newer than this QEMU, or misspelt.",
+        "Write a model of `virsh cpu-models x86_64`, or <cpu mode='host-passthrough'/>; for several hosts, the one "
+        "that `hvctl pool` proposes.",
+        "libvirt:src/qemu/qemu_process.c and qemu_domain.c",
+        ("CPU model '{value}' not supported by hypervisor", "CPU model {value} not supported by hypervisor"),
+    ),
+    Message(
         "panic-device-refused",
         Layer.LIBVIRT,
         "The hyperv panic device is for x86 guests and has no address.",

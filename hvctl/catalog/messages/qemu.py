@@ -130,6 +130,15 @@ MESSAGES = (
         ("failed to set MSR {vmx_msr} to",),
     ),
     Message(
+        "msr-assertion",
+        Layer.QEMU,
+        "QEMU ends where the host's KVM refuses an MSR. The line before, `failed to set MSR`, shows which.",
+        "Paste that line, too.",
+        f"{_KVM_C}, kvm_buf_set_msrs()",
+        ("kvm_buf_set_msrs: Assertion",),
+        vague=True,
+    ),
+    Message(
         "other-msr-refused",
         Layer.QEMU,
         "The host's KVM refuses MSR {msr}, which QEMU's CPU model brings. It is not one of Hyper-V's.",
@@ -208,6 +217,16 @@ MESSAGES = (
         "Turn on {row} and vpindex, or remove the device.",
         "qemu:hw/hyperv/vmbus.c:2625-2634",
         ("VMBus requires usable Hyper-V SynIC and VP_INDEX",),
+        row="synic",
+    ),
+    Message(
+        "vmbus-handler-refused",
+        Layer.QEMU,
+        "The device vmbus-bridge could not register for messages or events of the SynIC, which the host's KVM or "
+        "another such device prevents.",
+        "Remove vmbus-bridge: Windows needs no VMBus where it has virtio.",
+        "qemu:hw/hyperv/vmbus.c:2640-2660",
+        ("hyperv set message handler failed: {number}", "hyperv set event handler failed with {number}"),
         row="synic",
     ),
     Message(

@@ -100,6 +100,18 @@ WINDOWS = (
         (*_stop(0x7E, "SYSTEM_THREAD_EXCEPTION_NOT_HANDLED"), *_stop(0x1E, "KMODE_EXCEPTION_NOT_HANDLED")),
     ),
     Message(
+        "power-state-failure",
+        Layer.WINDOWS,
+        "A driver did not follow Windows into or out of sleep or hibernation (0x9F), or Windows' power manager stopped "
+        "(0xA0). In guests with {row} ({title}) both are reported at the return from S3 or hibernation.",
+        "Rule sleep out: libvirt <pm><suspend-to-mem enabled='no'/><suspend-to-disk enabled='no'/></pm>, QEMU -global "
+        "ICH9-LPC.disable_s3=1 -global ICH9-LPC.disable_s4=1; use virsh save instead. Do not turn {row} off for it.",
+        f"{_REFERENCE}, 0x9F and 0xA0; users' reports: QEMU issue 1887; "
+        "lore.kernel.org, 20260115141520.24176-1-graf@amazon.com",
+        (*_stop(0x9F, "DRIVER_POWER_STATE_FAILURE"), *_stop(0xA0, "INTERNAL_POWER_ERROR")),
+        row="stimer",
+    ),
+    Message(
         "irql-on-epyc",
         Layer.WINDOWS,
         "A driver or Windows touched memory that was not there. Most causes are drivers; users report it on AMD EPYC "
@@ -116,12 +128,15 @@ WINDOWS = (
         "has no virtualization.",
         "Give the guest vmx (Intel) or svm (AMD): -cpu host has it where kvm_intel or kvm_amd is loaded with nested=1. "
         "`hvctl gen PROFILE` with `uses: [wsl2]` in the profile adds what makes it fast.",
-        f"Microsoft, Troubleshooting Windows Subsystem for Linux; {_RST}:159-169",
+        f"Microsoft, Troubleshooting Windows Subsystem for Linux; Docker, Troubleshoot topics; {_RST}:159-169",
         (
             "0x80370102",
             "ensure virtualization is enabled in the BIOS",
             "WSL2 is not supported with your current machine configuration",
             "Hyper-V cannot be installed",
+            "virtualization support not detected",
+            "virtualization support wasn't detected",
+            "Hardware assisted virtualization and data execution protection must be enabled in the BIOS",
             "processor does not have required virtualization capabilities",
         ),
         rules=("hypervisor-hidden", "nested-incomplete", "evmcs-without-nested-intel"),
@@ -175,13 +190,16 @@ SYMPTOMS = (
         "clock-after-resume",
         Layer.SYMPTOM,
         "While a guest is paused or saved its clocks stand still, unless something sets them. KVM's clock is not "
-        "carried at all where KVM is hidden on a machine type up to 5.1.",
+        "carried at all, and jumps back, where KVM is hidden on a machine type up to 5.1.",
         "Let Windows set its time again: `virsh domtime NAME --sync` with the guest agent, or w32tm in the guest. "
         "With a hidden KVM use machine type 5.2 or newer.",
         "qemu:hw/i386/kvm/clock.c, create_always; libvirt:docs/manpages/virsh.rst, domtime",
         words=(
             "clock time",
-            "resume resumed resuming suspend suspended sleep hibernate hibernation restore restored snapshot wake",
+            (
+                "resume resumed resuming suspend suspended sleep hibernate hibernation restore restored snapshot wake "
+                "migrate migrated migrating migration"
+            ),
         ),
         rules=("kvmclock-missing", "no-hypervclock"),
     ),
@@ -316,6 +334,7 @@ SYMPTOMS = (
         words=(
             "detect detects detected detection detecting hide hides hiding anticheat cheat",
             "vm virtual virtualization hypervisor kvm",
+            "anticheat cheat game games agent program programs software app application exam hide hides hiding",
         ),
         rules=("hypervisor-hidden", "vendor-id-pointless"),
     ),

@@ -59,13 +59,14 @@ Write the same number on all hosts: QEMU compares it with the arriving guest's.
     Subject(
         "hpet",
         "the High Precision Event Timer",
-        ("high-precision-event-timer",),
+        ("high-precision-event-timer", "pm-timer", "acpi-pm-timer", "useplatformclock"),
         """\
 ## What it is
 A timer of the machine that QEMU emulates: each access is an exit to QEMU itself. QEMU has it on unless it is turned
 off.
 
-Windows without stimer takes its ticks from it, also when it is idle, or from the RTC where there is none.
+Windows without stimer takes its ticks from it, also when it is idle, or from the RTC where there is none. Without
+hv-time and an HPET it reads the ACPI PM timer, which costs an exit to QEMU each time, too.
 
 ## How
 -machine ...,hpet=off (older QEMU: -no-hpet); <timer name='hpet' present='no'/> in <clock>
@@ -81,7 +82,7 @@ useplatformclock.
     Subject(
         "rtc",
         "the real-time clock",
-        ("real-time-clock", "cmos", "driftfix", "localtime", "clock-offset"),
+        ("real-time-clock", "cmos", "driftfix", "localtime", "clock-offset", "clock", "clocks", "drift", "time-drift"),
         """\
 ## What it is
 The battery-backed clock of the machine, and a periodic timer. Windows reads it at boot and takes it for local time.

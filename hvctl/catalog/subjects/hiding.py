@@ -9,7 +9,7 @@ SUBJECTS = (
     Subject(
         "kvm-hidden",
         "KVM's own signature hidden from the guest",
-        ("kvm-off", "kvm=off", "hidden", "hide", "hiding", "hide-kvm"),
+        ("kvm-off", "kvm=off", "hidden", "hide", "hiding", "hide-kvm", "kvmclock"),
         """\
 ## What it does
 KVM names itself in a CPUID leaf ("KVMKVMKVM"): 0x40000000, or 0x40000100 beside Hyper-V's. kvm=off removes that leaf,
@@ -81,6 +81,7 @@ What hides less and costs nothing: see kvm-hidden and vendor-id.
             "radeon",
             "vgpu",
             "sr-iov",
+            "sriov",
             "9070",
         ),
         """\

@@ -55,6 +55,49 @@ Change the type of an installed Windows only for a reason, and keep a copy of th
         ),
     ),
     Subject(
+        "topology",
+        "vCPUs as sockets, cores and threads",
+        ("sockets", "socket", "cores", "vcpus", "vcpu", "smp", "editions"),
+        """\
+## What it decides
+Editions of Windows use a limited number of sockets: Home one, Pro two, Pro for Workstations four; of servers before
+2012, Standard four and Enterprise eight. The vCPUs in other sockets are not used.
+
+Where no topology is written, libvirt makes a socket of each vCPU, and so does QEMU for machine types up to 6.1.
+
+## How
+-smp 8,sockets=1,cores=8,threads=1; <vcpu>8</vcpu>, and <topology sockets='1' cores='8' threads='1'/> in <cpu>
+
+`hvctl gen --libvirt --vcpus N` writes one socket; lint's many-sockets finds sockets that an edition does not use.
+""",
+        (
+            "libvirt:docs/formatdomain.rst, CPU model and topology; virsh domxml-to-native of libvirt 9.0",
+            "qemu:hw/i386/pc_q35.c, prefer_sockets; Microsoft, Compare Windows editions",
+        ),
+    ),
+    Subject(
+        "firmware",
+        "UEFI, secure boot and the TPM",
+        ("uefi", "ovmf", "efi", "secure-boot", "secureboot", "bios", "tpm", "swtpm"),
+        """\
+## What it decides
+Windows 11 is supported with UEFI, secure boot and a TPM 2.0 only. Enlightenments work the same with any firmware.
+
+Windows 7 and Server 2008 R2 are the exception: with UEFI and several vCPUs they hang with any enlightenment.
+
+UEFI variables in a raw file block internal snapshots: see snapshots. A new TPM, or a change of the firmware, makes
+BitLocker ask for its key: see changes.
+
+## How
+<os firmware='efi'> lets libvirt choose the files; <tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>
+adds a TPM. For QEMU itself hvctl's README has the commands (Windows 11, from an empty disk).
+""",
+        (
+            "Microsoft Learn, Windows 11 requirements; Red Hat bug 1185253",
+            "libvirt:docs/formatdomain.rst, BIOS bootloader, TPM device",
+        ),
+    ),
+    Subject(
         "changes",
         "when a change takes effect, and how to go back",
         ("change", "changing", "effect", "takes-effect", "cold-start", "reboot", "undo", "activation", "bitlocker"),
@@ -87,8 +130,11 @@ has it at its next start. Nothing stays in Windows.
     ),
     Subject(
         "snapshots",
-        "save, snapshots, suspend and hibernation",
+        "migration, save, snapshots, suspend and hibernation",
         (
+            "migration",
+            "migrate",
+            "live-migration",
             "snapshot",
             "save",
             "saving",
@@ -154,6 +200,9 @@ off for it: that costs CPU time always.
             "x86-64-v2-aes",
             "x86-64-v3",
             "x86-64-v4",
+            "amd",
+            "intel",
+            "epyc",
         ),
         """\
 ## One host, or equal hosts

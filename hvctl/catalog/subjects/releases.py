@@ -9,6 +9,8 @@ from hvctl.catalog.types import Row, Subject
 from hvctl.catalog.windows import MICROSOFT, SYSTEMS, System, plain
 
 _OLDER_11 = "windows-11-23h2"
+# libosinfo has one id for all of Windows 11.
+_HALVES = {_OLDER_11: ("21h2", "22h2", "23h2"), "windows-11": ("24h2", "25h2")}
 _SOURCES = (
     "`hvctl explain NAME` has those of each enlightenment",
     "Microsoft Learn, Acquiring high-resolution time stamps; its KB 895980 of Windows Server 2003",
@@ -26,8 +28,11 @@ def _words(system: System) -> Iterator[str]:
     title = plain(system.title)
     names = [title, *(text.removeprefix("windows-") for text in (system.id, title)), *system.libosinfo]
     names.append(system.id.removeprefix("windows-server-"))
-    if system.id == _OLDER_11:
-        names = [f"11-{half}" for half in ("21h2", "22h2", "23h2")]
+    names.append(title.removeprefix("windows-server-"))
+    yield from (f"w{short}" for short in system.libosinfo if short.startswith("2k"))
+    if halves := _HALVES.get(system.id):
+        names = [*(names if system.libosinfo else ()), *(f"11-{half}" for half in halves)]
+        yield from halves
     for name in names:
         yield from (f"win{name}", f"win-{name}", f"windows-{name}")
         if not name.isdecimal():
