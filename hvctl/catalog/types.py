@@ -120,12 +120,12 @@ class Row(NamedTuple):
     its messages; None for options outside that table. `checks` are the CPUID bits that QEMU demands of KVM and
     gives the guest, `adds` what it sets beside them. `caps` are KVM's capabilities for it; `board_error` is QEMU's
     message where they are missing and it makes the machine, `vcpu_error` the one where it makes the vCPU.
-    `requires` are the dependencies that QEMU's code enforces. `for_nested` marks what a guest that runs Hyper-V
-    itself should get. `windows_build` is the NT build from which Windows is known to use it. `takes_all` is the row
-    that turns on all that KVM has: those with `in_passthrough`, while those with `overwritten` get KVM's own value.
-    `migration_error` is what QEMU says where the row stands in the way of a migration, `ramblock` the name of
-    memory that QEMU sends for it. `vendors` is empty where any CPU will do. `libvirt` is None for what only QEMU's
-    own arguments can say.
+    `requires` are the dependencies that QEMU's code enforces. `for_nested` marks what a guest that runs Hyper-V itself
+    should get. `windows_build` is the NT build from which Windows may gain from it, `windows_source` who says so;
+    empty is unknown. `takes_all` is the row that turns on all that KVM has: those with `in_passthrough`, while those
+    with `overwritten` get KVM's own value. `migration_error` is what QEMU says where the row stands in the way of a
+    migration, `ramblock` the name of memory that QEMU sends for it. `vendors` is empty where any CPU will do.
+    `libvirt` is None for what only QEMU's own arguments can say.
     """
 
     id: str
@@ -163,6 +163,7 @@ class Row(NamedTuple):
     # Vista: no Windows before it looks for a hypervisor (Proxmox VE, PVE/QemuServer/CPUConfig.pm). No source says for
     # every row since when Windows uses it; where none does, no release after Vista is denied it.
     windows_build: int = 6000
+    windows_source: str = ""
     nested_only: bool = False
     for_nested: bool = False
     blocks_migration: Blocks = Blocks.NEVER

@@ -7,7 +7,8 @@ from hvctl.catalog.types import Advice, Bits, Legacy, Need, Property, Recommends
 ROWS = (
     Row(
         id="tlbflush",
-        windows_build=9200,  # Server 2012 is the first that linux:arch/x86/kvm/hyperv.c speaks of
+        windows_build=9200,
+        windows_source="linux:arch/x86/kvm/hyperv.c, where Server 2012 is the first that is named",
         title="TLB flush hypercalls",
         does="Lets the guest flush the TLBs of other vCPUs by one hypercall. vCPUs that are not running are flushed "
         "when they next run, so nobody waits for them: a large gain where CPUs are overcommitted.",

@@ -43,7 +43,9 @@ def _page(system: System) -> list[str]:
     used = [row for row in RECOMMENDED if _uses(system, row)]
     lines = ["## What is recommended for it"]
     if used:
+        unknown = [row for row in used if not row.windows_source]
         lines += [f"{_ids(used)}; each where the host can give it.", ""]
+        lines += [f"No source found says from which release on Windows uses {_ids(unknown)}.", ""]
     else:
         lines += ["No enlightenment: it does not look for a hypervisor.", ""]
     if used and (rest := [row for row in RECOMMENDED if row not in used]):
