@@ -70,7 +70,9 @@ class Target(NamedTuple):
     "--keep-others", is_flag=True, help="With --domain: leave enlightenments that the profile does not mention."
 )
 @click.option("--qemu-commandline", is_flag=True, help="With --domain: pass to QEMU what libvirt has no element for.")
-@click.option("--force", is_flag=True, help="With --domain: edit a domain that is not of type kvm, too.")
+@click.option(
+    "--force", is_flag=True, help="With --domain: edit a domain that is not of type kvm, or hides its hypervisor, too."
+)
 @click.option("--fragment", is_flag=True, help="Print only the XML elements that the profile decides.")
 @click.option("--explain", is_flag=True, help="Print on stderr why each enlightenment is on or off.")
 @click.option("-0", "null", is_flag=True, help="End each QEMU argument with a NUL, for xargs -0.")
