@@ -316,3 +316,12 @@ def test_the_release_that_hangs_is_named(tmp_path: Path, profile: str) -> None:
     assert "hangs Windows 10" not in said
     path.write_text(DOMAIN.replace("<name>win<", "<name>win7<").replace("<os>", "<vcpu>4</vcpu><os firmware='efi'>"))
     assert "Windows 7 hangs at a black screen" in put(path, profile)[1]
+
+
+def test_what_to_write_for_a_cpu_on_which_the_guest_does_not_boot(tmp_path: Path) -> None:
+    path = tmp_path / "w.xml"
+    path.write_text(of_release("2k25").replace("<cpu mode='host-passthrough'/>", "<cpu><model>qemu64</model></cpu>"))
+    said = put(path, "windows-server-2025")[1]
+    assert "does not boot on CPU model qemu64, which lacks sse4.2 and popcnt; write `cpu: host` in the profile" in said
+    said = put(path, "windows-server-2025", "--host", str(HOSTS / "debian-13.json"))[1]
+    assert "write `cpu: {model: qemu64, features: {sse4.2: on, popcnt: on}}` in the profile: every host can" in said

@@ -53,14 +53,18 @@ def dumped(data: dict[str, Any]) -> str:
 
 
 class Case(NamedTuple):
-    """What gen is given: a profile's YAML, hosts, and whether it is for libvirt."""
+    """What gen is given: a profile's YAML, hosts, whether it is for libvirt, and a domain's CPU model if it has one."""
 
     data: dict[str, Any]
     pool: tuple[Host, ...]
     libvirt: bool = False
+    model: str | None = None
 
     def plan(self) -> Plan:
-        return resolve(profile_from_text(dumped(self.data)), self.pool, libvirt=self.libvirt)
+        profile = profile_from_text(dumped(self.data))
+        if self.model and "cpu.model" not in dict(profile.spans):
+            profile = profile._replace(cpu=profile.cpu._replace(model=self.model))
+        return resolve(profile, self.pool, libvirt=self.libvirt)
 
     def written(self, path: str, value: Any) -> Case:
         """With a key of the profile; None leaves it out."""
@@ -147,6 +151,14 @@ def feature_gone(one: Case, decision: Decision) -> Case:
     return one.written(f"cpu/features/{name}", None)
 
 
+def proposed_cpu(one: Case, remedy: str) -> Case:
+    cpu = yaml.safe_load(re.findall(r"`cpu: (.*?)` in the profile", remedy)[0])
+    if isinstance(cpu, str):
+        return one.written("cpu/model", cpu)
+    written = one.data.get("cpu", {}).get("features", {})
+    return one.written("cpu/model", cpu["model"]).written("cpu/features", {**written, **cpu["features"]})
+
+
 NEVER_MIGRATES = write("migration", "none")
 FREQUENCY = write("tsc-frequency", "auto")
 PINNED = write("vcpus/pinned", True)
@@ -180,8 +192,8 @@ ADVICE: dict[str, tuple[Change, ...]] = {
         NEVER_MIGRATES,
     ),
     r"pin the vCPUs and write `vcpus: \{pinned: on\}`": (PINNED,),
-    r"write `cpu: ([\w-]+)` in the profile(: every host can give it.*)?": (
-        lambda one, decision: one.written("cpu/model", re.findall(r"cpu: ([\w.-]+)", decision.remedy)[0]),
+    r"write `cpu: ([\w-]+|\{.*\})` in the profile(: every host can give it.*)?": (
+        lambda one, decision: proposed_cpu(one, decision.remedy),
     ),
     r"make a pool of the hosts of one vendor": (one_vendor,),
     r"write `tsc-frequency` where all hosts but those of that frequency can scale, or leave hosts out": (
@@ -320,6 +332,12 @@ def of_pools() -> Iterator[tuple[str, Case]]:
         cpu = CpuChoice(model, features=(("popcnt", False), ("sse4.2", False)))
         yield f"unbootable-by-a-feature-{model}", case(eleven._replace(cpu=cpu), amd)
         yield f"unbootable-by-a-feature-in-a-pool-{model}", case(eleven._replace(cpu=cpu), *two)
+    least = made_qemu()._replace(models=("qemu64",))
+    for popcnt in (True, False):
+        gives = least._replace(expansion=(*(least.expansion or ()), ("sse4.2", True), ("popcnt", popcnt)))
+        old = tuple(host._replace(qemu=(gives,)) for host in two)
+        yield f"only-an-old-model-{popcnt}", case(eleven, *old)
+        yield f"only-an-old-model-written-{popcnt}", case(eleven._replace(cpu=CpuChoice("qemu64")), *old)
     for name in ("nosuch", "invtsc", "pcid"):
         poor = amd._replace(qemu=(made_qemu()._replace(expansion=(("pcid", False), ("invtsc", False))),))
         yield (
@@ -412,6 +430,10 @@ def of_notes() -> Iterator[tuple[str, Case]]:
             made_amd_host(qemu=(made_qemu()._replace(models=None, expansion=None),)),
         ),
     )
+    old = Profile("made", os="windows-server-2025")
+    two = (made_amd_host("a"), hardware(made_amd_host("b"), model=9))
+    for name, pool in (("one-host", two[:1]), ("two-hosts", two)):
+        yield f"unbootable-{name}", case(old, *pool).written("cpu/model", None)._replace(model="qemu64")
     yield "no-libvirt", case(Profile("made"), made_amd_host(libvirt=None), libvirt=True)
 
 
@@ -424,6 +446,9 @@ NOTED: dict[str, Callable[[Case, str], tuple[Case, ...]]] = {
     ),
     r"[\w-]+: ([\w-]+) is recommended with it: .*": lambda one, other: (
         one.written(f"enlightenments/{other}", "prefer"),
+    ),
+    r".* does not boot on CPU model .*; (write `cpu: .*` in the profile.*)": lambda one, remedy: (
+        proposed_cpu(one, remedy),
     ),
     r"gpu-passthrough: few assigned GPUs .*(`migration: none`) in the profile allows .*": lambda one, _: (
         one.written("migration", "none"),

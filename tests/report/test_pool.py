@@ -397,3 +397,9 @@ def test_the_names_that_are_left_out_are_shown() -> None:
     names = [f"h{number}" for number in range(30)]
     assert "h19 and 10 more nothing would be gained" in said(pool, gain_of(pool, *names))
     assert pool_json(survey(pool), gain_of(pool, *names))["without"]["hosts"] == names
+
+
+def test_a_model_that_is_too_old_alone_is_named_with_what_it_needs() -> None:
+    text = dict(companions(survey(pool_of(*RECORDED))))["CPU model"]
+    assert "write `cpu: {model: qemu64, features: {sse4.2: on, popcnt: on}}` in the profile" in text
+    assert "cannot boot" not in text
