@@ -264,10 +264,12 @@ class _Resolution:
             if self.takes_all and row.in_passthrough:
                 reason += f"; {self.takes_all} turns it on where KVM has it"
             return Decision(row.id, Outcome.OFF, None, reason, Layer.PROFILE, None, asked)
+        obstacle = self.obstacle(row)
+        if obstacle is None and (why := self._covered(row)):
+            return Decision(row.id, Outcome.OFF, None, why, Layer.REQUIREMENT)
         if wish is None:
             reason = f"required by {', '.join(required_by)}"
             return Decision(row.id, Outcome.ON, None, reason, Layer.REQUIREMENT)
-        obstacle = self.obstacle(row)
         if obstacle is None and not alive:
             obstacle = Obstacle("it does nothing without another enlightenment that is on", Layer.REQUIREMENT)
         if obstacle:
@@ -285,6 +287,12 @@ class _Resolution:
             )
         reason = wish.why or ("asked for" if wish.ask is Ask.ON else "preferred, and every host can")
         return Decision(row.id, Outcome.ON, self._value(row), reason, Layer.PROFILE, None, asked)
+
+    def _covered(self, row: Row) -> str:
+        """Why a row is not written beside one that turns on all that the host has, as a sentence; empty where it is."""
+        if not self.takes_all or not (row.in_passthrough or row.overwritten):
+            return ""
+        return f"{self.takes_all} {'takes the value of KVM' if row.overwritten else 'turns it on'}"
 
 
 def _wishes(profile: Profile) -> dict[str, Wish]:
