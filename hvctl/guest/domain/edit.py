@@ -5,7 +5,7 @@ Where the file already says what the plan says, nothing changes, so that a secon
 
 from hvctl.catalog import BY_ID, ORDER, roles
 from hvctl.catalog.cpu_models import HYPERVISOR
-from hvctl.catalog.windows import System, system_of
+from hvctl.catalog.windows import GPU, System, system_of
 from hvctl.errors import InputError, Problem
 from hvctl.guest.domain import NAMESPACE
 from hvctl.guest.domain.changes import child_of, last_before, only
@@ -219,8 +219,8 @@ def keeps_model(profile: Profile, guest: Guest) -> bool:
 def for_domain(profile: Profile, guest: Guest) -> Profile:
     """The profile with the domain's machine type and release, and with its CPU as far as the profile does not say one.
 
-    Beside an assigned device that may be a graphics card, the hypervisor's name stays, too, unless the profile turns it
-    `on` or `off`: drivers of some refuse to start without it.
+    Beside an assigned device that may be a graphics card, or where one is to come, the hypervisor's name stays, too,
+    unless the profile turns it `on` or `off`: drivers of some refuse to start without it.
 
     Args:
         profile: its `spans` tell what is written in it and what is a default.
@@ -242,7 +242,7 @@ def for_domain(profile: Profile, guest: Guest) -> Profile:
         cpu=cpu,
         machine=guest.machine or profile.machine,
         tsc_frequency=profile.tsc_frequency or guest.tsc_frequency,
-        wishes=_with_names(wishes, guest) if guest.may_have_gpu else wishes,
+        wishes=_with_names(wishes, guest) if guest.may_have_gpu or GPU in profile.uses else wishes,
     )
 
 
