@@ -264,15 +264,15 @@ def check_target(target: Target) -> None:
 
 def deliver(before: bytes, after: bytes, target: Target, name: str) -> int:
     """Write the edited domain, or the difference; the exit code."""
+    changes = before != after
     if target.diff:
         from hvctl.text.writing import unified
 
         echo(unified(before, after, name))
-        return int(before != after)
-    if target.in_place:
-        if before != after:
-            write_result(after, target.path, before)
-            say_sentence("this takes effect after `virsh define` and a cold start (see `hvctl explain changes`)")
-        return 0
-    write_result(after, target.output)
-    return 0
+    elif not target.in_place:
+        write_result(after, target.output)
+    elif changes:
+        write_result(after, target.path, before)
+    if changes:
+        say_sentence("this takes effect after `virsh define` and a cold start (see `hvctl explain changes`)")
+    return int(target.diff and changes)

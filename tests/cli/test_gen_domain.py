@@ -63,7 +63,12 @@ def test_what_is_removed_is_named_with_its_reason(domain: Path, tmp_path: Path) 
 
 
 def test_when_it_takes_effect_is_said_of_a_file_that_changes(domain: Path) -> None:
-    words = ("gen", "windows-11", "--domain", str(domain), "--in-place", *HOST)
+    path = str(domain)
+    for other, code in (((), 0), (("-o", f"{path}.new"), 0), (("--diff",), 1)):
+        words = ("gen", "windows-11", "--domain", path, *HOST, *other)
+        assert "a cold start (see `hvctl explain changes`)" in " ".join(hvctl(*words, code=code).stderr.split())
+        assert not hvctl(*words, "-q", code=code).stderr
+    words = ("gen", "windows-11", "--domain", path, "--in-place", *HOST)
     assert "a cold start (see `hvctl explain changes`)" in " ".join(hvctl(*words).stderr.split())
     assert "cold start" not in hvctl(*words).stderr
     assert "a reboot inside Windows is not enough" in " ".join(hvctl("explain", "changes").stdout.split())
