@@ -197,7 +197,7 @@ REMEDIES: dict[str, tuple[Change, ...]] = {
 }
 # What cannot be done to the hosts that are there.
 NO_WAY = {
-    r"it exists on (Intel|AMD) processors only",
+    r"use hosts with (Intel|AMD) processors for guests that need it",
     r"name a CPU model that every host can give; hvctl knows of none to propose",
 }
 # Reasons without a remedy, by what they are about: what hvctl could not read, and what QEMU itself says.

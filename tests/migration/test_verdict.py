@@ -243,7 +243,7 @@ class TestArrival:
             (Effect.CHANGES, "cpu", Layer.HARDWARE),
         ]
         evmcs = reasons(one, HOST, source=source)[0]
-        assert evmcs.remedy == "it exists on Intel processors only"
+        assert evmcs.remedy == "use hosts with Intel processors for guests that need it"
         assert found(one, made_intel_host("there", nested=False), source=source) == [
             (Effect.FAILS, "evmcs", Layer.KERNEL)
         ]

@@ -173,6 +173,7 @@ ADVICE: dict[str, tuple[Change, ...]] = {
     r"use QEMU without libvirt": (lambda one, _: one._replace(libvirt=False),),
     r"load kvm_(intel|amd|intel or kvm_amd) with nested=1": (on_hosts(nested),),
     r"use a host with a processor of Intel or AMD": (on_hosts(lambda host: nested(hardware(host, vendor="amd"))),),
+    r"use hosts with Intel processors for guests that need it": (on_hosts(lambda host: made_intel_host(host.label)),),
     r"leave .* out of `guest\.uses`": (write("guest/uses", None),),
     r"use a processor with APICv/AVIC, and kvm_intel enable_apicv=1 or kvm_amd avic=1": (
         on_hosts(lambda host: hardware(host, apicv=True)),
@@ -215,10 +216,7 @@ ADVICE: dict[str, tuple[Change, ...]] = {
     r"its newest types are .*": (lambda one, decision: one.written("machine", decision.remedy.split(", ")[-1]),),
 }
 # What nobody can do on the host that is there; nothing to write would be better than to leave it out.
-NO_WAY = {
-    r"it exists on (Intel|AMD) processors only",
-    r"name a CPU model that every host can give; hvctl knows of none to propose",
-}
+NO_WAY = {r"name a CPU model that every host can give; hvctl knows of none to propose"}
 # Reasons that have no advice: they name what the profile itself asks for, or a fact that no command changes.
 SAID = {
     r"(.*: )?(it requires|libvirt writes it only inside) [\w-]+, which the profile turns off",
@@ -272,7 +270,7 @@ def obey(one: Case, *, depth: int = 0) -> None:
             assert key not in after, which
             new = {name for name in after if name not in before}
             # Of another host all is looked at again.
-            if not re.match(r"record |boot a kernel built|use a host with ", decision.remedy):
+            if not re.match(r"record |boot a kernel built|use a host with |use hosts with Intel", decision.remedy):
                 assert {one for one, _ in new} <= {one for one, _ in before} & set(BY_ID), (which, new)
             if new:
                 assert depth < 6, which

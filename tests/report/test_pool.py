@@ -181,7 +181,8 @@ What falls out, and why
   tlbflush-ext: old, kernel: KVM does not report
     HV_EXT_GVA_RANGES_FLUSH_AVAILABLE; boot Linux 6.2 or newer
   evmcs: new and 1 more, kernel: KVM does not offer
-    KVM_CAP_HYPERV_ENLIGHTENED_VMCS; it exists on Intel processors only
+    KVM_CAP_HYPERV_ENLIGHTENED_VMCS; use hosts with Intel processors for guests
+    that need it
   avic: new and 1 more, hardware: APICv/AVIC is not active; use a processor with
     APICv/AVIC, and kvm_intel enable_apicv=1 or kvm_amd avic=1
 
