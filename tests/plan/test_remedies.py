@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from hvctl.catalog import BY_ID, ROWS
 from hvctl.catalog.cpu_models import lacking
-from hvctl.catalog.windows import SYSTEMS, system_of
+from hvctl.catalog.windows import SYSTEMS, USES, system_of, without_use
 from hvctl.errors import InputError
 from hvctl.model.host import Hardware, Host, Libvirt
 from hvctl.model.plan import Decision, Layer, Outcome, Plan
@@ -323,6 +323,10 @@ def of_pools() -> Iterator[tuple[str, Case]]:
     yield "host-model", case(eleven, *two)
     yield "vendors", case(eleven, hardware(amd, tsc_scaling=True), intel)
     yield "vendors-nested", case(eleven._replace(uses=("vbs",), cpu=CpuChoice("qemu64")), amd, intel)
+    for system in SYSTEMS:
+        for use in USES:
+            if without_use(system, use):
+                yield f"{use.id}-in-{system.id}", case(Profile("made", os=system.id, uses=(use.id,)), amd)
     yield "unknown-model", case(eleven._replace(cpu=CpuChoice("Skylake-Server-v9")), amd)
     yield "unbootable", case(eleven._replace(cpu=CpuChoice("qemu64")), amd)
     yield "unbootable-in-a-pool", case(eleven._replace(cpu=CpuChoice("qemu64")), *two)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hvctl.catalog import BY_ID, ROWS
 from hvctl.catalog.types import Kind
+from hvctl.catalog.windows import system_of
 from hvctl.model.host import Host, MachineType
 from hvctl.model.plan import UNNAMED, Decision, Layer, Outcome, Plan
 from hvctl.model.profile import Ask, ClockChoice, CpuChoice, Migration, Profile, Value, Wish
@@ -510,3 +511,26 @@ def test_beside_what_takes_all_nothing_is_written_that_it_brings(host: Host, lib
     assert reasons["spinlocks"] == "passthrough takes the value of KVM"
     lacking = {one.id for one in plan.decisions if one.asked == "prefer" and one.host}
     assert lacking == ({"evmcs"} if host.hardware.vendor == "amd" else set())
+
+
+@pytest.mark.parametrize(
+    ("os", "use", "has"),
+    [
+        ("windows-xp", "nested-hyperv", False),
+        ("windows-vista", "vbs", False),
+        ("windows-7", "vbs", False),
+        ("windows-7", "nested-hyperv", True),
+        ("windows-8.1", "wsl2", False),
+        ("windows-server-2012r2", "vbs", False),
+        ("windows-server-2016", "vbs", True),
+        ("windows-server-2016", "wsl2", False),
+        ("windows-10", "wsl2", True),
+        ("windows-11-23h2", "wsl2", True),
+        ("other", "vbs", True),
+    ],
+)
+def test_a_use_that_the_release_does_not_have_is_refused(os: str, use: str, has: bool) -> None:
+    plan = resolve(profile(wish("relaxed"), os=os, uses=(use,)), (made_intel_host(),))
+    assert [one.id for one in plan.refusals] == ([] if has else ["guest.uses"])
+    if not has:
+        assert plan.refusals[0].reason.startswith(system_of(os).title)
