@@ -163,6 +163,9 @@ def edit_domain(
         if not options.commandline and any(one.id in BY_ID and not BY_ID[one.id].libvirt for one in plan.refusals):
             error.hint = "--qemu-commandline passes to QEMU what libvirt has no element for"
         raise
+    if note := edit.of_another_release(profile, guest):
+        plan = plan._replace(notes=(note, *plan.notes))
+    edit.check_visible(guest, plan, force=options.force)
     options = options._replace(keep_model=edit.keeps_model(profile, guest))
     return Edited(document.data, edit.edit_domain(document, plan, options), guest, plan)
 

@@ -104,6 +104,10 @@ _HOST_FILE = "name the host that will run the guest by --host FILE, which `hvctl
 _WITHOUT_KVM = {
     "gen": _HOST_FILE,
     "apply": _HOST_FILE,
+    "check-migration": "name the host that the guest runs on by --from FILE, which `hvctl check-host --record FILE` "
+    "writes there",
+    "check-host": "ask a libvirt about its host by --connect URI, or run it on the host that will run the guest",
+    "bench": "measure on a host that has one; what each enlightenment is good for, `hvctl explain` says anywhere",
     "launch": "write the arguments for a host that has one by `hvctl gen PROFILE --host FILE`",
     "verify": "add --accel tcg to try the guest without KVM, or --dry-run --host FILE to try nothing",
 }

@@ -15,6 +15,7 @@ class System(NamedTuple):
     front; empty where that is no limit that a guest meets. `profile` is the shipped profile for it, where that is not
     its own id. `harmed_by_uefi` says that with UEFI firmware and several vCPUs every enlightenment hangs it. `offset`
     is what it takes the RTC for, `counter` what its performance counter is without Hyper-V; empty is unknown.
+    `last_build` is the newest build of the same name, where something came with one of them.
     """
 
     id: str
@@ -29,6 +30,7 @@ class System(NamedTuple):
     harmed_by_uefi: bool = False
     profile: str = ""
     counter: str = ""
+    last_build: int = 0
 
 
 # Sources: libosinfo's database for the ids; Microsoft Learn for the builds ("Operating System Version", "Windows 11
@@ -92,7 +94,7 @@ SYSTEMS = (
     ),
     System("windows-8.1", "Windows 8.1", 9600, ("8.1",), sockets=_CLIENT, counter=_TSC),
     System("windows-server-2012r2", "Windows Server 2012 R2", 9600, ("2k12r2",), counter=_TSC),
-    System("windows-10", "Windows 10", 10240, ("10",), sockets=_CLIENT_10),
+    System("windows-10", "Windows 10", 10240, ("10",), sockets=_CLIENT_10, last_build=19045),
     System("windows-server-2016", "Windows Server 2016", 14393, ("2k16",)),
     System("windows-server-2019", "Windows Server 2019", 17763, ("2k19",)),
     System("windows-server-2022", "Windows Server 2022", 20348, ("2k22",), vbs_default=True),
@@ -115,14 +117,17 @@ def system_of(os: str) -> System:
 
 class Use(NamedTuple):
     """What a guest is used for beyond running Windows; `words` are other names that people type for it. `nested` needs
-    vmx or svm in the guest's CPU."""
+    vmx or svm in the guest's CPU. `build` is the NT build from which Windows has it."""
 
     id: str
     title: str
     nested: bool
     words: tuple[str, ...] = ()
+    build: int = 0
 
 
+# Microsoft Learn: "Hyper-V overview" (Server 2008 on; clients since Windows 8, which is not told apart here),
+# "Virtualization-based security" (Windows 10, Server 2016), "Comparing WSL versions" (no WSL 2 before Server 2019).
 GPU = "gpu-passthrough"
 USES = (
     Use(
@@ -130,16 +135,25 @@ USES = (
         "Hyper-V inside the guest",
         True,
         ("hyper-v", "hyperv", "nested", "nested-virtualization", "windows-sandbox", "sandbox"),
+        6001,
     ),
     Use(
         "vbs",
         "virtualization-based security (Credential Guard, memory integrity)",
         True,
         ("virtualization-based-security", "hvci", "memory-integrity", "core-isolation", "credential-guard"),
+        10240,
     ),
-    Use("wsl2", "Windows Subsystem for Linux 2", True, ("wsl", "windows-subsystem-for-linux", "docker-desktop")),
+    Use("wsl2", "Windows Subsystem for Linux 2", True, ("wsl", "windows-subsystem-for-linux", "docker-desktop"), 17763),
     Use(GPU, "a graphics card assigned to the guest", False, ("gpu", "vfio", "pci-passthrough")),
 )
+
+
+def without_use(system: System, use: Use) -> bool:
+    """Whether no Windows of a release has a use."""
+    return system.build is not None and max(system.build, system.last_build) < use.build
+
+
 USE_WORDS = {word: use.id for use in USES for word in (use.id, *use.words)}
 """The uses by all their names, as `plain` makes them."""
 

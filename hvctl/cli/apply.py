@@ -36,7 +36,7 @@ class How(NamedTuple):
 @click.option("--keep-others", is_flag=True, help="Leave enlightenments that the profile does not mention.")
 @click.option("--qemu-commandline", is_flag=True, help="Pass to QEMU what libvirt has no element for.")
 @click.option("--metadata", is_flag=True, help="Put the plan's name, digest and list into the domain's <metadata>.")
-@click.option("--force", is_flag=True, help="Change a domain that is not of type kvm, too.")
+@click.option("--force", is_flag=True, help="Change a domain that is not of type kvm, or hides its hypervisor, too.")
 @common
 def command(
     words: tuple[str, ...],

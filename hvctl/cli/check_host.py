@@ -8,7 +8,7 @@ import click
 
 from hvctl.cli.options import Format, common, connect, only_with_connect, output_format
 from hvctl.cli.output import echo, spinner, use_color, width, write_result
-from hvctl.errors import HostError, InputError, UsageError
+from hvctl.errors import HostError, InputError, NoKvmError, UsageError
 from hvctl.model.host import Host
 from hvctl.model.plan import Plan
 from hvctl.model.profile import Profile
@@ -115,7 +115,7 @@ def _no_hyperv(host: Host) -> HostError:
     from hvctl.host.kvm import NO_HYPERV
 
     if host.kvm.hyperv is False:
-        return HostError(*NO_HYPERV)
+        return NoKvmError(*NO_HYPERV)
     from hvctl.plan.support import NOT_KNOWN
 
     why = "libvirt lists no enlightenment that KVM has to support, as on a KVM without Hyper-V"

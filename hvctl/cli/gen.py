@@ -70,7 +70,9 @@ class Target(NamedTuple):
     "--keep-others", is_flag=True, help="With --domain: leave enlightenments that the profile does not mention."
 )
 @click.option("--qemu-commandline", is_flag=True, help="With --domain: pass to QEMU what libvirt has no element for.")
-@click.option("--force", is_flag=True, help="With --domain: edit a domain that is not of type kvm, too.")
+@click.option(
+    "--force", is_flag=True, help="With --domain: edit a domain that is not of type kvm, or hides its hypervisor, too."
+)
 @click.option("--fragment", is_flag=True, help="Print only the XML elements that the profile decides.")
 @click.option("--explain", is_flag=True, help="Print on stderr why each enlightenment is on or off.")
 @click.option("-0", "null", is_flag=True, help="End each QEMU argument with a NUL, for xargs -0.")
@@ -262,15 +264,15 @@ def check_target(target: Target) -> None:
 
 def deliver(before: bytes, after: bytes, target: Target, name: str) -> int:
     """Write the edited domain, or the difference; the exit code."""
+    changes = before != after
     if target.diff:
         from hvctl.text.writing import unified
 
         echo(unified(before, after, name))
-        return int(before != after)
-    if target.in_place:
-        if before != after:
-            write_result(after, target.path, before)
-            say_sentence("this takes effect after `virsh define` and a cold start (see `hvctl explain changes`)")
-        return 0
-    write_result(after, target.output)
-    return 0
+    elif not target.in_place:
+        write_result(after, target.output)
+    elif changes:
+        write_result(after, target.path, before)
+    if changes:
+        say_sentence("this takes effect after `virsh define` and a cold start (see `hvctl explain changes`)")
+    return int(target.diff and changes)

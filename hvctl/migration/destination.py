@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from hvctl.catalog import BY_ID, machines
-from hvctl.catalog.cpu_models import VENDOR_NAMES
+from hvctl.catalog.cpu_models import VENDOR_NAMES, lacking
 from hvctl.catalog.roles import PREFIXES, enclosing
 from hvctl.catalog.types import Need, Row
 from hvctl.migration.differences import Effect, Journey, Reason, differences, leaves_apart
@@ -26,7 +26,7 @@ def at_destination(journey: Journey, target: Host) -> tuple[Reason, ...]:
     leaves = (
         () if changed or any(reason.effect is Effect.FAILS for reason in machine) else leaves_apart(journey, target)
     )
-    return (*machine, *found, *changed, *leaves)
+    return (*machine, *found, *changed, *leaves, *_unbootable(journey, target))
 
 
 def _machine(journey: Journey, qemu: Qemu) -> Iterator[Reason]:
@@ -147,7 +147,19 @@ def _cpu(journey: Journey, target: Host) -> Iterator[Reason]:
 
 def _propose(journey: Journey, pool: tuple[Host, ...]) -> str:
     guest = journey.arriving
-    return propose(pool, guest.release.level if guest.release else 1, lambda model: guest.syntax_of("cpu", model))
+    return propose(pool, guest.release.level if guest.release else 1, guest.cpu_syntax)
+
+
+def _unbootable(journey: Journey, target: Host) -> Iterator[Reason]:
+    """A guest that has booted has another release than is known of it, or was given this model for its next start."""
+    guest = journey.arriving
+    system = guest.release
+    missing = lacking(guest.cpu, guest.features, system.level) if system else ()
+    if system and missing:
+        older = " (one older than 24H2 does)" if system.sockets else ""
+        text = f"{system.title} does not boot on CPU model {guest.cpu}, which lacks {' and '.join(missing)}{older}"
+        pool = tuple(host for host in (journey.source, target) if host.qemu)
+        yield Reason(Effect.NOTE, "cpu", text, Layer.GUEST, _propose(journey, pool))
 
 
 def _host_model(journey: Journey, model: str, target: Host) -> Iterator[Reason]:

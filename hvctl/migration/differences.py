@@ -27,6 +27,8 @@ class Effect(StrEnum):
     """It succeeds, and the running guest is another one than before: QEMU does not compare."""
     UNKNOWN = "unknown"
     """It cannot be told."""
+    NOTE = "note"
+    """It succeeds; what is wrong with the guest is so on either host."""
 
 
 class Reason(NamedTuple):
@@ -61,9 +63,10 @@ class Move(NamedTuple):
     @property
     def answer(self) -> Answer:
         """No where anything is known to go wrong, unknown where something could."""
-        if any(reason.effect is not Effect.UNKNOWN for reason in self.reasons):
+        effects = {reason.effect for reason in self.reasons} - {Effect.NOTE}
+        if effects - {Effect.UNKNOWN}:
             return Answer.NO
-        return Answer.UNKNOWN if self.reasons else Answer.YES
+        return Answer.UNKNOWN if effects else Answer.YES
 
 
 class Journey(NamedTuple):

@@ -14,7 +14,7 @@ from hvctl.catalog.placement import HypervElement
 from hvctl.catalog.types import Row
 from hvctl.catalog.windows import System
 from hvctl.errors import MOST_PROBLEMS, InputError, Problem, Span
-from hvctl.model.profile import Value
+from hvctl.model.profile import Value, cpu_in_profile
 
 Place = Any
 """Where something is written: an Element of a domain, a Word of a command line; None in what is no text. The reader
@@ -380,10 +380,12 @@ class Guest:
         return self.name_of(row)
 
     def syntax_of(self, fact: str, value: str) -> str:
-        """What gives a fact a value, as it is written here: `cpu`, `offset`, `machine`, or as `rtc.policy`."""
-        if fact == "cpu":
-            return f"-cpu {value}" if self.seen is not None else f"`cpu: {value}` in the profile"
+        """What gives a fact a value, as it is written here: `offset`, `machine`, or as `rtc.policy`."""
         return f"{fact}={value}"
+
+    def cpu_syntax(self, model: str, features: Sequence[str] = ()) -> str:
+        """What gives the guest a CPU model with these features on, as it is written here."""
+        return cpu_argument(model, features) if self.seen is not None else cpu_in_profile(model, features)
 
     def can_turn_on(self, row: Row) -> bool:  # noqa: ARG002 - nothing can be changed in what is no text
         """Whether a fix can turn a row on here."""
@@ -396,6 +398,11 @@ class Guest:
     def editor(self) -> "Changes":
         """A new collection of changes to the text."""
         raise NotImplementedError("a guest that is no text cannot be changed")
+
+
+def cpu_argument(model: str, features: Sequence[str]) -> str:
+    """QEMU's option for a CPU model with these features on."""
+    return f"-cpu {','.join((model, *(f'{name}=on' for name in features)))}"
 
 
 def _inside(inner: Setting, outer: Setting) -> bool:

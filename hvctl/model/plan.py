@@ -106,8 +106,8 @@ class EditOptions(NamedTuple):
 
     `keep_others`: enlightenments that the profile does not mention stay as they are. `commandline`: what libvirt has
     no element for goes into `<qemu:commandline>`. `metadata`: the plan's identity goes into `<metadata>`. `force`: edit
-    a domain that is not of type kvm. `keep_model`: the CPU model is libvirt's to choose when the guest starts, and
-    stays so.
+    a domain that is not of type kvm, or hides its hypervisor. `keep_model`: the CPU model is libvirt's to choose when
+    the guest starts, and stays so.
     """
 
     keep_others: bool = False

@@ -1,5 +1,6 @@
 """What a person wants for a guest."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
@@ -42,6 +43,12 @@ class CpuChoice(NamedTuple):
     model: str = "host"
     hidden: bool = False
     features: tuple[tuple[str, bool], ...] = ()
+
+
+def cpu_in_profile(model: str, features: Sequence[str] = ()) -> str:
+    """What gives a guest a CPU model, with these features on, as it is written in a profile."""
+    on = ", ".join(f"{name}: on" for name in features)
+    return f"`cpu: {{model: {model}, features: {{{on}}}}}` in the profile" if on else f"`cpu: {model}` in the profile"
 
 
 class ClockChoice(NamedTuple):

@@ -18,7 +18,7 @@ from hvctl.catalog.kvm import TSC_TOLERANCE_PPM
 from hvctl.catalog.windows import USES, system_of
 from hvctl.model.host import Hardware, Host, Scalar
 from hvctl.model.plan import CpuPlan, Decision, Layer, Outcome
-from hvctl.model.profile import Migration, Profile
+from hvctl.model.profile import Migration, Profile, cpu_in_profile
 
 Features = tuple[tuple[str, bool], ...]
 
@@ -81,12 +81,27 @@ def candidates(pool: Sequence[Host]) -> tuple[Candidate, ...]:
     )
 
 
-def proposal(pool: Sequence[Host], least: int = 1) -> str | None:
-    """The best named CPU model of at least an x86-64 level that the first QEMU of every host can give, if any."""
-    return next((model for model in _common_models(pool) if (level(model) or least) >= least), None)
+def proposal(pool: Sequence[Host], least: int = 1) -> tuple[str, tuple[str, ...]] | None:
+    """The best named CPU model that the first QEMU of every host can give, and the features that it lacks of an x86-64
+    level and every host is known to give beside it; None where there is no such model."""
+    common = _common_models(pool)
+    for model in common:
+        if not lacking(model, (), least):
+            return model, ()
+    for model in common:
+        missing = lacking(model, (), least)
+        if all(_gives(host, name) for host in pool for name in missing):
+            return model, missing
+    return None
+
+
+def _gives(host: Host, feature: str) -> bool:
+    return _expanded(dict(host.qemu[0].expansion or ()), feature) is True
 
 
 def _common_models(pool: Sequence[Host]) -> list[str]:
+    if not pool:
+        return []
     common = set.intersection(*(set(host.qemu[0].models or ()) for host in pool))
     vendors = {host.hardware.vendor or "" for host in pool}
     ranked = PROPOSED.get(vendors.pop(), ()) if len(vendors) == 1 else ()
@@ -107,8 +122,7 @@ def _model(profile: Profile, pool: Sequence[Host], *, moves: bool) -> list[Decis
     model, least = profile.cpu.model, system_of(profile.os).level
     # A domain's own model stays: whoever runs it may have an older one, and a note says what this one needs.
     if "cpu.model" in dict(profile.spans) and (reason := unbootable(profile)):
-        remedy = propose(pool, least) if moves and difference(pool) else "write `cpu: host` in the profile"
-        return [refusal("cpu", reason, Layer.GUEST, None, remedy)]
+        return [refusal("cpu", reason, Layer.GUEST, None, instead_of_model(profile, pool))]
     if model != "host":
         reason = f"it cannot give all features of CPU model {model}"
         return [
@@ -120,6 +134,14 @@ def _model(profile: Profile, pool: Sequence[Host], *, moves: bool) -> list[Decis
     return [refusal("cpu", reason, Layer.MIGRATION, None, propose(pool, least))] if reason else []
 
 
+def instead_of_model(profile: Profile, pool: Sequence[Host]) -> str:
+    """What to write instead of a named CPU model on which the profile's system does not boot, as a sentence."""
+    moves = len(pool) > 1 and profile.migration is Migration.REQUIRED
+    if moves and difference(pool):
+        return propose(pool, system_of(profile.os).level)
+    return f"write {cpu_in_profile('host')}"
+
+
 def unbootable(profile: Profile) -> str:
     """Why the profile's system does not boot on its CPU model, as a sentence; empty where it does or nobody knows."""
     system, model = system_of(profile.os), profile.cpu.model
@@ -127,21 +149,19 @@ def unbootable(profile: Profile) -> str:
     return f"{system.title} does not boot on CPU model {model}, which lacks {' and '.join(missing)}" if missing else ""
 
 
-def propose(
-    pool: Sequence[Host], least: int = 1, write: Callable[[str], str] = "`cpu: {}` in the profile".format
-) -> str:
+def propose(pool: Sequence[Host], least: int = 1, write: Callable[[str, Sequence[str]], str] = cpu_in_profile) -> str:
     """What to write instead of a CPU model that a pool cannot give, or that lacks something, as a sentence.
 
     Args:
         pool: the hosts.
         least: the x86-64 level that the guest needs to boot.
-        write: what names a model where the guest's is written.
+        write: what names a model, and features to turn on, where the guest's is written.
     """
-    model = proposal(pool, least)
-    if model is None:
+    found = proposal(pool, least)
+    if found is None:
         return "name a CPU model that every host can give; hvctl knows of none to propose"
-    few = ", though it has few features" if model == PLAIN else ""
-    return f"write {write(model)}: every host can give it{few}"
+    few = ", though it has few features" if found[0] == PLAIN else ""
+    return f"write {write(*found)}: every host can give it{few}"
 
 
 def comparable(host: Host) -> bool:

@@ -10,7 +10,7 @@ from hvctl.model.guest import HOST_MODELS
 from hvctl.model.host import Host
 from hvctl.model.plan import Plan
 from hvctl.model.profile import Migration, Profile
-from hvctl.plan.cpu import unbootable
+from hvctl.plan.cpu import instead_of_model, unbootable
 from hvctl.plan.cpuid import predict
 from hvctl.plan.support import State, support, verdict
 
@@ -20,7 +20,7 @@ def notes(plan: Plan, profile: Profile, pool: Sequence[Host], *, libvirt: bool) 
     hint = _vbs(profile, pool)
     of_nested = not hint and _may_nest(profile)
     found = [
-        *filter(None, [unbootable(profile)]),
+        *_unbootable(profile, pool),
         *_release(profile),
         *_clock_sources(plan, pool),
         *hint,
@@ -56,6 +56,12 @@ def notes(plan: Plan, profile: Profile, pool: Sequence[Host], *, libvirt: bool) 
                 "`migration: none` in the profile allows what only migration forbids"
             )
     return tuple(found)
+
+
+def _unbootable(profile: Profile, pool: Sequence[Host]) -> list[str]:
+    """A domain's own CPU model, which stays, and what to write where its Windows is as new as its release can be."""
+    reason = unbootable(profile)
+    return [f"{reason}; {instead_of_model(profile, pool)}"] if reason else []
 
 
 def _release(profile: Profile) -> list[str]:

@@ -1,12 +1,12 @@
 """A profile and a pool of hosts become a plan, with a reason for every decision; the machine type is one of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from hvctl.catalog import BY_ID, ROWS, machines
 from hvctl.catalog.roles import enclosing
 from hvctl.catalog.types import Hazard, Kind, Need, Row, hazard
-from hvctl.catalog.windows import USES, system_of
+from hvctl.catalog.windows import USES, system_of, without_use
 from hvctl.model.host import Host, MachineType
 from hvctl.model.plan import UNNAMED, CpuPlan, Decision, Layer, Machine, Outcome, Plan
 from hvctl.model.profile import Ask, Migration, Profile, Value, Wish
@@ -56,6 +56,7 @@ def resolve(
     elif profile.clock.hpet and chosen.hpet_option is False:
         reason = f"machine type {chosen.type} has no HPET"
         refusals = (*refusals, refusal("clock.timers.hpet", reason, Layer.QEMU, None, "leave `hpet: on` out"))
+    refusals = (*refusals, *_uses(profile))
     decisions = _Resolution(profile, pool, chosen.type, libvirt=libvirt, commandline=commandline).decisions()
     refused = tuple(decision for decision in decisions if decision.state is Outcome.REFUSED)
     plan = Plan(
@@ -70,6 +71,15 @@ def resolve(
         uses=profile.uses,
     )
     return plan._replace(notes=notes(plan, profile, pool, libvirt=libvirt))
+
+
+def _uses(profile: Profile) -> Iterator[Decision]:
+    """The uses that the guest's Windows does not have."""
+    system = system_of(profile.os)
+    for use in USES:
+        if use.id in profile.uses and without_use(system, use):
+            reason, remedy = f"{system.title} has no {use.id}: {use.title}", f"leave {use.id} out of `guest.uses`"
+            yield refusal("guest.uses", reason, Layer.GUEST, None, remedy)
 
 
 def unusable(host: Host) -> Decision | None:
@@ -264,10 +274,12 @@ class _Resolution:
             if self.takes_all and row.in_passthrough:
                 reason += f"; {self.takes_all} turns it on where KVM has it"
             return Decision(row.id, Outcome.OFF, None, reason, Layer.PROFILE, None, asked)
+        obstacle = self.obstacle(row)
+        if obstacle is None and (why := self._covered(row)):
+            return Decision(row.id, Outcome.OFF, None, why, Layer.REQUIREMENT)
         if wish is None:
             reason = f"required by {', '.join(required_by)}"
             return Decision(row.id, Outcome.ON, None, reason, Layer.REQUIREMENT)
-        obstacle = self.obstacle(row)
         if obstacle is None and not alive:
             obstacle = Obstacle("it does nothing without another enlightenment that is on", Layer.REQUIREMENT)
         if obstacle:
@@ -285,6 +297,12 @@ class _Resolution:
             )
         reason = wish.why or ("asked for" if wish.ask is Ask.ON else "preferred, and every host can")
         return Decision(row.id, Outcome.ON, self._value(row), reason, Layer.PROFILE, None, asked)
+
+    def _covered(self, row: Row) -> str:
+        """Why a row is not written beside one that turns on all that the host has, as a sentence; empty where it is."""
+        if not self.takes_all or not (row.in_passthrough or row.overwritten):
+            return ""
+        return f"{self.takes_all} {'takes the value of KVM' if row.overwritten else 'turns it on'}"
 
 
 def _wishes(profile: Profile) -> dict[str, Wish]:

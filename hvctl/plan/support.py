@@ -47,8 +47,8 @@ NOT_KNOWN = Answer(
     "record that host on itself: hvctl check-host --record FILE",
 )
 
-ONLY = "it exists on"
-"""How a remedy begins that is none: what it is about is on the processors of other vendors."""
+ONLY = "use hosts with"
+"""How a remedy begins that nothing on the same host can carry out: it is about the processors of other vendors."""
 
 UNTOLD = "libvirt's domain capabilities do not tell"
 
@@ -115,7 +115,7 @@ def _cannot_tell(kvm: Kvm) -> Answer:
 
 def _kernel_remedy(host: Host, row: Row) -> str:
     if row.vendors and host.hardware.vendor and host.hardware.vendor not in row.vendors:
-        return f"{ONLY} {_vendors(row)} processors only"
+        return f"{ONLY} {_vendors(row)} processors for guests that need it"
     if host.hardware.nested is False and row.nested_only:
         return f"load kvm_{host.hardware.vendor or 'intel'} with nested=1"
     if row.since_kvm:
@@ -140,7 +140,7 @@ def _hardware(host: Host, row: Row) -> Answer:
             Layer.HARDWARE,
             State.NO,
             f"the processor is {VENDOR_NAMES.get(facts.vendor, facts.vendor)}'s",
-            f"{ONLY} {_vendors(row)} processors only",
+            f"{ONLY} {_vendors(row)} processors for guests that need it",
         )
     if row.nested_only and facts.nested is False:
         return Answer(Layer.HARDWARE, State.YES, "of no use while nested virtualization is off")

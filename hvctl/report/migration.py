@@ -15,6 +15,7 @@ EFFECTS = {
     "source, whose QEMU is still there, brings it back; with return-path on, as under libvirt, it goes on there)",
     Effect.CHANGES: "succeeds, but the running guest is changed under way (QEMU never compares)",
     Effect.UNKNOWN: "cannot be told",
+    Effect.NOTE: "does not stand in the way, and is wrong on either host",
 }
 # The same of a guest that is saved, and loaded again.
 _SAVED = {
@@ -23,6 +24,7 @@ _SAVED = {
     Effect.LOST: "is saved, and cannot be loaded: what the guest was doing is lost",
     Effect.CHANGES: "is loaded, but the guest is changed under way (QEMU never compares)",
     Effect.UNKNOWN: EFFECTS[Effect.UNKNOWN],
+    Effect.NOTE: EFFECTS[Effect.NOTE],
 }
 _WORDS = {Answer.YES: ("yes", GREEN), Answer.NO: ("no", RED), Answer.UNKNOWN: ("cannot tell", YELLOW)}
 

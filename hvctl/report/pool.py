@@ -7,6 +7,7 @@ from hvctl.catalog.cpu_models import VENDOR_NAMES, lacking
 from hvctl.catalog.windows import SYSTEMS
 from hvctl.model.host import HostClass, Pool
 from hvctl.model.plan import Decision, Layer
+from hvctl.model.profile import cpu_in_profile
 from hvctl.plan.cpu import Candidate
 from hvctl.plan.pool import Common, Removal, Survey
 from hvctl.plan.support import Answer, Judged, State
@@ -123,7 +124,12 @@ def _model_text(candidate: Candidate) -> str:
     else:
         text += " lacks nothing that other models have"
     stranded = [system.title for system in SYSTEMS if lacking(candidate.model, (), system.level)]
-    return f"{text}; on it {' and '.join(stranded)} cannot boot" if stranded else text
+    if not stranded:
+        return text
+    needed = {name: None for system in SYSTEMS for name in lacking(candidate.model, (), system.level)}
+    if candidate.lacks is not None and needed.keys() <= set(candidate.lacks):
+        return f"{text}; for {' and '.join(stranded)} write {cpu_in_profile(candidate.model, tuple(needed))}"
+    return f"{text}; on it {' and '.join(stranded)} cannot boot"
 
 
 def gains(gain: Gain) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 from hvctl.errors import HostError, NoKvmError
 from hvctl.host.kvm import probe_kvm
 from tests.cli.run import hvctl
+from tests.paths import HOSTS
 
 
 def own_code() -> int:
@@ -116,11 +117,14 @@ def test_a_record_that_cannot_be_written(tmp_path: Path) -> None:
         (("gen", "windows-11"), "--host FILE"),
         (("verify", "windows-11"), "--accel tcg"),
         (("launch", "windows-11"), "`hvctl gen PROFILE --host FILE`"),
+        (("check-migration", "windows-11", "--to", str(HOSTS / "debian-13.json")), "--from FILE"),
+        (("check-host",), "--connect URI"),
+        (("bench",), "`hvctl explain`"),
     ],
 )
 def test_without_a_kvm_each_command_names_what_works_without(words: tuple[str, ...], instead: str) -> None:
     error = NoKvmError("there is no KVM", "modprobe kvm")
-    assert error.within("check-host").hint == "modprobe kvm"
+    assert error.within("schema").hint == "modprobe kvm"
     assert error.within(words[0]).exit_code == 3
     assert instead in error.within(words[0]).hint
     if own_code() == 3:

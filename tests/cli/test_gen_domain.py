@@ -63,7 +63,12 @@ def test_what_is_removed_is_named_with_its_reason(domain: Path, tmp_path: Path) 
 
 
 def test_when_it_takes_effect_is_said_of_a_file_that_changes(domain: Path) -> None:
-    words = ("gen", "windows-11", "--domain", str(domain), "--in-place", *HOST)
+    path = str(domain)
+    for other, code in (((), 0), (("-o", f"{path}.new"), 0), (("--diff",), 1)):
+        words = ("gen", "windows-11", "--domain", path, *HOST, *other)
+        assert "a cold start (see `hvctl explain changes`)" in " ".join(hvctl(*words, code=code).stderr.split())
+        assert not hvctl(*words, "-q", code=code).stderr
+    words = ("gen", "windows-11", "--domain", path, "--in-place", *HOST)
     assert "a cold start (see `hvctl explain changes`)" in " ".join(hvctl(*words).stderr.split())
     assert "cold start" not in hvctl(*words).stderr
     assert "a reboot inside Windows is not enough" in " ".join(hvctl("explain", "changes").stdout.split())
@@ -247,3 +252,81 @@ def test_notes_fit_into_80_columns(domain: Path) -> None:
     said = hvctl("gen", "minimal", "--domain", str(domain), *HOST).stderr
     assert "the domain names no CPU" in said
     assert max(map(len, said.splitlines())) <= 80
+
+
+HIDDEN = (
+    DOMAIN.replace("<relaxed state='on'/>", "<relaxed state='off'/>")
+    .replace("<reset state='on'/>", "")
+    .replace("'host-passthrough'/>", "'host-passthrough'><feature policy='disable' name='hypervisor'/></cpu>")
+)
+
+
+def test_a_guest_that_is_hidden_on_purpose_gets_no_enlightenments_without_a_word(tmp_path: Path) -> None:
+    path = tmp_path / "hidden.xml"
+    path.write_text(HIDDEN)
+    words = ("gen", "windows-11", "--domain", str(path), *HOST)
+    refused = hvctl(*words, code=2)
+    said = " ".join(refused.stderr.split())
+    assert not refused.stdout
+    assert "the CPU has no hypervisor bit" in said
+    assert "remove <feature policy='disable' name='hypervisor'/> first" in said
+    assert "<stimer state='on'>" in hvctl(*words, "--force").stdout
+    path.write_text(HIDDEN.replace("<feature policy='disable' name='hypervisor'/>", ""))
+    assert hvctl(*words).returncode == 0
+
+
+LIBOSINFO = """\
+  <metadata>
+    <libosinfo:libosinfo xmlns:libosinfo="http://libosinfo.org/xmlns/libvirt/domain/1.0">
+      <libosinfo:os id="http://microsoft.com/win/{}"/>
+    </libosinfo:libosinfo>
+  </metadata>
+"""
+
+
+def of_release(short: str, *, uefi: bool = False) -> str:
+    text = DOMAIN.replace("  <os>", f"{LIBOSINFO.format(short)}  <os>")
+    return text.replace("  <os>", "  <vcpu>4</vcpu>\n  <os firmware='efi'>") if uefi else text
+
+
+def put(path: Path, profile: str, *words: str, code: int = 0) -> tuple[str, str]:
+    done = hvctl("gen", profile, "--domain", str(path), *HOST, *words, code=code)
+    return done.stdout, " ".join(done.stderr.split())
+
+
+def test_the_domains_own_release_decides_what_is_used(tmp_path: Path) -> None:
+    path = tmp_path / "w7.xml"
+    path.write_text(of_release("7"))
+    text, said = put(path, "windows-11")
+    right, quiet = put(path, "windows-7")
+    assert "<synic" not in text
+    assert "<stimer" not in text
+    assert "profile windows-7 is for it" in said
+    assert "is for it" not in quiet
+    assert "<vapic state='on'/>" in right
+    path.write_text(of_release("8"))
+    assert "is for it" not in put(path, "windows-8.1")[1]
+    path.write_text(of_release("10"))
+    assert "<stimer" in put(path, "windows-11")[0]
+
+
+@pytest.mark.parametrize("profile", ["windows-10", "windows-7", "minimal"])
+def test_the_release_that_hangs_is_named(tmp_path: Path, profile: str) -> None:
+    path = tmp_path / "w7.xml"
+    path.write_text(of_release("7", uefi=True))
+    text, said = put(path, profile, "--explain")
+    assert "<hyperv" not in text
+    assert "it hangs Windows 7" in said
+    assert "Windows 7 hangs at a black screen" in said
+    assert "hangs Windows 10" not in said
+    path.write_text(DOMAIN.replace("<name>win<", "<name>win7<").replace("<os>", "<vcpu>4</vcpu><os firmware='efi'>"))
+    assert "Windows 7 hangs at a black screen" in put(path, profile)[1]
+
+
+def test_what_to_write_for_a_cpu_on_which_the_guest_does_not_boot(tmp_path: Path) -> None:
+    path = tmp_path / "w.xml"
+    path.write_text(of_release("2k25").replace("<cpu mode='host-passthrough'/>", "<cpu><model>qemu64</model></cpu>"))
+    said = put(path, "windows-server-2025")[1]
+    assert "does not boot on CPU model qemu64, which lacks sse4.2 and popcnt; write `cpu: host` in the profile" in said
+    said = put(path, "windows-server-2025", "--host", str(HOSTS / "debian-13.json"))[1]
+    assert "write `cpu: {model: qemu64, features: {sse4.2: on, popcnt: on}}` in the profile: every host can" in said

@@ -422,3 +422,17 @@ class TestSaving:
         done = inside("check-migration", written(tmp_path, "g.xml", HIDING), code=2)
         assert "--to is missing" in done.stderr
         assert "--save" in done.stderr
+
+
+def test_a_domains_vendor_id_stays_where_a_graphics_card_is_to_come(tmp_path: Path) -> None:
+    hidden = "<vendor_id state='on' value='KVM Hv'/>\n    </hyperv><kvm><hidden state='on'/></kvm>"
+    path = tmp_path / "ve.xml"
+    path.write_text(GPU_GUEST.replace(CARD, "").replace("</hyperv>", hidden))
+    host = tmp_path / "host.json"
+    host.write_text(dump_host(made_amd_host()))
+    words = ("gen", "windows-11", "--domain", str(path), "--host", str(host))
+    done = inside(*words, "--uses", "gpu")
+    assert "<vendor_id state='on' value='KVM Hv'/>" in done.stdout
+    assert "<hidden state='on'/>" in done.stdout
+    assert "vendor-id" not in done.stderr.replace("vendor id", "")
+    assert "<vendor_id" not in inside(*words).stdout

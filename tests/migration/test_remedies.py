@@ -14,6 +14,7 @@ import pytest
 
 from hvctl.catalog import BY_ID, ROWS
 from hvctl.catalog.types import Kind
+from hvctl.catalog.windows import system_of
 from hvctl.guest.command.reader import read_command_line
 from hvctl.migration.differences import Journey, Reason
 from hvctl.migration.verdict import judge, judge_save
@@ -111,8 +112,8 @@ def named(move: Move, _: Reason) -> Move:
 
 
 def proposed(move: Move, reason: Reason) -> Move:
-    (model,) = re.findall(r"-cpu ([\w-]+)|`cpu: ([\w-]+)`", reason.remedy)
-    return move.both(lambda side: side.model(next(filter(None, model))))
+    (model, features) = re.findall(r"-cpu ([\w-]+)((?:,[\w.=-]+)*)", reason.remedy)[0]
+    return move.both(lambda side: side.model(model).with_words(*features.split(",")[1:]))
 
 
 def fixed_frequency(move: Move, _: Reason) -> Move:
@@ -166,7 +167,7 @@ REMEDIES: dict[str, tuple[Change, ...]] = {
         lambda move, _: move._replace(target=move.source._replace(name="alike")),
     ),
     r"name one": (on_both(lambda side: side.model("EPYC")._replace(changes=())),),
-    r"write -cpu [\w-]+: every host can give it(, though it has few features)?": (proposed,),
+    r"write -cpu [\w-]+(,[\w.=,-]+)?: every host can give it(, though it has few features)?": (proposed,),
     r"leave it out": (feature_gone,),
     r"start the destination with the same configuration": (lambda move, _: move._replace(there=move.here),),
     r"name its process id, or its command line": (of_its_command_line,),
@@ -196,7 +197,7 @@ REMEDIES: dict[str, tuple[Change, ...]] = {
 }
 # What cannot be done to the hosts that are there.
 NO_WAY = {
-    r"it exists on (Intel|AMD) processors only",
+    r"use hosts with (Intel|AMD) processors for guests that need it",
     r"name a CPU model that every host can give; hvctl knows of none to propose",
 }
 # Reasons without a remedy, by what they are about: what hvctl could not read, and what QEMU itself says.
@@ -283,6 +284,14 @@ def cases() -> Iterator[tuple[str, Move]]:
             f"named-model-{model}",
             Move(full.model(model.split(",")[0]).with_words(*model.split(",")[1:], "svm=on"), here, poor),
         )
+    eleven = system_of("windows-11")
+    both = [host._replace(qemu=(made_qemu()._replace(models=("qemu64",)),)) for host in (here, other)]
+    yield "unbootable", Move(full.model("qemu64").fact("release", eleven), here, there)
+    gives = ("sse4.2", True), ("popcnt", True)
+    first, second = (host._replace(qemu=(host.qemu[0]._replace(expansion=gives),)) for host in both)
+    yield "only-an-old-model", Move(full.fact("release", eleven), first, second)
+    yield "only-an-old-model-of-the-guest", Move(full.model("qemu64").fact("release", eleven), first, second)
+    yield "only-too-old-a-model", Move(full.fact("release", eleven), both[0], both[1])
     yield "unknown-models", Move(full.model("EPYC"), here, there._replace(qemu=(made_qemu()._replace(models=None),)))
     yield "no-model", Move(plain.fact("cpu", None), here, there)
     yield "vendors", Move(full, here, made_intel_host("there"))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hvctl.catalog import ROWS
 from hvctl.guest.command.reader import read_command_line
+from hvctl.guest.domain import LIBOSINFO
 from hvctl.guest.domain.reader import read_domain
 from hvctl.guest.plan import guest_of
 from hvctl.migration.differences import Answer, Effect, Journey, Move, Reason
@@ -242,7 +243,7 @@ class TestArrival:
             (Effect.CHANGES, "cpu", Layer.HARDWARE),
         ]
         evmcs = reasons(one, HOST, source=source)[0]
-        assert evmcs.remedy == "it exists on Intel processors only"
+        assert evmcs.remedy == "use hosts with Intel processors for guests that need it"
         assert found(one, made_intel_host("there", nested=False), source=source) == [
             (Effect.FAILS, "evmcs", Layer.KERNEL)
         ]
@@ -337,6 +338,23 @@ class TestCpu:
         assert [reason.remedy for reason in reasons(read_domain(xml, "win11.xml"), poor)] == [nothing]
         unnamed = read_domain(xml.replace(b"win11", b"windows"), "w.xml")
         assert "qemu64" in only(unnamed, poor).remedy
+
+    def test_a_model_on_which_the_guest_does_not_boot_is_a_note(self) -> None:
+        xml = f"""<domain type='kvm'><name>w</name><metadata><libosinfo:libosinfo xmlns:libosinfo="{LIBOSINFO}">
+        <libosinfo:os id="http://microsoft.com/win/2k25"/></libosinfo:libosinfo></metadata>
+        <os><type machine='pc-q35-7.2'>hvm</type></os>
+        <cpu mode='custom' match='exact'><model>qemu64</model></cpu></domain>"""
+        one = read_domain(xml.encode(), "w.xml")
+        reason = only(one, hardware(made_amd_host("t"), model=9))
+        assert (reason.effect, reason.id) == (Effect.NOTE, "cpu")
+        assert reason.text.startswith("Windows Server 2025 does not boot on CPU model qemu64, which lacks sse4.2")
+        assert reason.remedy == "write <cpu mode='custom'><model>EPYC</model></cpu>: every host can give it"
+        gives = (("sse4.2", True), ("popcnt", True))
+        poor = HOST._replace(qemu=(made_qemu()._replace(models=("qemu64",), expansion=gives),))
+        features = "".join(f"<feature policy='require' name='{name}'/>" for name in ("sse4.2", "popcnt"))
+        written = f"<cpu mode='custom'><model>qemu64</model>{features}</cpu>"
+        assert written in only(one, poor, source=poor).remedy
+        assert reasons(read_domain(xml.replace("2k25", "2k22").encode(), "w.xml")) == ()
 
     @pytest.mark.parametrize("change", [{"family": None}, {"model": None}, {"stepping": None}])
     def test_host_where_the_processor_is_not_known(self, change: dict[str, Any]) -> None:
@@ -576,6 +594,11 @@ class TestLibvirt:
         assert reasons(guest(f"{FULL},hv-version-id-build=1", libvirt=True)) == ()
 
 
+def against(journey: Journey, target: Host) -> list[Reason]:
+    """What is against a move; not what is wrong wherever the guest runs."""
+    return [reason for reason in judge(journey, target) if reason.effect is not Effect.NOTE]
+
+
 @settings(max_examples=50)
 @given(made(), st.data())
 def test_among_the_hosts_of_its_pool_a_locked_plan_always_moves(given_: Made, data: st.DataObject) -> None:
@@ -585,8 +608,8 @@ def test_among_the_hosts_of_its_pool_a_locked_plan_always_moves(given_: Made, da
     one = guest_of(kept.plan, libvirt=given_.libvirt)
     source = data.draw(st.sampled_from([*given_.pool, kept.pool[0]._replace(name=LABEL)]))
     for target in given_.pool:
-        assert judge(Journey(one, source), target) == ()
-        assert judge(Journey(one, source, one.replace(label="waiting")), target) == ()
+        assert against(Journey(one, source), target) == []
+        assert against(Journey(one, source, one.replace(label="waiting")), target) == []
 
 
 @settings(max_examples=50)
@@ -594,7 +617,7 @@ def test_among_the_hosts_of_its_pool_a_locked_plan_always_moves(given_: Made, da
 def test_what_resolves_moves_to_its_own_host(given_: Made) -> None:
     if given_.plan.migration is Migration.REQUIRED:
         one = guest_of(given_.plan, libvirt=given_.libvirt)
-        assert all(judge(Journey(one, host), host) == () for host in given_.pool)
+        assert all(against(Journey(one, host), host) == [] for host in given_.pool)
 
 
 @st.composite
@@ -670,7 +693,10 @@ def test_answers() -> None:
     unknown = Reason(Effect.UNKNOWN, "a", "b", Layer.QEMU)
     assert Move(("t",), ()).answer is Answer.YES
     assert Move(("t",), (unknown,)).answer is Answer.UNKNOWN
-    for effect in set(Effect) - {Effect.UNKNOWN}:
+    note = unknown._replace(effect=Effect.NOTE)
+    assert Move(("t",), (note,)).answer is Answer.YES
+    assert Move(("t",), (note, unknown)).answer is Answer.UNKNOWN
+    for effect in set(Effect) - {Effect.UNKNOWN, Effect.NOTE}:
         assert Move(("t",), (unknown, unknown._replace(effect=effect))).answer is Answer.NO
 
 

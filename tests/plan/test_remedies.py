@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from hvctl.catalog import BY_ID, ROWS
 from hvctl.catalog.cpu_models import lacking
-from hvctl.catalog.windows import SYSTEMS, system_of
+from hvctl.catalog.windows import SYSTEMS, USES, system_of, without_use
 from hvctl.errors import InputError
 from hvctl.model.host import Hardware, Host, Libvirt
 from hvctl.model.plan import Decision, Layer, Outcome, Plan
@@ -53,14 +53,18 @@ def dumped(data: dict[str, Any]) -> str:
 
 
 class Case(NamedTuple):
-    """What gen is given: a profile's YAML, hosts, and whether it is for libvirt."""
+    """What gen is given: a profile's YAML, hosts, whether it is for libvirt, and a domain's CPU model if it has one."""
 
     data: dict[str, Any]
     pool: tuple[Host, ...]
     libvirt: bool = False
+    model: str | None = None
 
     def plan(self) -> Plan:
-        return resolve(profile_from_text(dumped(self.data)), self.pool, libvirt=self.libvirt)
+        profile = profile_from_text(dumped(self.data))
+        if self.model and "cpu.model" not in dict(profile.spans):
+            profile = profile._replace(cpu=profile.cpu._replace(model=self.model))
+        return resolve(profile, self.pool, libvirt=self.libvirt)
 
     def written(self, path: str, value: Any) -> Case:
         """With a key of the profile; None leaves it out."""
@@ -147,6 +151,14 @@ def feature_gone(one: Case, decision: Decision) -> Case:
     return one.written(f"cpu/features/{name}", None)
 
 
+def proposed_cpu(one: Case, remedy: str) -> Case:
+    cpu = yaml.safe_load(re.findall(r"`cpu: (.*?)` in the profile", remedy)[0])
+    if isinstance(cpu, str):
+        return one.written("cpu/model", cpu)
+    written = one.data.get("cpu", {}).get("features", {})
+    return one.written("cpu/model", cpu["model"]).written("cpu/features", {**written, **cpu["features"]})
+
+
 NEVER_MIGRATES = write("migration", "none")
 FREQUENCY = write("tsc-frequency", "auto")
 PINNED = write("vcpus/pinned", True)
@@ -161,6 +173,7 @@ ADVICE: dict[str, tuple[Change, ...]] = {
     r"use QEMU without libvirt": (lambda one, _: one._replace(libvirt=False),),
     r"load kvm_(intel|amd|intel or kvm_amd) with nested=1": (on_hosts(nested),),
     r"use a host with a processor of Intel or AMD": (on_hosts(lambda host: nested(hardware(host, vendor="amd"))),),
+    r"use hosts with Intel processors for guests that need it": (on_hosts(lambda host: made_intel_host(host.label)),),
     r"leave .* out of `guest\.uses`": (write("guest/uses", None),),
     r"use a processor with APICv/AVIC, and kvm_intel enable_apicv=1 or kvm_amd avic=1": (
         on_hosts(lambda host: hardware(host, apicv=True)),
@@ -180,8 +193,8 @@ ADVICE: dict[str, tuple[Change, ...]] = {
         NEVER_MIGRATES,
     ),
     r"pin the vCPUs and write `vcpus: \{pinned: on\}`": (PINNED,),
-    r"write `cpu: ([\w-]+)` in the profile(: every host can give it.*)?": (
-        lambda one, decision: one.written("cpu/model", re.findall(r"cpu: ([\w.-]+)", decision.remedy)[0]),
+    r"write `cpu: ([\w-]+|\{.*\})` in the profile(: every host can give it.*)?": (
+        lambda one, decision: proposed_cpu(one, decision.remedy),
     ),
     r"make a pool of the hosts of one vendor": (one_vendor,),
     r"write `tsc-frequency` where all hosts but those of that frequency can scale, or leave hosts out": (
@@ -203,10 +216,7 @@ ADVICE: dict[str, tuple[Change, ...]] = {
     r"its newest types are .*": (lambda one, decision: one.written("machine", decision.remedy.split(", ")[-1]),),
 }
 # What nobody can do on the host that is there; nothing to write would be better than to leave it out.
-NO_WAY = {
-    r"it exists on (Intel|AMD) processors only",
-    r"name a CPU model that every host can give; hvctl knows of none to propose",
-}
+NO_WAY = {r"name a CPU model that every host can give; hvctl knows of none to propose"}
 # Reasons that have no advice: they name what the profile itself asks for, or a fact that no command changes.
 SAID = {
     r"(.*: )?(it requires|libvirt writes it only inside) [\w-]+, which the profile turns off",
@@ -260,7 +270,7 @@ def obey(one: Case, *, depth: int = 0) -> None:
             assert key not in after, which
             new = {name for name in after if name not in before}
             # Of another host all is looked at again.
-            if not re.match(r"record |boot a kernel built|use a host with ", decision.remedy):
+            if not re.match(r"record |boot a kernel built|use a host with |use hosts with Intel", decision.remedy):
                 assert {one for one, _ in new} <= {one for one, _ in before} & set(BY_ID), (which, new)
             if new:
                 assert depth < 6, which
@@ -313,6 +323,10 @@ def of_pools() -> Iterator[tuple[str, Case]]:
     yield "host-model", case(eleven, *two)
     yield "vendors", case(eleven, hardware(amd, tsc_scaling=True), intel)
     yield "vendors-nested", case(eleven._replace(uses=("vbs",), cpu=CpuChoice("qemu64")), amd, intel)
+    for system in SYSTEMS:
+        for use in USES:
+            if without_use(system, use):
+                yield f"{use.id}-in-{system.id}", case(Profile("made", os=system.id, uses=(use.id,)), amd)
     yield "unknown-model", case(eleven._replace(cpu=CpuChoice("Skylake-Server-v9")), amd)
     yield "unbootable", case(eleven._replace(cpu=CpuChoice("qemu64")), amd)
     yield "unbootable-in-a-pool", case(eleven._replace(cpu=CpuChoice("qemu64")), *two)
@@ -320,6 +334,12 @@ def of_pools() -> Iterator[tuple[str, Case]]:
         cpu = CpuChoice(model, features=(("popcnt", False), ("sse4.2", False)))
         yield f"unbootable-by-a-feature-{model}", case(eleven._replace(cpu=cpu), amd)
         yield f"unbootable-by-a-feature-in-a-pool-{model}", case(eleven._replace(cpu=cpu), *two)
+    least = made_qemu()._replace(models=("qemu64",))
+    for popcnt in (True, False):
+        gives = least._replace(expansion=(*(least.expansion or ()), ("sse4.2", True), ("popcnt", popcnt)))
+        old = tuple(host._replace(qemu=(gives,)) for host in two)
+        yield f"only-an-old-model-{popcnt}", case(eleven, *old)
+        yield f"only-an-old-model-written-{popcnt}", case(eleven._replace(cpu=CpuChoice("qemu64")), *old)
     for name in ("nosuch", "invtsc", "pcid"):
         poor = amd._replace(qemu=(made_qemu()._replace(expansion=(("pcid", False), ("invtsc", False))),))
         yield (
@@ -412,6 +432,10 @@ def of_notes() -> Iterator[tuple[str, Case]]:
             made_amd_host(qemu=(made_qemu()._replace(models=None, expansion=None),)),
         ),
     )
+    old = Profile("made", os="windows-server-2025")
+    two = (made_amd_host("a"), hardware(made_amd_host("b"), model=9))
+    for name, pool in (("one-host", two[:1]), ("two-hosts", two)):
+        yield f"unbootable-{name}", case(old, *pool).written("cpu/model", None)._replace(model="qemu64")
     yield "no-libvirt", case(Profile("made"), made_amd_host(libvirt=None), libvirt=True)
 
 
@@ -424,6 +448,9 @@ NOTED: dict[str, Callable[[Case, str], tuple[Case, ...]]] = {
     ),
     r"[\w-]+: ([\w-]+) is recommended with it: .*": lambda one, other: (
         one.written(f"enlightenments/{other}", "prefer"),
+    ),
+    r".* does not boot on CPU model .*; (write `cpu: .*` in the profile.*)": lambda one, remedy: (
+        proposed_cpu(one, remedy),
     ),
     r"gpu-passthrough: few assigned GPUs .*(`migration: none`) in the profile allows .*": lambda one, _: (
         one.written("migration", "none"),

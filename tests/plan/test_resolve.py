@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from hvctl.catalog import BY_ID, ROWS
 from hvctl.catalog.types import Kind
-from hvctl.model.host import MachineType
+from hvctl.catalog.windows import system_of
+from hvctl.model.host import Host, MachineType
 from hvctl.model.plan import UNNAMED, Decision, Layer, Outcome, Plan
 from hvctl.model.profile import Ask, ClockChoice, CpuChoice, Migration, Profile, Value, Wish
 from hvctl.plan.resolve import resolve
@@ -131,8 +132,9 @@ def test_what_is_not_safe_is_refused_or_left_out(row_id: str, layer: Layer, ask:
 
 
 def test_without_migration_passthrough_and_reenlightenment_are_given() -> None:
-    wanted = profile(wish("passthrough"), wish("reenlightenment"), migration=Migration.NONE)
-    assert enabled(resolve(wanted, (made_amd_host(),))) == ["reenlightenment", "passthrough"]
+    for row_id in ("passthrough", "reenlightenment"):
+        wanted = profile(wish(row_id), migration=Migration.NONE)
+        assert enabled(resolve(wanted, (made_amd_host(),))) == [row_id]
 
 
 def test_reenlightenment_needs_a_tsc_frequency_that_every_host_can_run_at() -> None:
@@ -494,3 +496,41 @@ def test_every_usable_plan_is_closed_under_requirements_and_resolving_it_again_c
         assert all(set(BY_ID[row_id].requires) <= on for row_id in on)
     again = profile(*(wish(one.id, "on", one.value) for one in plan.enabled()))
     assert plan.refusals or enabled(resolve(again, (made_intel_host(),))) == enabled(plan)
+
+
+@pytest.mark.parametrize("libvirt", [False, True])
+@pytest.mark.parametrize("host", [made_amd_host(), made_intel_host()], ids=["amd", "intel"])
+def test_beside_what_takes_all_nothing_is_written_that_it_brings(host: Host, libvirt: bool) -> None:
+    everything = next(row for row in ROWS if row.takes_all)
+    wanted = profile(wish(everything.id), wish("relaxed"), wish("spinlocks", "prefer", 8191), uses=("vbs",))
+    plan = resolve(wanted._replace(migration=Migration.NONE), (host,), libvirt=libvirt)
+    assert not plan.refusals
+    assert enabled(plan) == [everything.id]
+    reasons = {one.id: one.reason for one in plan.decisions}
+    assert reasons["relaxed"] == "passthrough turns it on"
+    assert reasons["spinlocks"] == "passthrough takes the value of KVM"
+    lacking = {one.id for one in plan.decisions if one.asked == "prefer" and one.host}
+    assert lacking == ({"evmcs"} if host.hardware.vendor == "amd" else set())
+
+
+@pytest.mark.parametrize(
+    ("os", "use", "has"),
+    [
+        ("windows-xp", "nested-hyperv", False),
+        ("windows-vista", "vbs", False),
+        ("windows-7", "vbs", False),
+        ("windows-7", "nested-hyperv", True),
+        ("windows-8.1", "wsl2", False),
+        ("windows-server-2012r2", "vbs", False),
+        ("windows-server-2016", "vbs", True),
+        ("windows-server-2016", "wsl2", False),
+        ("windows-10", "wsl2", True),
+        ("windows-11-23h2", "wsl2", True),
+        ("other", "vbs", True),
+    ],
+)
+def test_a_use_that_the_release_does_not_have_is_refused(os: str, use: str, has: bool) -> None:
+    plan = resolve(profile(wish("relaxed"), os=os, uses=(use,)), (made_intel_host(),))
+    assert [one.id for one in plan.refusals] == ([] if has else ["guest.uses"])
+    if not has:
+        assert plan.refusals[0].reason.startswith(system_of(os).title)

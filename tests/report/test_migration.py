@@ -30,6 +30,7 @@ MOVES = (
                 Effect.FAILS, "synic", "KVM does not report HV_SYNIC_AVAILABLE", Layer.KERNEL, "use a newer kernel", "E"
             ),
             Reason(Effect.LOST, "reenlightenment", "without tsc-frequency", Layer.QEMU),
+            Reason(Effect.NOTE, "cpu", "too old", Layer.GUEST),
             Reason(Effect.CHANGES, "cpu", "another CPU", Layer.HARDWARE),
             Reason(Effect.REFUSED, "passthrough", "QEMU does not migrate a guest with it", Layer.QEMU),
         ),

@@ -181,7 +181,8 @@ What falls out, and why
   tlbflush-ext: old, kernel: KVM does not report
     HV_EXT_GVA_RANGES_FLUSH_AVAILABLE; boot Linux 6.2 or newer
   evmcs: new and 1 more, kernel: KVM does not offer
-    KVM_CAP_HYPERV_ENLIGHTENED_VMCS; it exists on Intel processors only
+    KVM_CAP_HYPERV_ENLIGHTENED_VMCS; use hosts with Intel processors for guests
+    that need it
   avic: new and 1 more, hardware: APICv/AVIC is not active; use a processor with
     APICv/AVIC, and kvm_intel enable_apicv=1 or kvm_amd avic=1
 
@@ -397,3 +398,9 @@ def test_the_names_that_are_left_out_are_shown() -> None:
     names = [f"h{number}" for number in range(30)]
     assert "h19 and 10 more nothing would be gained" in said(pool, gain_of(pool, *names))
     assert pool_json(survey(pool), gain_of(pool, *names))["without"]["hosts"] == names
+
+
+def test_a_model_that_is_too_old_alone_is_named_with_what_it_needs() -> None:
+    text = dict(companions(survey(pool_of(*RECORDED))))["CPU model"]
+    assert "write `cpu: {model: qemu64, features: {sse4.2: on, popcnt: on}}` in the profile" in text
+    assert "cannot boot" not in text

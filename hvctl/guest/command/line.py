@@ -8,7 +8,7 @@ from hvctl.catalog.types import Row
 from hvctl.errors import Span
 from hvctl.guest.command import DRIFTFIX
 from hvctl.guest.command.cpu import Assignment
-from hvctl.model.guest import Changes, Edit, Guest, Place, Setting
+from hvctl.model.guest import Changes, Edit, Guest, Place, Setting, cpu_argument
 from hvctl.text.shell_words import Word, place
 
 
@@ -66,9 +66,10 @@ class CommandLine(Guest):
     def syntax(self, row: Row) -> str:
         return f"{advised(row)} in -cpu"
 
+    def cpu_syntax(self, model: str, features: Sequence[str] = ()) -> str:
+        return cpu_argument(model, features)
+
     def syntax_of(self, fact: str, value: str) -> str:
-        if fact == "cpu":
-            return f"-cpu {value}"
         option = option_of(fact)
         if option is None:
             return f"-global kvm-pit.lost_tick_policy={value}"

@@ -1,6 +1,9 @@
 """A libvirt domain as a Guest."""
 
+from collections.abc import Sequence
+
 from hvctl.catalog import roles
+from hvctl.catalog.cpu_models import libvirt_name
 from hvctl.catalog.placement import ClockTimer, HypervElement, HypervMode, PanicDevice, example
 from hvctl.catalog.types import Row
 from hvctl.errors import Span
@@ -84,9 +87,11 @@ class Domain(Guest):
         if attribute:
             name = {"policy": "tickpolicy"}.get(attribute, attribute)
             return f"<timer name='{timer}' {name}='{value}'/> in <clock>"
-        if fact == "cpu":
-            return f"<cpu mode='custom'><model>{value}</model></cpu>"
         return f"<clock offset='{value}'>" if fact == "offset" else f"machine='{value}'"
+
+    def cpu_syntax(self, model: str, features: Sequence[str] = ()) -> str:
+        on = "".join(f"<feature policy='require' name='{libvirt_name(name)}'/>" for name in features)
+        return f"<cpu mode='custom'><model>{model}</model>{on}</cpu>"
 
     def can_turn_on(self, row: Row) -> bool:
         if row.id in self.arguments or self.cpu_argument is not None:

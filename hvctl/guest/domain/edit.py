@@ -4,7 +4,8 @@ Where the file already says what the plan says, nothing changes, so that a secon
 """
 
 from hvctl.catalog import BY_ID, ORDER, roles
-from hvctl.catalog.windows import system_of
+from hvctl.catalog.cpu_models import HYPERVISOR
+from hvctl.catalog.windows import GPU, System, system_of
 from hvctl.errors import InputError, Problem
 from hvctl.guest.domain import NAMESPACE
 from hvctl.guest.domain.changes import child_of, last_before, only
@@ -64,6 +65,22 @@ def check_editable(domain: Element, *, force: bool) -> None:
                 )
     if problems:
         raise InputError(problems)
+
+
+def check_visible(guest: Guest, plan: Plan, *, force: bool) -> None:
+    """Raise InputError for a domain whose CPU hides the hypervisor, and a plan with enlightenments: the guest would not
+    look for them, and who hides it on purpose (quickemu, guides to anti-cheat programs) wants none to be seen."""
+    hidden = dict(plan.cpu.features).get(HYPERVISOR) is False and guest.without_hypervisor_bit
+    if force or not hidden or not any(BY_ID[one.id].enables_hyperv for one in plan.enabled()):
+        return
+    where = guest.switches[HYPERVISOR].where
+    problem = Problem(
+        f"the CPU has no {HYPERVISOR} bit: the guest does not look for the enlightenments of profile {plan.profile}",
+        guest.span(where, "name"),
+        f"remove <feature policy='disable' name='{HYPERVISOR}'/> first, leave the domain as it is where this is meant, "
+        "or use --force to edit it all the same",
+    )
+    raise InputError([problem])
 
 
 class _Edit(Edit):
@@ -200,10 +217,10 @@ def keeps_model(profile: Profile, guest: Guest) -> bool:
 
 
 def for_domain(profile: Profile, guest: Guest) -> Profile:
-    """The profile with the domain's machine type, and with its CPU as far as the profile does not say one.
+    """The profile with the domain's machine type and release, and with its CPU as far as the profile does not say one.
 
-    Beside an assigned device that may be a graphics card, the hypervisor's name stays, too, unless the profile turns it
-    `on` or `off`: drivers of some refuse to start without it.
+    Beside an assigned device that may be a graphics card, or where one is to come, the hypervisor's name stays, too,
+    unless the profile turns it `on` or `off`: drivers of some refuse to start without it.
 
     Args:
         profile: its `spans` tell what is written in it and what is a default.
@@ -217,12 +234,49 @@ def for_domain(profile: Profile, guest: Guest) -> Profile:
     if "cpu.hidden" not in written:
         cpu = cpu._replace(hidden=guest.hidden)
     cpu = cpu._replace(features=tuple({**dict(guest.features), **dict(cpu.features)}.items()))
+    system = release_of(profile, guest)
+    wishes = _asked_of(profile, system)
     return profile._replace(
-        harmed=(guest if guest.release else guest.replace(release=system_of(profile.os))).harmed,
+        os=system.id,
+        harmed=guest.replace(release=guest.release or system).harmed,
         cpu=cpu,
         machine=guest.machine or profile.machine,
         tsc_frequency=profile.tsc_frequency or guest.tsc_frequency,
-        wishes=_with_names(profile.wishes, guest) if guest.may_have_gpu else profile.wishes,
+        wishes=_with_names(wishes, guest) if guest.may_have_gpu or GPU in profile.uses else wishes,
+    )
+
+
+def release_of(profile: Profile, guest: Guest) -> System:
+    """The system that a plan for a domain is made for: libosinfo's id in it is surer than the profile; its name, which
+    is a guess, decides only where enlightenments would hang what it names."""
+    system = system_of(profile.os)
+    known = guest.release if guest.system or guest.harmed else None
+    if known is None or (not system.libosinfo and known.id == system.profile):
+        return system  # libosinfo has one id for several
+    return known
+
+
+def of_another_release(profile: Profile, guest: Guest) -> str:
+    """What to know where a profile for one Windows is put into a domain of another, as a sentence; empty where not."""
+    system, used = system_of(profile.os), release_of(profile, guest)
+    right = used.profile or used.id
+    if system.build is None or right in (profile.os, system.profile):
+        return ""
+    by = f"by its libosinfo id {guest.system}" if guest.system else "by its name"
+    return (
+        f"the domain is {used.title} {by}, and profile {profile.name} is for {system.title}: what {used.title} does "
+        f"not use is left out; profile {right} is for it, and where it is not {used.title}, write its libosinfo id"
+    )
+
+
+def _asked_of(profile: Profile, system: System) -> tuple[Wish, ...]:
+    """The wishes; what is demanded for another Windows is preferred where this one is not known to use it."""
+    if system_of(profile.os).build is None or system.id == profile.os:
+        return profile.wishes
+    build = system.build or 0
+    return tuple(
+        wish._replace(ask=Ask.PREFER) if wish.ask is Ask.ON and BY_ID[wish.id].windows_build > build else wish
+        for wish in profile.wishes
     )
 
 
