@@ -16,7 +16,7 @@ from hvctl.errors import HostError, HvctlError, NoKvmError
 from hvctl.host.hostfs import HostFiles, read_host_files
 from hvctl.host.kvm import NO_HYPERV, probe_kvm
 from hvctl.model.host import Host, Kvm, Libvirt, Qemu
-from hvctl.text.files import distrust, distrust_own, read
+from hvctl.text.files import base_directory, distrust, distrust_own, read
 from hvctl.text.problems import printable
 
 _KVM_HOW = {
@@ -225,9 +225,8 @@ def _key(path: str, host: Host) -> str:
 
 def _place(path: str) -> str | None:
     """Where the answer of a binary is kept; None without a directory that is the caller's alone, or can be made so."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    folder = os.path.join(base, "hvctl")
-    if not os.path.isabs(base) or distrust_own(folder):
+    base = base_directory("XDG_CACHE_HOME", ".cache")
+    if base is None or distrust_own(folder := os.path.join(base, "hvctl")):
         return None
     return os.path.join(folder, "qemu" + path.replace("%", "%25").replace("/", "%"))
 

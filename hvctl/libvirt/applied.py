@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hvctl.errors import HostError, InputError, Problem
-from hvctl.text.files import LARGEST_XML, UnreadableError, decode, distrust_own, read
+from hvctl.text.files import LARGEST_XML, UnreadableError, base_directory, decode, distrust_own, read
 from hvctl.text.writing import create
 from hvctl.xml.reader import parse
 
@@ -103,10 +103,8 @@ def _read(path: Path, uuid: str | None) -> bytes:
 def _folder(uri: str, uuid: str) -> Path:
     from hashlib import blake2b
 
-    state = os.environ.get("XDG_STATE_HOME", "")
-    # "All paths set in these environment variables must be absolute": others count as not set.
-    base = state if os.path.isabs(state) else os.path.join(os.path.expanduser("~"), ".local", "state")
-    if not os.path.isabs(base):
+    base = base_directory("XDG_STATE_HOME", ".local", "state")
+    if base is None:
         message = "there is no home directory, in which the old definition could be kept"
         raise HostError(message, "nothing was changed; set HOME, or name a place by XDG_STATE_HOME")
     home = Path(base)

@@ -116,6 +116,19 @@ def distrust(path: str, writing: int = stat.S_IWOTH) -> str:
     return ""
 
 
+def base_directory(variable: str, *below: str) -> str | None:
+    """A base directory of the XDG specification: what a variable names, or one below the home directory.
+
+    None where there is neither: a home that is not there is not made. "All paths set in these environment variables
+    must be absolute": others count as not set.
+    """
+    named = os.environ.get(variable, "")
+    if os.path.isabs(named):
+        return named
+    home = os.path.expanduser("~")
+    return os.path.join(home, *below) if os.path.isabs(home) and os.path.isdir(home) else None
+
+
 def distrust_own(folder: str) -> str:
     """Why a directory for files of hvctl's own, where it is or would be made, is not the caller's alone; or empty."""
     if why := distrust(folder):

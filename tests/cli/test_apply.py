@@ -18,6 +18,7 @@ from hvctl.cli import apply
 from hvctl.cli.inputs import domains
 from hvctl.errors import HostError
 from hvctl.libvirt.applied import keep
+from hvctl.text.files import base_directory
 from tests.cli.in_process import Hvctl
 
 TEST = "test:///default"
@@ -497,3 +498,12 @@ def test_without_any_home_nothing_is_changed(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)
     with pytest.raises(HostError, match="there is no home directory"):
         keep("test:///default", "6695eb01-f6a4-8304-79aa-97f2502e193f", b"<domain/>")
+
+
+def test_a_home_that_is_not_there_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "gone"))
+    with pytest.raises(HostError, match="there is no home directory"):
+        keep("test:///default", "6695eb01-f6a4-8304-79aa-97f2502e193f", b"<domain/>")
+    assert base_directory("XDG_CACHE_HOME_THAT_IS_NOT_SET", ".cache") is None
+    assert list(tmp_path.iterdir()) == []
