@@ -260,9 +260,7 @@ class Context:
     def turn_on(self, rows: Sequence[Row], *, safe: bool = False) -> Fix | None:
         """The fix that turns rows on; None where one of them cannot be written here, or a host cannot give it."""
         guest = self.guest
-        if not all(guest.uses(row) and guest.can_turn_on(row) for row in rows):
-            return None
-        if not self.attainable(*rows):
+        if not all(map(guest.can_turn_on, rows)) or not self.attainable(*rows):
             return None
         make = self.safe if safe else self.unsafe
         names = ", ".join(guest.name_of(row) for row in rows)
@@ -308,13 +306,19 @@ class Context:
         """Rows, and what is advised beside a controller that comes with them: else its lack would be found next."""
         guest, more = self.guest, list[Row]()
         if any(one in roles.CONTROLLER for row in rows for one in guest.with_needs(row)):
-            more = [row for row in roles.HARDWARE_APIC if row.id not in guest.settings and self.supported(row)]
+            more = [row for row in roles.HARDWARE_APIC if row.id not in guest.settings and self._gains(row)]
         return [*rows, *(row for row in more if self.hosts and (self.profile is None or self.asked(row)))]
 
     def attainable(self, *rows: Row) -> bool:
-        """Whether no host is known to lack the rows, or what they require that is not on: else to write them is no
-        advice."""
-        return not self.hosts or not any("no" in self._states(one) for one in self.with_all(*rows))
+        """Whether no host is known to lack the rows, or what they require that is not on, and the guest's release not
+        known not to use them: else to write them is no advice."""
+        wanted = self.with_all(*rows)
+        if not all(map(self.guest.uses, wanted)):
+            return False
+        return not self.hosts or not any("no" in self._states(one) for one in wanted)
+
+    def _gains(self, row: Row) -> bool:
+        return self.guest.uses(row) and self.supported(row)
 
     def _states(self, row: Row) -> list[str]:
         """What each host answers about a row."""

@@ -1,7 +1,8 @@
 """The synthetic interrupt controller is on, and the synthetic timers are not.
 
 ## What it does
-Finds the SynIC without what is built on it. With hosts, not where one cannot give it.
+Finds the SynIC without what is built on it. With hosts, not where one cannot give it; and not in a Windows older than
+8, which does not use the timers.
 
 ## Why it matters
 The SynIC alone gains nothing, and without the timers Windows programs the RTC or HPET at a high rate even when idle:

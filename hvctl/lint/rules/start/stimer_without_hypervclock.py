@@ -49,7 +49,7 @@ SEVERITY = Severity.ERROR
 
 
 def check(context: Context) -> Findings:
-    if context.is_open() or context.guest.foreign:
+    if context.is_open() or context.guest.foreign or context.guest.hangs:
         return
     for setting, needed in context.guest.lacking:
         if BY_ID[needed].reference_clock:
