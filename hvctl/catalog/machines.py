@@ -53,6 +53,10 @@ def lacks_kvmclock(machine: str | None) -> bool:
     return of is not None and of <= (5, 1)
 
 
+WITH_KVMCLOCK = "use machine type 5.2 or later, or leave KVM visible"
+"""What to do where it lacks that."""
+
+
 def compat(machine: str, entries: tuple[Compat, ...] = COMPAT) -> dict[str, bool | int]:
     """The CPU properties that a versioned machine type changes; empty for others."""
     of = version(machine)

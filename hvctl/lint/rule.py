@@ -16,7 +16,7 @@ from enum import StrEnum
 from types import ModuleType
 from typing import NamedTuple
 
-from hvctl.catalog import ORDER, roles
+from hvctl.catalog import ORDER, machines, roles
 from hvctl.catalog.cpu_models import NESTED_FEATURE
 from hvctl.catalog.roles import enclosing
 from hvctl.catalog.types import Row
@@ -258,9 +258,10 @@ class Context:
         return f"leave it and {', '.join(others)} out" if others else "leave it out"
 
     def turn_on(self, rows: Sequence[Row], *, safe: bool = False) -> Fix | None:
-        """The fix that turns rows on; None where one of them cannot be written here, or a host cannot give it."""
+        """The fix that turns rows on; None where one of them cannot be written here, a host cannot give it, or the
+        machine type, which is not changed, would have to be another one."""
         guest = self.guest
-        if not all(map(guest.can_turn_on, rows)) or not self.attainable(*rows):
+        if not all(map(guest.can_turn_on, rows)) or not self.attainable(*rows) or self._stranded(rows):
             return None
         make = self.safe if safe else self.unsafe
         names = ", ".join(guest.name_of(row) for row in rows)
@@ -279,8 +280,14 @@ class Context:
         return [found[row_id] for row_id in sorted(found, key=ORDER.__getitem__)]
 
     def write(self, *rows: Row) -> str:
-        """What to write to turn rows on, with all that they need."""
-        return "write " + ", ".join(map(self.guest.syntax, self.with_all(*rows)))
+        """What to write to turn rows on, with all that they need; and what else, so that their clock can be carried."""
+        wanted = self.with_all(*rows)
+        text = "write " + ", ".join(map(self.guest.syntax, wanted))
+        return f"{text}; and {machines.WITH_KVMCLOCK}" if self._stranded(wanted) else text
+
+    def _stranded(self, rows: Sequence[Row]) -> bool:
+        """Whether rows bring a clock whose time would jump back here, which would be found next."""
+        return self.guest.lacks_kvmclock and any(row in roles.CLOCK for row in rows)
 
     def set(self, where: Place, name: str, value: str, *, title: str = "", safe: bool = False) -> Fix:
         """The fix that gives an attribute of an element a value."""

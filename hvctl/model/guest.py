@@ -272,6 +272,11 @@ class Guest:
         return not self.harmed and (build is None or build >= row.windows_build)
 
     @property
+    def lacks_kvmclock(self) -> bool:
+        """Whether the time of a reference clock jumps back, because KVM is hidden on an old machine type."""
+        return self.hidden and self.kvm is not False and machines.lacks_kvmclock(self.machine)
+
+    @property
     def without_hypervisor_bit(self) -> bool:
         """Whether the CPU hides from the guest that there is a hypervisor."""
         switch = self.switches.get(HYPERVISOR)

@@ -67,5 +67,5 @@ def check(context: Context) -> Findings:
         return
     for setting in context.on(roles.CONTROLLER):
         message = f"{guest.name_of(setting.row)} is on, and {guest.name_of(wanted)} is not: alone it gains nothing"
-        fix = context.turn_on([row for row in (*roles.CLOCK, *roles.TIMERS) if row.id not in guest.on])
+        fix = context.turn_on(context.with_all(wanted))
         yield context.finding(setting.where, message, context.write(wanted), fix=fix)
