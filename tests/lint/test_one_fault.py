@@ -12,7 +12,7 @@ from hvctl.model.finding import Finding, Safety
 from hvctl.model.host import Host
 from tests.lint.test_instead_on_hosts import changed as with_changes
 from tests.lint.test_instead_on_hosts import changes_of, guest_in, judge, rows_of
-from tests.made_hosts import made_intel_host
+from tests.made_hosts import made_amd_host, made_intel_host
 from tests.plan_file.test_locking import hardware
 
 ABLE = (hardware(made_intel_host(), apicv=True),)
@@ -59,6 +59,16 @@ def test_the_clock_is_still_named_where_only_its_rule_is_asked() -> None:
     assert len(judge(command("hv_relaxed,hv_stimer"), COMMAND_LINE, (), only)) == 1
 
 
+@pytest.mark.parametrize("then", ["invtsc=on,tsc-frequency=2500000000", "invtsc=off"])
+def test_a_tsc_that_does_not_migrate_is_one_finding(then: str) -> None:
+    data = command("migratable=off,invtsc=on,hv_relaxed,hv_vapic,hv_vpindex,hv_time,hv_synic,hv_stimer")
+    (one,) = found(data).values()
+    assert one.rule == "invtsc-without-frequency"
+    assert one.instead == "write the frequency of the hosts' TSC in Hz, or turn invtsc off"
+    assert found(data.replace(b"invtsc=on", then.encode())) == {}
+    assert set(found(data.replace(b"invtsc=on,", b""))) == {"migratable-off"}
+
+
 @pytest.mark.parametrize("rule", ["no-stimer", "requirement-missing"])
 def test_with_the_controller_comes_what_is_advised_beside_it(rule: str) -> None:
     lacking = {"no-stimer": "hv_relaxed,hv_vapic,hv_time", "requirement-missing": "hv_relaxed,hv_vapic,hv_stimer"}
@@ -91,3 +101,26 @@ def test_no_clock_is_brought_where_its_time_would_jump_back(properties: str, rul
     for old, new in ((b"q35-5.1", b"q35-5.2"), (b"kvm=off,", b"")):
         assert set(found(obeyed(data, one).replace(old, new))) <= set(before) - {rule}
     assert "kvmclock-missing" not in found(fixed(data))
+
+
+def test_the_hypervisor_stays_hidden_beside_a_graphics_card() -> None:
+    data = command("hypervisor=off,hv_relaxed,hv_vapic,hv_vpindex,hv_time,hv_synic,hv_stimer")
+    assert b"hypervisor=off" not in fixed(data)
+    card = data.replace(b" -smp", b" -device vfio-pci,host=01:00.0 -smp")
+    assert found(card)["hypervisor-hidden"].fix is None
+    assert fixed(card) == card
+
+
+@pytest.mark.parametrize(
+    ("properties", "rule", "said"),
+    [
+        ("hv_avic", "avic-without-hardware", "APICv or AVIC is not active on n1 and 2 more"),
+        ("hv_evmcs", "evmcs-without-nested-intel", "the processor is AMD's on n1 and 2 more"),
+    ],
+)
+def test_all_hosts_that_lack_something_are_counted(properties: str, rule: str, said: str) -> None:
+    hosts = tuple(hardware(made_amd_host(f"n{number}"), apicv=False) for number in (1, 2, 3))
+    assert found(command(f"hv_relaxed,hv_vapic,{properties}"), hosts)[rule].message.endswith(said)
+    mixed = (made_intel_host("i1", nested=False), *hosts)
+    message = found(command("hv_relaxed,hv_vapic,hv_evmcs"), mixed)["evmcs-without-nested-intel"].message
+    assert message.endswith("nested virtualization is off on i1 and the processor is AMD's on n1 and 2 more")

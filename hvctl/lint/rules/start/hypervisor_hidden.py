@@ -31,7 +31,8 @@ A guest looks for Hyper-V only where CPUID leaf 1 shows a hypervisor: without th
 ```
 
 ## Fix safety
-Unsafe: the guest sees another machine, and programs that refuse virtual machines see one.
+Unsafe: the guest sees another machine, and programs that refuse virtual machines see one. No fix where a device is
+assigned that may be a graphics card, whose driver may be one of them.
 
 ## Sources
 - linux:arch/x86/kernel/cpu/mshyperv.c, ms_hyperv_platform()
@@ -56,6 +57,8 @@ def check(context: Context) -> Findings:
         message = f"the CPU has no {HYPERVISOR} bit: the guest does not look for its enlightenments"
         # An argument in a domain is one of two elements.
         plain = not isinstance(guest, Domain) or where.tag == "feature"
+        # With a graphics card it may be hidden from its driver.
+        plain = plain and not context.may_have_gpu
         fix = context.unsafe("drop it", lambda changes: changes.remove(where)) if plain else None
         instead = "leave it on, or leave the enlightenments out"
         yield context.finding(where, message, instead, attribute="name", fix=fix)
