@@ -11,6 +11,7 @@ from hvctl.lint.engine import Job, choose, lint
 from hvctl.lint.fixes import apply_fixes
 from hvctl.lint.rule import Facts, all_rules
 from hvctl.model.finding import Safety
+from tests.made_hosts import made_amd_host, made_qemu
 from tests.paths import HOSTS, ROOT
 
 OSINFO = (
@@ -193,3 +194,25 @@ def test_an_hpet_is_no_warning_where_it_is_not_known_to_be_used(name: str, sever
     assert one.severity.value == severity
     assert ("not known to use it" in one.message) is (severity == "info")
     assert one.why.startswith("Windows from Vista on prefers")
+
+
+@pytest.mark.parametrize(
+    ("models", "instead"),
+    [(("EPYC", "EPYC-Rome", "qemu64"), "EPYC-Rome"), (("EPYC", "qemu64"), "EPYC"), (("qemu64",), ""), (None, "")],
+)
+def test_the_model_is_named_that_all_hosts_can_give(models: tuple[str, ...] | None, instead: str) -> None:
+    qemu = made_qemu()
+    every = made_amd_host("a", qemu=(qemu._replace(models=("EPYC", "EPYC-Rome", "qemu64")),))
+    hosts = (every, made_amd_host("b", qemu=(qemu._replace(models=models),)))
+    job = Job(tuple(one for one in choose(all_rules()) if one.rule.id == "cpu-model-too-old"), Facts(hosts))
+    command = "qemu-system-x86_64 -accel kvm -cpu qemu64 -name win11"
+    xml = domain("11").replace("<cpu mode='host-passthrough'>", "<cpu mode='custom'><model>qemu64</model>")
+    for text, syntax, written in (
+        (command, COMMAND_LINE, "-cpu {}"),
+        (xml, DOMAIN, "<cpu mode='custom'><model>{}</model></cpu>"),
+    ):
+        (one,) = lint(text.encode(), "x", syntax, job).findings
+        said = f"write {written.format(instead)}: every host can give it" if instead else "write a model from Nehalem"
+        assert one.instead.startswith(said)
+        if instead:
+            assert lint(text.replace("qemu64", instead).encode(), "x", syntax, job).findings == ()
