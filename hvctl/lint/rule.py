@@ -261,7 +261,7 @@ class Context:
         """The fix that turns rows on; None where one of them cannot be written here, a host cannot give it, or the
         machine type, which is not changed, would have to be another one."""
         guest = self.guest
-        if not all(map(guest.can_turn_on, rows)) or not self.attainable(*rows) or self._stranded(rows):
+        if not all(map(guest.can_turn_on, rows)) or not self.attainable(*rows) or self.stranded(rows):
             return None
         make = self.safe if safe else self.unsafe
         names = ", ".join(guest.name_of(row) for row in rows)
@@ -283,9 +283,15 @@ class Context:
         """What to write to turn rows on, with all that they need; and what else, so that their clock can be carried."""
         wanted = self.with_all(*rows)
         text = "write " + ", ".join(map(self.guest.syntax, wanted))
-        return f"{text}; and {machines.WITH_KVMCLOCK}" if self._stranded(wanted) else text
+        return f"{text}; and {machines.WITH_KVMCLOCK}" if self.stranded(wanted) else text
 
-    def _stranded(self, rows: Sequence[Row]) -> bool:
+    def name_all(self, without: str = "") -> str:
+        """What to write instead of what turns on all that a host has: nothing where the release uses none of it."""
+        if not any(map(self.guest.uses, roles.RECOMMENDED)):
+            return f"leave {without or 'it'} out"
+        return "name what the guest should get" + (f", without {without}" if without else "")
+
+    def stranded(self, rows: Sequence[Row]) -> bool:
         """Whether rows bring a clock whose time would jump back here, which would be found next."""
         return self.guest.lacks_kvmclock and any(row in roles.CLOCK for row in rows)
 

@@ -74,6 +74,15 @@ def test_of_what_hangs_only_that_is_said(properties: str, name: str, pool: str) 
     assert set(rules) <= {"hangs-with-uefi", "timer-policy", "not-supported-by-host"}, rules
 
 
+@pytest.mark.parametrize("name", ["winxp", "win7", "win10"])
+@pytest.mark.parametrize("properties", ["hv_passthrough", "hv_passthrough,hv_evmcs=off"])
+def test_who_uses_nothing_is_not_asked_what_to_get(name: str, properties: str) -> None:
+    data = command(properties, name, vcpus=2, uefi=True)
+    said = [one.instead for one in found(data).values() if "passthrough" in one.rule]
+    assert said
+    assert any("name what the guest should get" in one for one in said) is (name == "win10")
+
+
 def alone_and_whole() -> list[str]:
     """Each row by itself, and with what it requires."""
     found = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hvctl.guest.syntax import COMMAND_LINE
+from hvctl.guest.syntax import COMMAND_LINE, DOMAIN
 from hvctl.lint.engine import Job, choose
 from hvctl.lint.fixes import apply_fixes
 from hvctl.lint.rule import Facts, all_rules
@@ -103,11 +103,25 @@ def test_no_clock_is_brought_where_its_time_would_jump_back(properties: str, rul
     assert "kvmclock-missing" not in found(fixed(data))
 
 
+def test_no_clock_is_moved_to_where_its_time_would_jump_back() -> None:
+    text = (
+        "<domain type='kvm'><name>g</name><os><type machine='pc-q35-{}'>hvm</type></os>"
+        "<features><kvm><hidden state='on'/></kvm><hyperv><relaxed state='on'/></hyperv></features>"
+        "<cpu mode='host-passthrough'><feature name='hv-time' policy='require'/></cpu></domain>"
+    )
+    for machine, can in (("5.1", False), ("5.2", True)):
+        findings = judge(text.format(machine).encode(), DOMAIN, ())
+        (one,) = [one for one in findings if one.rule == "hv-cpu-feature"]
+        assert (one.fix is not None) is can
+        assert ("machine type 5.2" in one.instead) is not can
+
+
 def test_the_hypervisor_stays_hidden_beside_a_graphics_card() -> None:
     data = command("hypervisor=off,hv_relaxed,hv_vapic,hv_vpindex,hv_time,hv_synic,hv_stimer")
     assert b"hypervisor=off" not in fixed(data)
     card = data.replace(b" -smp", b" -device vfio-pci,host=01:00.0 -smp")
     assert found(card)["hypervisor-hidden"].fix is None
+    assert found(card)["hypervisor-hidden"].instead.startswith("leave the enlightenments out, or")
     assert fixed(card) == card
 
 

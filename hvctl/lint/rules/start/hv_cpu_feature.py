@@ -67,6 +67,8 @@ def _fix(context: Context, switch: Switch, row: Row | None) -> Fix | None:
     guest = context.guest
     if wanted and not (guest.uses(row) and guest.can_turn_on(row) and guest.can_have(row) and context.supported(row)):
         return None
+    if wanted and context.stranded((row,)):
+        return None
     title = context.write(row) if wanted else "drop it"
     return context.safe(title, lambda changes: _move(changes, switch, (row,) if wanted else ()))
 

@@ -57,10 +57,11 @@ def check(context: Context) -> Findings:
         message = f"the CPU has no {HYPERVISOR} bit: the guest does not look for its enlightenments"
         # An argument in a domain is one of two elements.
         plain = not isinstance(guest, Domain) or where.tag == "feature"
-        # With a graphics card it may be hidden from its driver.
-        plain = plain and not context.may_have_gpu
         fix = context.unsafe("drop it", lambda changes: changes.remove(where)) if plain else None
         instead = "leave it on, or leave the enlightenments out"
+        # It may be hidden from the driver of a graphics card.
+        if context.may_have_gpu:
+            instead, fix = "leave the enlightenments out, or leave it on if the graphics card's driver bears it", None
         yield context.finding(where, message, instead, attribute="name", fix=fix)
     elif guest.windows:
         message = f"the CPU has no {HYPERVISOR} bit, and no enlightenment is on: Windows is hidden, and slower for it"
