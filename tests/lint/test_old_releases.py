@@ -47,6 +47,15 @@ def test_the_controller_alone_is_left_alone_where_the_timers_are_not_used(name: 
     assert "synic-without-avic" not in found(command(BASIC, "winxp"), pool)
 
 
+def test_the_clock_is_still_advised_where_the_timers_are_to_be_left_out() -> None:
+    data = command("hv_relaxed,hv_vapic,hv_stimer", "win7")
+    before = found(data)
+    assert before["requirement-missing"].instead == "leave it out"
+    assert set(found(data.replace(b",hv_stimer", b""))) <= set(before)
+    assert "no-hypervclock" in before
+    assert "no-hypervclock" not in found(data.replace(b"win7", b"win10"))
+
+
 @pytest.mark.parametrize("name", ["winxp", "win7"])
 def test_what_is_not_used_is_to_be_left_out(name: str) -> None:
     data = command("hv_relaxed,hv_vapic,hv_time,hv_stimer", name)

@@ -247,6 +247,7 @@ QUIET = {"hpet-on", "timer-policy", "no-stimer", "no-hypervclock", "vapic-missin
         ("if " + RUN + "-cpu host,hv_ipi; then echo -cpu host,hv_evmcs; fi", [("requirement-missing", 1, 58)]),
         (RUN + "-cpu host,hv_ipi& wait -name win11", [("requirement-missing", 1, 55)]),
         (RUN + "-cpu host,'hv_ipi;'", [("unknown-enlightenment", 1, 56)]),
+        (RUN + "-cpu host,hv_relaxed -cpu \"'help'\"", [("replaced-cpu", 1, 1)]),  # a CPU of which nothing is known
         (RUN + "-cpu host,hv_ipi\\;", [("unknown-enlightenment", 1, 55)]),
         (RUN + "\\\r\n  -cpu host,hv_ipi\r\necho -name win11\r\n", [("requirement-missing", 2, 13)]),
         (RUN + "-cpu host,hv_synic,x-hv-synic-kvm-only=on", [("synic-without-stimer", 1, 55)]),
