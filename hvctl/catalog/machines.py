@@ -47,10 +47,22 @@ def _is_number(text: str) -> bool:
     return len(text) < 6 and text.isascii() and text.isdecimal()
 
 
+def prefers_sockets(machine: str | None) -> bool:
+    """Whether each vCPU without a topology is a socket, and not a core of one (qemu:hw/i386/pc.c, `smp_prefer_sockets`
+    of pc_machine_6_1_options()); observed with QEMU 7.2 by `info hotpluggable-cpus`: pc-q35-6.1 and pc-i440fx-6.1 make
+    four sockets of `-smp 4`, their successors 6.2 one."""
+    of = version(machine or "")
+    return of is not None and of <= (6, 1)
+
+
 def lacks_kvmclock(machine: str | None) -> bool:
     """Whether a machine type has no kvmclock device where KVM is hidden (qemu:hw/i386/kvm/clock.c, `create_always`)."""
     of = version(machine or "")
     return of is not None and of <= (5, 1)
+
+
+WITH_KVMCLOCK = "use machine type 5.2 or later, or leave KVM visible"
+"""What to do where it lacks that."""
 
 
 def compat(machine: str, entries: tuple[Compat, ...] = COMPAT) -> dict[str, bool | int]:

@@ -16,7 +16,7 @@ from enum import StrEnum
 from types import ModuleType
 from typing import NamedTuple
 
-from hvctl.catalog import ORDER, roles
+from hvctl.catalog import ORDER, machines, roles
 from hvctl.catalog.cpu_models import NESTED_FEATURE
 from hvctl.catalog.roles import enclosing
 from hvctl.catalog.types import Row
@@ -258,11 +258,10 @@ class Context:
         return f"leave it and {', '.join(others)} out" if others else "leave it out"
 
     def turn_on(self, rows: Sequence[Row], *, safe: bool = False) -> Fix | None:
-        """The fix that turns rows on; None where one of them cannot be written here, or a host cannot give it."""
+        """The fix that turns rows on; None where one of them cannot be written here, a host cannot give it, or the
+        machine type, which is not changed, would have to be another one."""
         guest = self.guest
-        if not all(guest.uses(row) and guest.can_turn_on(row) for row in rows):
-            return None
-        if not self.attainable(*rows):
+        if not all(map(guest.can_turn_on, rows)) or not self.attainable(*rows) or self.stranded(rows):
             return None
         make = self.safe if safe else self.unsafe
         names = ", ".join(guest.name_of(row) for row in rows)
@@ -281,8 +280,20 @@ class Context:
         return [found[row_id] for row_id in sorted(found, key=ORDER.__getitem__)]
 
     def write(self, *rows: Row) -> str:
-        """What to write to turn rows on, with all that they need."""
-        return "write " + ", ".join(map(self.guest.syntax, self.with_all(*rows)))
+        """What to write to turn rows on, with all that they need; and what else, so that their clock can be carried."""
+        wanted = self.with_all(*rows)
+        text = "write " + ", ".join(map(self.guest.syntax, wanted))
+        return f"{text}; and {machines.WITH_KVMCLOCK}" if self.stranded(wanted) else text
+
+    def name_all(self, without: str = "") -> str:
+        """What to write instead of what turns on all that a host has: nothing where the release uses none of it."""
+        if not any(map(self.guest.uses, roles.RECOMMENDED)):
+            return f"leave {without or 'it'} out"
+        return "name what the guest should get" + (f", without {without}" if without else "")
+
+    def stranded(self, rows: Sequence[Row]) -> bool:
+        """Whether rows bring a clock whose time would jump back here, which would be found next."""
+        return self.guest.lacks_kvmclock and any(row in roles.CLOCK for row in rows)
 
     def set(self, where: Place, name: str, value: str, *, title: str = "", safe: bool = False) -> Fix:
         """The fix that gives an attribute of an element a value."""
@@ -308,13 +319,19 @@ class Context:
         """Rows, and what is advised beside a controller that comes with them: else its lack would be found next."""
         guest, more = self.guest, list[Row]()
         if any(one in roles.CONTROLLER for row in rows for one in guest.with_needs(row)):
-            more = [row for row in roles.HARDWARE_APIC if row.id not in guest.settings and self.supported(row)]
+            more = [row for row in roles.HARDWARE_APIC if row.id not in guest.settings and self._gains(row)]
         return [*rows, *(row for row in more if self.hosts and (self.profile is None or self.asked(row)))]
 
     def attainable(self, *rows: Row) -> bool:
-        """Whether no host is known to lack the rows, or what they require that is not on: else to write them is no
-        advice."""
-        return not self.hosts or not any("no" in self._states(one) for one in self.with_all(*rows))
+        """Whether no host is known to lack the rows, or what they require that is not on, and the guest's release not
+        known not to use them: else to write them is no advice."""
+        wanted = self.with_all(*rows)
+        if not all(map(self.guest.uses, wanted)):
+            return False
+        return not self.hosts or not any("no" in self._states(one) for one in wanted)
+
+    def _gains(self, row: Row) -> bool:
+        return self.guest.uses(row) and self.supported(row)
 
     def _states(self, row: Row) -> list[str]:
         """What each host answers about a row."""

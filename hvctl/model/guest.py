@@ -261,10 +261,20 @@ class Guest:
         uefi = self.firmware is not None and self.firmware.kind == "uefi"
         return self.release is not None and self.release.harmed_by_uefi and uefi and (self.vcpus or 1) > 1
 
+    @property
+    def hangs(self) -> bool:
+        """Whether it is harmed, and sees what harms it: then nothing is to be written, and all is to be left out."""
+        return self.kvm is not False and self.alive and self.harmed
+
     def uses(self, row: Row) -> bool:
         """Whether the guest may gain from a row; False only where its release is known not to."""
         build = self.release.build if self.release else None
         return not self.harmed and (build is None or build >= row.windows_build)
+
+    @property
+    def lacks_kvmclock(self) -> bool:
+        """Whether the time of a reference clock jumps back, because KVM is hidden on an old machine type."""
+        return self.hidden and self.kvm is not False and machines.lacks_kvmclock(self.machine)
 
     @property
     def without_hypervisor_bit(self) -> bool:

@@ -59,12 +59,7 @@ GPU_GUEST = f"""\
 {CARD}  </devices>
 </domain>
 """
-AGAINST_MIGRATION = {
-    "invtsc-without-frequency",
-    "migratable-off",
-    "reenlightenment-without-frequency",
-    "unversioned-machine",
-}
+AGAINST_MIGRATION = {"invtsc-without-frequency", "reenlightenment-without-frequency", "unversioned-machine"}
 GAMING = """\
 version: 1
 name: gaming
@@ -170,11 +165,11 @@ class TestMigration:
         assert not AGAINST_MIGRATION & set(found)
 
     def test_a_configured_severity_counts(self, tmp_path: Path) -> None:
-        config = written(tmp_path, "hvctl.toml", '[severity]\nmigratable-off = "error"\n')
+        config = written(tmp_path, "hvctl.toml", '[severity]\ninvtsc-without-frequency = "error"\n')
         path = written(tmp_path, "g.xml", GPU_GUEST)
         done = inside("lint", path, "--config", config, "--format", "json", code=1)
         found = {one["rule"]: one["severity"] for one in json.loads(done.stdout)["findings"]}
-        assert found["migratable-off"] == "error"
+        assert found["invtsc-without-frequency"] == "error"
 
     def test_a_device_is_named_by_check_migration(self, tmp_path: Path, amd: str) -> None:
         found = verdict(written(tmp_path, "g.xml", HIDING), "--from", amd, "--to", amd)

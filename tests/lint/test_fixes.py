@@ -134,7 +134,7 @@ COMMAND = "qemu-system-x86_64 -accel kvm -M pc-q35-7.2 -cpu {}\n"
 @pytest.mark.parametrize(
     ("cpu", "fixed"),
     [
-        ("host,hv_stimer", "host,hv_stimer,hv-synic=on,hv-time=on,hv-vpindex=on"),
+        ("host,hv_stimer", "host,hv_stimer,hv-vpindex=on,hv-time=on,hv-synic=on"),
         ("'host,hv_ipi'", "'host,hv_ipi,hv-vpindex=on'"),
         ("host,hv-passthrough,-hv-evmcs,hv-vapic=off", "host,hv-passthrough"),
         ("host,hv-passthrough,hv-evmcs=off,+x2apic", "host,hv-passthrough,+x2apic"),

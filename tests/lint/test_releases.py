@@ -11,6 +11,7 @@ from hvctl.lint.engine import Job, choose, lint
 from hvctl.lint.fixes import apply_fixes
 from hvctl.lint.rule import Facts, all_rules
 from hvctl.model.finding import Safety
+from tests.made_hosts import made_amd_host, made_qemu
 from tests.paths import HOSTS, ROOT
 
 OSINFO = (
@@ -142,6 +143,30 @@ def test_sockets_that_windows_does_not_use(vcpus: str, topology: str, rules: lis
     )
 
 
+@pytest.mark.parametrize(
+    ("machine", "smp", "wrong"),
+    [
+        ("pc-q35-6.1", "8", True),
+        ("pc-i440fx-5.2", "8", True),
+        ("pc-q35-6.1", "2,maxcpus=8", True),
+        ("pc-q35-6.1", "8,threads=2", True),
+        ("pc-q35-6.1", "4,threads=2", False),
+        ("pc-q35-6.1", "8,sockets=1", False),
+        ("pc-q35-6.1", "8,cores=8", False),
+        ("pc-q35-6.2", "8", False),
+        ("pc-i440fx-7.2", "8", False),
+        ("pc-q35-6.2", "8,threads=2", False),
+        ("pc-q35-6.2", "8,cores=2", True),
+        ("q35", "8", False),  # which version that is, nobody knows
+        ("pc-q35-rhel8.6.0", "8", False),
+    ],
+)
+def test_sockets_that_qemu_makes(machine: str, smp: str, wrong: bool) -> None:
+    text = f"qemu-system-x86_64 -accel kvm -machine {machine} -cpu host -smp {smp} -name win10"
+    assert ("many-sockets" in found(text, COMMAND_LINE)) is wrong
+    assert "many-sockets" not in found(text.replace(smp, "8,sockets=1,cores=8"), COMMAND_LINE)
+
+
 def test_the_default_of_virt_manager_has_no_finding() -> None:
     """Windows 11 as virt-manager 5 makes it with two vCPUs, and libvirt 11 writes it back
     (virt-manager:tests/data/cli/compare/virt-install-win11.xml)."""
@@ -157,3 +182,37 @@ def test_sockets_of_servers(release: str) -> None:
     text = domain(release, vcpus=8).replace("<topology sockets='1' cores='8' threads='1'/>", "")
     assert "many-sockets" in found(text)
     assert "many-sockets" not in found(text.replace(">8<", ">4<"))
+
+
+@pytest.mark.parametrize(
+    ("name", "severity"), [("winxp", "info"), ("win2003", "info"), ("winvista", "warning"), ("win10", "warning")]
+)
+def test_an_hpet_is_no_warning_where_it_is_not_known_to_be_used(name: str, severity: str) -> None:
+    text = f"qemu-system-x86_64 -accel kvm -machine pc-i440fx-7.2 -cpu host -rtc base=localtime -name {name}"
+    job = Job(choose(all_rules()))
+    (one,) = [one for one in lint(text.encode(), "x", COMMAND_LINE, job).findings if one.rule == "hpet-on"]
+    assert one.severity.value == severity
+    assert ("not known to use it" in one.message) is (severity == "info")
+    assert one.why.startswith("Windows from Vista on prefers")
+
+
+@pytest.mark.parametrize(
+    ("models", "instead"),
+    [(("EPYC", "EPYC-Rome", "qemu64"), "EPYC-Rome"), (("EPYC", "qemu64"), "EPYC"), (("qemu64",), ""), (None, "")],
+)
+def test_the_model_is_named_that_all_hosts_can_give(models: tuple[str, ...] | None, instead: str) -> None:
+    qemu = made_qemu()
+    every = made_amd_host("a", qemu=(qemu._replace(models=("EPYC", "EPYC-Rome", "qemu64")),))
+    hosts = (every, made_amd_host("b", qemu=(qemu._replace(models=models),)))
+    job = Job(tuple(one for one in choose(all_rules()) if one.rule.id == "cpu-model-too-old"), Facts(hosts))
+    command = "qemu-system-x86_64 -accel kvm -cpu qemu64 -name win11"
+    xml = domain("11").replace("<cpu mode='host-passthrough'>", "<cpu mode='custom'><model>qemu64</model>")
+    for text, syntax, written in (
+        (command, COMMAND_LINE, "-cpu {}"),
+        (xml, DOMAIN, "<cpu mode='custom'><model>{}</model></cpu>"),
+    ):
+        (one,) = lint(text.encode(), "x", syntax, job).findings
+        said = f"write {written.format(instead)}: every host can give it" if instead else "write a model from Nehalem"
+        assert one.instead.startswith(said)
+        if instead:
+            assert lint(text.replace("qemu64", instead).encode(), "x", syntax, job).findings == ()

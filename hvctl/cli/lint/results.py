@@ -39,7 +39,7 @@ class Results:
         self.counts: dict[Severity, int] = {}
         self.fixes: dict[Safety, int] = {}
         self.flawed = 0
-        self.found = 0
+        self.found = self.failed = 0
         self.skipped: dict[Skipped, None] = {}
         self.unchecked: list[Unchecked] = []
         self.parts: list[str] = []
@@ -76,6 +76,7 @@ class Results:
             self.fixes[safety] = self.fixes.get(safety, 0) + count
         self.flawed += len(outcome.shown)
         self.found += outcome.found
+        self.failed += outcome.failed
         self.skipped.update(dict.fromkeys(outcome.skipped))
         if outcome.unchecked:
             self.unchecked.append(outcome.unchecked)
@@ -144,7 +145,7 @@ class Results:
 
     def _report(self) -> Report:
         unchecked, skipped = tuple(self.unchecked), tuple(self.skipped)
-        return Report(self.files, self.flawed, self.found, unchecked, skipped, self.plan.config)
+        return Report(self.files, self.flawed, self.found, self.failed, unchecked, skipped, self.plan.config)
 
     def _finish(self) -> None:
         frame = self.writer.frame(self._report())

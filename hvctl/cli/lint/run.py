@@ -34,13 +34,15 @@ class Outcome(NamedTuple):
     """What came of one file, or of several in a row of which there is no more to say, small enough to be sent from
     process to process.
 
-    `shown` are the parts of the result, one for each file with findings, with so many of them in all as `found` says.
+    `shown` are the parts of the result, one for each file with findings, with so many of them in all as `found` says,
+    of which `failed` are failures in the writer's form.
     """
 
     counts: tuple[tuple[Severity, int], ...] = ()
     fixes: tuple[tuple[Safety, int], ...] = ()
     shown: tuple[str, ...] = ()
     found: int = 0
+    failed: int = 0
     skipped: tuple[Skipped, ...] = ()
     unchecked: Unchecked | None = None
     note: tuple[str, str] | None = None
@@ -219,7 +221,7 @@ def _sum(outcomes: Sequence[Outcome]) -> Outcome:
     fixes: dict[Safety, int] = {}
     shown: list[str] = []
     skipped: dict[Skipped, None] = {}
-    found = fixed = 0
+    found = failed = fixed = 0
     for one in outcomes:
         if one is _NOTHING:
             continue
@@ -229,6 +231,7 @@ def _sum(outcomes: Sequence[Outcome]) -> Outcome:
             fixes[safety] = fixes.get(safety, 0) + count
         shown += one.shown
         found += one.found
+        failed += one.failed
         fixed += one.fixed
         skipped.update(dict.fromkeys(one.skipped))
     return Outcome(
@@ -236,6 +239,7 @@ def _sum(outcomes: Sequence[Outcome]) -> Outcome:
         tuple(fixes.items()),
         tuple(shown),
         found,
+        failed,
         tuple(skipped),
         fixed=fixed,
         files=len(outcomes),
@@ -259,7 +263,8 @@ def outcome_of(name: str, result: Result, writer: Writer) -> Outcome:
         found = f"only the first {MOST_FINDINGS} of its {len(result.findings)} findings are shown, and none is fixed"
         unchecked = Unchecked(name, found)
     shown = (writer.part(findings),)
-    return Outcome(tuple(counts.items()), tuple(fixes.items()), shown, len(findings), result.skipped, unchecked)
+    failed = sum(map(writer.fails, findings))
+    return Outcome(tuple(counts.items()), tuple(fixes.items()), shown, len(findings), failed, result.skipped, unchecked)
 
 
 _NOTHING = Outcome()

@@ -13,7 +13,7 @@ from hvctl.cli.output import say, use_color
 from hvctl.errors import UsageError
 from hvctl.lint.output import ConciseWriter, Format, TextWriter, Writer
 from hvctl.lint.settings import Settings, rules_named
-from hvctl.model.finding import Safety
+from hvctl.model.finding import Safety, Severity
 from hvctl.model.profile import Profile
 from hvctl.text.problems import printable
 
@@ -42,7 +42,7 @@ def prepare(paths: tuple[str, ...], options: Mapping[str, Any]) -> tuple[Iterato
         hosts=hosts,
         profiles=profiles,
         config=config,
-        writer=_writer(options["output_format"], color=use_color(sys.stdout) and options["output"] in (None, "-")),
+        writer=_writer(options),
         qemu_args=options["qemu_args"],
         allowed=_allowed(options),
         write=not options["diff"],
@@ -139,8 +139,10 @@ def _domains(uri: str) -> dict[str, bytes]:
     }
 
 
-def _writer(form: Format, *, color: bool) -> Writer:
+def _writer(options: Mapping[str, Any]) -> Writer:
     """The writer of a form; no other one is imported."""
+    form: Format = options["output_format"]
+    color = use_color(sys.stdout) and options["output"] in (None, "-")
     match form:
         case "text":
             return TextWriter(color)
@@ -161,6 +163,7 @@ def _writer(form: Format, *, color: bool) -> Writer:
         case "junit":
             from hvctl.lint.output.ci import JunitWriter
 
-            return JunitWriter()
+            fail_on = options["fail_on"]
+            return JunitWriter(None if fail_on == "never" else Severity(fail_on))
         case _:
             assert_never(form)

@@ -21,7 +21,8 @@ Format = Literal["text", "concise", "json", "sarif", "github", "junit"]
 
 
 class Report(NamedTuple):
-    """What came of a run: the numbers of judged files, of those with findings, and of shown findings.
+    """What came of a run: the numbers of judged files, of those with findings, of shown findings, and of those of
+    them that are failures.
 
     `config` is the path of the configuration that was used.
     """
@@ -29,6 +30,7 @@ class Report(NamedTuple):
     files: int = 0
     flawed: int = 0
     findings: int = 0
+    failed: int = 0
     unchecked: tuple[Unchecked, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     config: str | None = None
@@ -54,6 +56,10 @@ class Writer(ABC):
     @abstractmethod
     def part(self, findings: Sequence[Finding]) -> str:
         """The findings of one file; not called for a file without any."""
+
+    def fails(self, finding: Finding) -> bool:  # noqa: ARG002 - most forms do not tell them apart
+        """Whether a finding is a failure in this form."""
+        return True
 
     @abstractmethod
     def frame(self, report: Report) -> Frame:

@@ -14,19 +14,32 @@ from hvctl.text.problems import printable
 
 
 class JunitWriter(Writer):
-    """One suite; the files without findings are one case, because Jenkins refuses a suite without any."""
+    """One suite; the files without findings are one case, because Jenkins refuses a suite without any.
+
+    A finding that is milder than `least` does not fail the run, and so it is output of a case that passed: a CI fails
+    the build for each failure, whatever the exit code. None is for runs that no finding fails.
+    """
 
     late = True
 
+    def __init__(self, least: Severity | None) -> None:
+        self._least = least
+
     def part(self, findings: Sequence[Finding]) -> str:
-        """A case that failed for each finding."""
-        return "".join(map(_failure, findings))
+        """A case for each finding."""
+        return "".join(
+            _case(finding, _failure(finding) if self.fails(finding) else _passed(finding)) for finding in findings
+        )
+
+    def fails(self, finding: Finding) -> bool:
+        """Whether it is severe enough for exit code 1."""
+        return self._least is not None and finding.severity.rank >= self._least.rank
 
     def frame(self, report: Report) -> Frame:
         """The suite with its sums, and the other cases."""
         others = [*map(_error, report.unchecked), *([_PASSED] if report.files > report.flawed else [])]
         tests, errors = report.findings + len(others), len(report.unchecked)
-        counts = f'tests="{tests}" failures="{report.findings}" errors="{errors}"'
+        counts = f'tests="{tests}" failures="{report.failed}" errors="{errors}"'
         head = f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n<testsuite name="hvctl lint" {counts}>\n'
         tail = f"{''.join(others)}</testsuite>\n</testsuites>\n"
         return Frame(head, "", tail, head + tail)
@@ -35,15 +48,23 @@ class JunitWriter(Writer):
 _PASSED = '<testcase classname="hvctl lint" name="files without findings"/>\n'
 
 
-def _failure(finding: Finding) -> str:
+def _case(finding: Finding, result: str) -> str:
     span = finding.span
     name = f"{span.path}:{span.line}:{span.column} {finding.rule}"
-    kind = quoteattr(_clean(f"{finding.severity.value}[{finding.rule}]"))
-    message = quoteattr(_clean(finding.message))
-    return (
-        f"<testcase classname={quoteattr(_clean(span.path))} name={quoteattr(_clean(name))}>"
-        f"<failure type={kind} message={message}>{escape(_clean(_text(finding)))}</failure></testcase>\n"
-    )
+    return f"<testcase classname={quoteattr(_clean(span.path))} name={quoteattr(_clean(name))}>{result}</testcase>\n"
+
+
+def _failure(finding: Finding) -> str:
+    kind, message = quoteattr(_kind(finding)), quoteattr(_clean(finding.message))
+    return f"<failure type={kind} message={message}>{escape(_clean(_text(finding)))}</failure>"
+
+
+def _passed(finding: Finding) -> str:
+    return f"<system-out>{escape(f'{_kind(finding)}: {_clean(_text(finding))}')}</system-out>"
+
+
+def _kind(finding: Finding) -> str:
+    return _clean(f"{finding.severity.value}[{finding.rule}]")
 
 
 def _error(file: Unchecked) -> str:

@@ -44,7 +44,7 @@ def check(context: Context) -> Findings:
         yield context.finding(
             setting,
             message,
-            f"name what the guest should get, without {all_of_it}",
+            context.name_all(all_of_it),
             fix=fix,
             related=((f"{all_of_it} is here", everything.where),),
         )

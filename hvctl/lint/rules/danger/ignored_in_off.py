@@ -47,10 +47,11 @@ def check(context: Context) -> Findings:
     guest = context.domain
     for outer, element in guest.unread:
         if element.get("state") == "on":
+            remove = f"remove <{element.tag}>"
             message = f"<{element.tag}> does not count: <{outer.where.tag}> around it is off"
             yield context.finding(
                 element,
                 message,
-                f"{context.write(outer.row)}; or remove <{element.tag}>",
+                f"{context.write(outer.row)}; or {remove}" if context.guest.uses(outer.row) else remove,
                 related=((f"<{outer.where.tag}> is off here", outer.where),),
             )

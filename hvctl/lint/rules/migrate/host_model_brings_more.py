@@ -44,4 +44,4 @@ def check(context: Context) -> Findings:
     guest = context.domain
     if guest.mode == HOST_MODEL:
         message = f"libvirt chooses the enlightenments when the guest starts (mode='{HOST_MODEL}')"
-        yield context.finding(guest.hyperv_place, message, "name what the guest should get", attribute="mode")
+        yield context.finding(guest.hyperv_place, message, context.name_all(), attribute="mode")

@@ -45,14 +45,18 @@ There is no fix: the frequency is that of your hosts.
 from hvctl.catalog.cpu_models import INVARIANT_TSC
 from hvctl.lint.rule import Context, Findings
 from hvctl.model.finding import Severity
+from hvctl.model.guest import HOST_MODELS
 
 SEVERITY = Severity.WARNING
 
 
 def check(context: Context) -> Findings:
-    switch = context.guest.switches.get(INVARIANT_TSC)
-    if switch is None or not switch.on or context.guest.tsc_frequency:
+    guest = context.guest
+    switch = guest.switches.get(INVARIANT_TSC)
+    if switch is None or not switch.on or guest.tsc_frequency:
         return
     message = f"the guest has {INVARIANT_TSC}, and the frequency of its TSC is not written"
     instead = "write the frequency of the hosts' TSC in Hz, or leave the feature out"
+    if not guest.migratable and guest.cpu in HOST_MODELS:  # these then have the feature by themselves
+        instead = f"write the frequency of the hosts' TSC in Hz, or turn {INVARIANT_TSC} off"
     yield context.finding(switch.where, message, instead, attribute="name")

@@ -34,7 +34,6 @@ SEVERITY = Severity.WARNING
 
 def check(context: Context) -> Findings:
     guest = context.guest
-    if guest.hidden and guest.kvm is not False and machines.lacks_kvmclock(guest.machine) and guest.has(roles.CLOCK):
+    if guest.lacks_kvmclock and guest.has(roles.CLOCK):
         message = f"KVM is hidden, and machine type {guest.machine} then has no kvmclock: the guest's time jumps back"
-        instead = "use machine type 5.2 or later, or leave KVM visible"
-        yield context.finding(guest.places["machine"], message, instead, attribute="machine")
+        yield context.finding(guest.places["machine"], message, machines.WITH_KVMCLOCK, attribute="machine")

@@ -1,7 +1,8 @@
 """The CPU is not limited to what can migrate (migratable=off).
 
 ## What it does
-Finds `migratable='off'`, and `migratable=off` in -cpu, without a frequency of the TSC and without invtsc being off.
+Finds `migratable='off'`, and `migratable=off` in -cpu, without a frequency of the TSC and without invtsc being written:
+where that is on, invtsc-without-frequency finds it.
 
 ## Why it matters
 The CPU then has invtsc where the processor has it, and QEMU refuses to migrate the guest, to save it (`virsh save`,
@@ -37,7 +38,8 @@ def check(context: Context) -> Findings:
     if guest.migratable or guest.cpu not in HOST_MODELS or guest.tsc_frequency or guest.kvm is False:
         return
     switch = guest.switches.get(INVARIANT_TSC)
-    if switch is None or switch.on is not False:
+    # Where it is written as on, invtsc-without-frequency says the same of it.
+    if switch is None or switch.on is None:
         message = f"migratable is off, so the CPU can have {INVARIANT_TSC}: no migration, no save, no memory snapshot"
         instead = f"leave migratable on, or turn {INVARIANT_TSC} off"
         yield context.finding(guest.places["migratable"], message, instead, attribute="migratable")

@@ -44,4 +44,4 @@ ROWS = roles.STUCK
 
 def check(context: Context) -> Findings:
     for setting in context.on(ROWS):
-        yield context.finding(setting, blocked("all that the host has"), "name what the guest should get")
+        yield context.finding(setting, blocked("all that the host has"), context.name_all())

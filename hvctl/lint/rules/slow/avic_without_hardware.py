@@ -36,6 +36,7 @@ Unsafe: dropping it changes what the guest sees.
 from hvctl.catalog import roles
 from hvctl.lint.rule import Context, Fact, Findings
 from hvctl.model.finding import Severity
+from hvctl.model.host import and_more
 
 SEVERITY = Severity.WARNING
 ROWS = roles.HARDWARE_APIC
@@ -43,12 +44,12 @@ NEEDS = (Fact.HOSTS,)
 
 
 def check(context: Context) -> Findings:
-    lacking = next((host for host in context.hosts if host.hardware.apicv is False), None)
-    if lacking is None:
+    lacking = [host for host in context.hosts if host.hardware.apicv is False]
+    if not lacking:
         return
     for setting in context.on(ROWS):
         name = context.guest.name_of(setting.row)
-        message = f"{name} is on, and {lacking.label} has no APICv or AVIC that is active"
+        message = f"{name} is on, and APICv or AVIC is not active on {and_more(lacking)}"
         fix = context.drop(setting)
         instead = f"{context.leave_out(setting)} for guests that can get there"
         yield context.finding(setting.where, message, instead, fix=fix)

@@ -5,8 +5,8 @@ Looks at `<timer name='hpet'>`, or at hpet= of `-machine`, of Windows and of wha
 another system. QEMU's machines have one unless it is turned off.
 
 ## Why it matters
-Windows prefers it to cheaper clocks: each read is an exit to QEMU itself, and its ticks load the host when the guest
-is idle.
+Windows from Vista on prefers it to cheaper clocks: each read is an exit to QEMU itself, and its ticks load the host
+when the guest is idle. Older ones are not known to use it, and with them it is an info.
 
 ## Example
 ```xml
@@ -51,6 +51,7 @@ Unsafe: a device goes.
 
 ## Sources
 - qemu:docs/system/i386/hyperv.rst:100-103
+- "Acquiring high-resolution time stamps" on Microsoft Learn: Vista and 2008 use it; KB 895980: Server 2003 does not
 - virt-install, KubeVirt, oVirt and Proxmox turn it off
 """
 
@@ -58,6 +59,7 @@ from hvctl.lint.rule import Context, Findings
 from hvctl.model.finding import Severity
 
 SEVERITY = Severity.WARNING
+_VISTA = 6000
 
 
 def check(context: Context) -> Findings:
@@ -70,6 +72,11 @@ def check(context: Context) -> Findings:
     written = timer is not None and timer.present
     message = "the guest has an HPET" if written else "the guest has an HPET: QEMU gives one unless it is turned off"
     instead = f"write {guest.syntax_of('hpet.present', 'no')}"
+    severity = None
+    # Nothing says that it costs these anything.
+    if guest.release and guest.release.build and guest.release.build < _VISTA:
+        message += f"; {guest.release.title} is not known to use it"
+        severity = Severity.INFO
     where = timer.where if timer else guest.clock_place
     fix = context.set_fact("hpet.present", "no", "turn it off")
-    yield context.finding(where, message, instead, attribute="present", fix=fix)
+    yield context.finding(where, message, instead, attribute="present", severity=severity, fix=fix)

@@ -2,8 +2,8 @@
 
 ## What it does
 Counts the sockets of guests that are known to be a Windows whose editions have limits, by libosinfo's id, the profile
-or their name. Where no topology is written, libvirt makes a socket of each vCPU. Which edition it is, nobody can see:
-what Pro and Standard use is no finding.
+or their name. Where no topology is written, libvirt makes a socket of each vCPU, and so does QEMU for machine types up
+to 6.1; for later ones it makes one. Which edition it is, nobody can see: what Pro and Standard use is no finding.
 
 ## Why it matters
 The vCPUs in sockets that an edition does not use stay idle: Windows Home uses one, Pro two, Pro for
@@ -28,11 +28,14 @@ Unsafe: the guest sees another processor.
 
 ## Sources
 - Microsoft, "Compare Windows editions"; "Windows Server - Sockets, Logical Processors, Symmetric Multi Threading"
+- qemu:hw/core/machine-smp.c, machine_parse_smp_config(); observed with QEMU 7.2 by `info hotpluggable-cpus`
 - Observed with libvirt 9.0: `virsh domxml-to-native` writes `-smp 4,sockets=4,cores=1,threads=1`
 """
 
+from hvctl.catalog.machines import prefers_sockets
 from hvctl.lint.rule import Context, Findings
 from hvctl.model.finding import Severity
+from hvctl.model.guest import Guest, Topology
 
 SEVERITY = Severity.WARNING
 
@@ -42,14 +45,27 @@ def check(context: Context) -> Findings:
     system, vcpus = guest.release, guest.most_vcpus or guest.vcpus or 1
     if system is None or not system.sockets or "topology" in guest.unknown:
         return
-    sockets = guest.topology.sockets if guest.topology else vcpus if guest.libvirt else None
+    sockets = _sockets(guest, vcpus)
     (edition, most), *others = system.sockets
     if sockets is None or sockets <= most:
         return
     written = "" if guest.topology else ": without a topology each vCPU is one"
+    if written and not guest.libvirt:
+        written += " up to machine type 6.1"
     rest = ", ".join(f"{name} {number}" for name, number in others)
     message = f"the guest has {sockets} processor sockets, and {system.title} {edition} uses {most} ({rest}){written}"
     cores = str(vcpus // (guest.topology.threads or 1 if guest.topology else 1))
     fix = context.set_fact("topology", cores, "make it one socket")
     place = context.place("topology" if guest.topology else "vcpus")
     yield context.finding(place, message, "write one socket with all cores", fix=fix)
+
+
+def _sockets(guest: Guest, vcpus: int) -> int | None:
+    """How many sockets there will be; None where that is not known, or one."""
+    shape = guest.topology or Topology()
+    if shape.sockets or guest.libvirt:
+        return shape.sockets if guest.topology else vcpus
+    # What is left of the vCPUs is cores, and only where these are written sockets; before 6.2 sockets always.
+    if shape.cores or prefers_sockets(guest.machine):
+        return vcpus // ((shape.dies or 1) * (shape.cores or 1) * (shape.threads or 1))
+    return None

@@ -46,7 +46,7 @@ Unsafe: the guest gets another clock.
 - libvirt:docs/formatdomain.rst:2425-2426
 """
 
-from hvctl.catalog import roles
+from hvctl.catalog import BY_ID, roles
 from hvctl.lint.rule import Context, Findings
 from hvctl.model.finding import Severity
 
@@ -55,7 +55,10 @@ SEVERITY = Severity.WARNING
 
 def check(context: Context) -> Findings:
     guest = context.guest
-    if context.is_open() or not guest.alive or guest.kvm is False or guest.has(roles.CLOCK) or guest.has(roles.TIMERS):
+    if context.is_open() or not guest.alive or guest.kvm is False or guest.has(roles.CLOCK):
+        return
+    # Timers without it are an error that names it, unless they are to be left out.
+    if guest.has(roles.TIMERS) and context.attainable(*(BY_ID[needed] for _, needed in guest.lacking)):
         return
     for row in filter(guest.uses, roles.CLOCK):
         if not context.attainable(row):

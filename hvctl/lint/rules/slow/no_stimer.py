@@ -50,7 +50,7 @@ Unsafe: the guest gets other timers, and what they need.
 - truenas/middleware PR 9247, OpenNebula/addon-storpool issue 79, virt-manager issues 154 and 205
 """
 
-from hvctl.catalog import BY_ID, roles
+from hvctl.catalog import roles
 from hvctl.lint.rule import Context, Findings
 from hvctl.model.finding import Severity
 
@@ -67,6 +67,5 @@ def check(context: Context) -> Findings:
     if not guest.concerned or not guest.uses(wanted) or not context.attainable(wanted):
         return
     message = f"the guest sees Hyper-V, and has no {guest.name_of(wanted)}"
-    needed = [BY_ID[one] for row in roles.CONTROLLER for one in row.requires]
-    rows = [row for row in (*needed, *roles.CLOCK, *roles.CONTROLLER, *roles.TIMERS) if row.id not in guest.on]
-    yield context.finding(guest.hyperv_place, message, context.write(wanted), fix=context.turn_on(rows))
+    rows = context.with_all(*context.with_controllers((wanted,)))
+    yield context.finding(guest.hyperv_place, message, context.write(*rows), fix=context.turn_on(rows))

@@ -71,7 +71,7 @@ def check(context: Context) -> Findings:
     for row in roles.HARDWARE_APIC:
         if setting is None or row.id in guest.settings or (context.profile is not None and not context.asked(row)):
             continue
-        if not context.supported(row):
+        if not context.supported(row) or not context.attainable(row):
             continue
         message = f"every host has APICv or AVIC, and {guest.name_of(row)} is not on"
         fix = context.turn_on((row,))

@@ -21,7 +21,8 @@ older Windows 11 boots.
 ```
 
 ## Fix safety
-There is no fix: which model every host can give, `hvctl pool` says.
+There is no fix: the guest may have been meant for hosts that are not given. With hosts the advice names the best model
+that every one can give; `hvctl pool` lists all.
 
 ## Sources
 - Microsoft Learn, "Windows processor requirements"
@@ -51,5 +52,16 @@ def check(context: Context) -> Findings:
     if missing := lacking(guest.cpu, guest.features, system.level):
         written = f"CPU model {guest.cpu}" if "cpu" in guest.places else f"QEMU's default CPU model, {guest.cpu},"
         message = f"{written} lacks {' and '.join(missing)}: {system.title} does not boot without{older}"
-        instead = "write a model from Nehalem or EPYC on, or host"
-        yield context.finding(context.place("cpu"), message, instead, severity=severity)
+        yield context.finding(context.place("cpu"), message, _instead(context, system.level), severity=severity)
+
+
+def _instead(context: Context, least: int) -> str:
+    """The best model that all hosts are known to give, else which ones have enough."""
+    hosts = context.hosts
+    if hosts and all(host.qemu for host in hosts):
+        # Only where there are hosts: its import takes as long as all the rules.
+        from hvctl.plan.cpu import proposal, propose
+
+        if proposal(hosts, least):
+            return propose(hosts, least, lambda model: context.guest.syntax_of("cpu", model))
+    return "write a model from Nehalem or EPYC on, or host"

@@ -38,7 +38,7 @@ from hvctl.catalog.cpu_models import VENDOR_NAMES
 from hvctl.catalog.types import Row
 from hvctl.lint.rule import Context, Fact, Findings
 from hvctl.model.finding import Severity
-from hvctl.model.host import Host
+from hvctl.model.host import Host, and_more
 
 SEVERITY = Severity.ERROR
 NEEDS = (Fact.HOSTS,)
@@ -46,23 +46,28 @@ NEEDS = (Fact.HOSTS,)
 
 def check(context: Context) -> Findings:
     for setting in context.guest.on.values():
-        reason = next((why for host in context.hosts if (why := unfit(setting.row, host))), None)
-        if reason:
+        reasons: dict[str, list[Host]] = {}
+        for host in context.hosts:
+            if why := unfit(setting.row, host):
+                reasons.setdefault(why, []).append(host)
+        if reasons:
+            said = " and ".join(f"{why} {and_more(hosts)}" for why, hosts in reasons.items())
             yield context.finding(
                 setting.where,
-                f"{context.guest.name_of(setting.row)} is on, and {reason}",
+                f"{context.guest.name_of(setting.row)} is on, and {said}",
                 f"{context.leave_out(setting)} for guests that can get there",
                 fix=context.drop(setting),
             )
 
 
 def unfit(row: Row, host: Host) -> str | None:
-    """Why a host's processor cannot give a row that is one vendor's; None where it can, or that is not known."""
+    """Why a host's processor cannot give a row that is one vendor's, with the host to follow; None where it can, or
+    that is not known."""
     if not row.vendors:
         return None
     vendor = host.hardware.vendor
     if vendor and vendor not in row.vendors:
-        return f"the processor of {host.label} is {VENDOR_NAMES.get(vendor, vendor)}'s"
+        return f"the processor is {VENDOR_NAMES.get(vendor, vendor)}'s on"
     if row.nested_only and host.hardware.nested is False:
-        return f"nested virtualization is off on {host.label}"
+        return "nested virtualization is off on"
     return None

@@ -38,7 +38,7 @@ SEVERITY = Severity.ERROR
 
 def check(context: Context) -> Findings:
     guest = context.guest
-    if guest.kvm is False or not guest.alive or not guest.harmed or guest.release is None:
+    if guest.release is None or not guest.hangs:
         return
     message = f"{guest.release.title} hangs at a black screen with enlightenments, UEFI firmware and several vCPUs"
     instead = "leave all of them out, or give it BIOS firmware or one vCPU"

@@ -52,7 +52,7 @@ def check(context: Context) -> Findings:
         if not right.startswith(PREFIXES):
             continue
         row = find(right)
-        instead = context.write(row) if row else "leave it out"
+        instead = context.write(row) if row and guest.uses(row) else "leave it out"
         message = f"libvirt has no CPU feature {quoted(switch.name)}"
         yield context.finding(switch.where, message, instead, attribute="name", fix=_fix(context, switch, row))
 
@@ -65,7 +65,9 @@ def _fix(context: Context, switch: Switch, row: Row | None) -> Fix | None:
         return None  # one of the two is not what was meant
     wanted = switch.on and element is None
     guest = context.guest
-    if wanted and not (guest.can_turn_on(row) and guest.can_have(row) and context.supported(row)):
+    if wanted and not (guest.uses(row) and guest.can_turn_on(row) and guest.can_have(row) and context.supported(row)):
+        return None
+    if wanted and context.stranded((row,)):
         return None
     title = context.write(row) if wanted else "drop it"
     return context.safe(title, lambda changes: _move(changes, switch, (row,) if wanted else ()))

@@ -31,7 +31,8 @@ A guest looks for Hyper-V only where CPUID leaf 1 shows a hypervisor: without th
 ```
 
 ## Fix safety
-Unsafe: the guest sees another machine, and programs that refuse virtual machines see one.
+Unsafe: the guest sees another machine, and programs that refuse virtual machines see one. No fix where a device is
+assigned that may be a graphics card, whose driver may be one of them.
 
 ## Sources
 - linux:arch/x86/kernel/cpu/mshyperv.c, ms_hyperv_platform()
@@ -58,6 +59,9 @@ def check(context: Context) -> Findings:
         plain = not isinstance(guest, Domain) or where.tag == "feature"
         fix = context.unsafe("drop it", lambda changes: changes.remove(where)) if plain else None
         instead = "leave it on, or leave the enlightenments out"
+        # It may be hidden from the driver of a graphics card.
+        if context.may_have_gpu:
+            instead, fix = "leave the enlightenments out, or leave it on if the graphics card's driver bears it", None
         yield context.finding(where, message, instead, attribute="name", fix=fix)
     elif guest.windows:
         message = f"the CPU has no {HYPERVISOR} bit, and no enlightenment is on: Windows is hidden, and slower for it"

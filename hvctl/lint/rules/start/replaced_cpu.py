@@ -45,4 +45,4 @@ def check(context: Context) -> Findings:
             if guest.libvirt:
                 instead = "write all of it as elements, without -cpu"
             related = (("the earlier one is here", earlier.where),)
-            yield context.finding(guest.places["cpu"], message, instead, attribute="value", related=related)
+            yield context.finding(context.place("cpu"), message, instead, attribute="value", related=related)

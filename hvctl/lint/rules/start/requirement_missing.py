@@ -3,6 +3,7 @@
 ## What it does
 Checks every requirement that QEMU's code enforces. The SynIC's need of the VP index is left out for machine types up
 to 3.0, which have none, and where x-hv-synic-kvm-only is written. Guests of other hypervisors than QEMU are left alone.
+Where the guest's release does not use what is missing, or a host lacks it, the advice is to leave out what needs it.
 
 ## Why it matters
 QEMU refuses to start the guest: "Hyper-V ... requires Hyper-V ...". libvirt before 11.9 lets it be defined.
@@ -35,6 +36,8 @@ requires itself, is written as off, since the author may have meant that one.
 - libvirt 12.8 checks a part of it, 11.3 nothing
 """
 
+from collections.abc import Sequence
+
 from hvctl.catalog import BY_ID
 from hvctl.catalog.types import Row
 from hvctl.lint.rule import Context, Findings
@@ -45,24 +48,40 @@ SEVERITY = Severity.ERROR
 
 
 def check(context: Context) -> Findings:
-    if context.is_open() or context.guest.foreign:
+    # Of what hangs, hangs-with-uefi says to leave all of it out.
+    if context.is_open() or context.guest.foreign or context.guest.hangs:
         return
+    lacking: dict[str, tuple[Setting, list[Row]]] = {}
     for setting, needed in context.guest.lacking:
-        if not BY_ID[needed].reference_clock:
-            yield missing(context, setting, BY_ID[needed])
+        lacking.setdefault(setting.id, (setting, []))[1].append(BY_ID[needed])
+    for setting, rows in lacking.values():
+        # That only the clock is missing is a rule of its own.
+        if not all(row.reference_clock for row in rows):
+            yield missing(context, setting, rows)
 
 
-def missing(context: Context, setting: Setting, needed: Row) -> Finding:
-    """The finding about an enlightenment and what it lacks."""
+def missing(context: Context, setting: Setting, needed: Sequence[Row]) -> Finding:
+    """The finding about an enlightenment and all that it lacks."""
     guest = context.guest
-    off = guest.settings.get(needed.id)
-    name = guest.name_of(needed)
-    attainable = context.attainable(needed)
-    turn_on = context.turn_on((needed,), safe=off is None and guest.can_have(needed))
+    off = [guest.settings[row.id] for row in needed if row.id in guest.settings]
+    absent = [row for row in needed if row.id not in guest.settings]
+    states = [
+        _which(context, rows, state) for rows, state in (([one.row for one in off], "off"), (absent, "not there"))
+    ]
+    instead, fix = context.leave_out(setting), context.drop(setting)
+    if context.attainable(*needed):
+        rows = context.with_all(*context.with_controllers(needed))
+        instead = context.write(*rows)
+        fix = context.turn_on(rows, safe=not off and all(map(guest.can_have, needed)))
     return context.finding(
         setting.where,
-        f"{guest.name_of(setting.row)} is on and needs {name}, which is {'off' if off else 'not there'}",
-        context.write(needed) if attainable else context.leave_out(setting),
-        fix=turn_on if attainable else context.drop(setting),
-        related=((f"{name} is off here", off.where),) if off else (),
+        f"{guest.name_of(setting.row)} is on and needs {', and '.join(filter(None, states))}",
+        instead,
+        fix=fix,
+        related=tuple((f"{guest.name_of(one.row)} is off here", one.where) for one in off),
     )
+
+
+def _which(context: Context, rows: Sequence[Row], state: str) -> str:
+    names = " and ".join(map(context.guest.name_of, rows))
+    return f"{names}, which {'is' if len(rows) == 1 else 'are'} {state}" if rows else ""

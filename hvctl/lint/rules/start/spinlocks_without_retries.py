@@ -38,7 +38,7 @@ Unsafe: a newer libvirt gives the guest another number than now.
 from hvctl.catalog import roles
 from hvctl.guest.domain.domain import Domain
 from hvctl.lint.rule import Context, Findings
-from hvctl.model.finding import Severity
+from hvctl.model.finding import Fix, Severity
 
 SEVERITY = Severity.WARNING
 GUESTS = (Domain,)
@@ -51,5 +51,7 @@ def check(context: Context) -> Findings:
         if not setting.argument and setting.text is None:
             message = f"{context.guest.name_of(setting.row)} is on, and has no {setting.attribute}"
             instead = f"write {setting.attribute}='{number}', or leave it out"
-            fix = context.set(setting.where, setting.attribute, number)
+            fix: Fix | None = context.set(setting.where, setting.attribute, number)
+            if not context.guest.uses(setting.row):
+                instead, fix = context.leave_out(setting), context.drop(setting)
             yield context.finding(setting.where, message, instead, fix=fix)

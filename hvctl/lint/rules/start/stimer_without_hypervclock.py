@@ -46,11 +46,13 @@ from hvctl.lint.rules.start.requirement_missing import missing
 from hvctl.model.finding import Severity
 
 SEVERITY = Severity.ERROR
+# Where more is missing, that names the clock too.
+AFTER = ("requirement-missing",)
 
 
 def check(context: Context) -> Findings:
-    if context.is_open() or context.guest.foreign:
+    if context.is_open() or context.guest.foreign or context.guest.hangs:
         return
     for setting, needed in context.guest.lacking:
         if BY_ID[needed].reference_clock:
-            yield missing(context, setting, BY_ID[needed])
+            yield missing(context, setting, [BY_ID[needed]])

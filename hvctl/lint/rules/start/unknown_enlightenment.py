@@ -63,9 +63,11 @@ def check(context: Context) -> Findings:
 
 
 def _property(context: Context, mistake: Mistake, *, guess: bool) -> Finding:
-    row = find(mistake.name)
-    meant = did_you_mean(mistake.name, roles.PROPERTIES) if guess and not row else ""
-    meant = f"write {row.properties[0].name}" if row else meant
+    row, uses = find(mistake.name), context.guest.uses
+    used = (name for name, one in roles.PROPERTIES.items() if uses(one))
+    meant = did_you_mean(mistake.name, used) if guess and not row else ""
+    if row:
+        meant = f"write {row.properties[0].name}" if uses(row) else "leave it out"
     message = f"QEMU knows no property {quoted(mistake.name)}"
     return context.finding(mistake.where, message, mistake.instead or meant, attribute=mistake.attribute)
 
@@ -74,9 +76,11 @@ def _element(context: Context, mistake: Mistake, *, guess: bool) -> Finding:
     row = find(mistake.name.replace("/", "-"))
     within = mistake.name.rpartition("/")[0] or "hyperv"
     message = f"libvirt knows no {named(mistake.where.tag)} in {named(within)}"
-    if row is not None and row.libvirt is not None:
+    uses = context.guest.uses
+    if row is not None and row.libvirt is not None and uses(row):
         return context.finding(mistake.where, message, context.write(row), fix=_renamed(context, mistake, row))
-    meant = did_you_mean(mistake.name, roles.ELEMENTS) if guess else ""
+    used = (path for path, one in roles.ELEMENTS.items() if uses(one))
+    meant = did_you_mean(mistake.name, used) if guess and row is None else ""
     return context.finding(mistake.where, message, meant or "take it away")
 
 
