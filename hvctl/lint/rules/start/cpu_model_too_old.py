@@ -63,5 +63,5 @@ def _instead(context: Context, least: int) -> str:
         from hvctl.plan.cpu import proposal, propose
 
         if proposal(hosts, least):
-            return propose(hosts, least, lambda model: context.guest.syntax_of("cpu", model))
+            return propose(hosts, least, context.guest.cpu_syntax)
     return "write a model from Nehalem or EPYC on, or host"
