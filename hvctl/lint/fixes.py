@@ -1,6 +1,6 @@
 """Fixes carried out: as many at a time as do not touch each other, then the file is judged again."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from hvctl.guest.syntax import Syntax
@@ -42,7 +42,7 @@ def apply_fixes(data: bytes, path: str, syntax: Syntax, job: Job, allowed: Colle
         for some in (fixes, fixes[:1]):
             after = _applied(data, result.codec, some)
             then = lint(after, path, syntax, job)
-            if _no_worse(result, then, allowed):
+            if _no_worse(result, then, allowed, job.after):
                 titles += [fix.title for fix in some]
                 data, result = after, then
                 break
@@ -51,11 +51,15 @@ def apply_fixes(data: bytes, path: str, syntax: Syntax, job: Job, allowed: Colle
     return FixResult(data, result, tuple(titles))
 
 
-def _no_worse(before: Result, after: Result, allowed: Collection[Safety]) -> bool:
+def _no_worse(
+    before: Result, after: Result, allowed: Collection[Safety], gives_way: Mapping[str, tuple[str, ...]]
+) -> bool:
     """Whether a file can still be read, and has no error of a rule that it had none of before."""
     if after.unchecked or after.note:
         return False
     had = {finding.rule for finding in before.findings if finding.severity is Severity.ERROR}
+    # What gives way to a rule may have been there behind it: stimer lacks its clock before and after it gets synic.
+    had |= {rule for rule, others in gives_way.items() if not had.isdisjoint(others)}
     has = {finding.rule for finding in after.findings if finding.severity is Severity.ERROR}
     # What a fix adds may need more, for which there is another fix in the next round.
     soon = {one.rule for one in after.findings if one.fix and one.fix.safety in allowed}

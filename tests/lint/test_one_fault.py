@@ -59,6 +59,13 @@ def test_the_clock_is_still_named_where_only_its_rule_is_asked() -> None:
     assert len(judge(command("hv_relaxed,hv_stimer"), COMMAND_LINE, (), only)) == 1
 
 
+def test_a_fix_of_one_is_not_refused_for_what_another_still_lacks() -> None:
+    data = command("hv_relaxed,hv_vapic,hv_time=off,hv_stimer,hv_syndbg")
+    left = found(fixed(data, kinds=(Safety.SAFE,)))
+    assert "requirement-missing" not in left
+    assert "stimer-without-hypervclock" in left
+
+
 @pytest.mark.parametrize("then", ["invtsc=on,tsc-frequency=2500000000", "invtsc=off"])
 def test_a_tsc_that_does_not_migrate_is_one_finding(then: str) -> None:
     data = command("migratable=off,invtsc=on,hv_relaxed,hv_vapic,hv_vpindex,hv_time,hv_synic,hv_stimer")
