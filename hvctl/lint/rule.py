@@ -270,6 +270,8 @@ class Context:
     def with_all(self, *rows: Row) -> list[Row]:
         """Rows, and all that they need and that is not there yet: also the elements around libvirt's."""
         guest, found = self.guest, dict[str, Row]()
+        if len(rows) == 1 and not rows[0].requires and not (guest.libvirt and enclosing(rows[0])):
+            return [*rows]  # most, in a fraction of the time
         waiting = list(rows)
         while waiting:
             for row in guest.with_needs(waiting.pop()):
@@ -318,9 +320,9 @@ class Context:
     def with_controllers(self, rows: Sequence[Row]) -> list[Row]:
         """Rows, and what is advised beside a controller that comes with them: else its lack would be found next."""
         guest, more = self.guest, list[Row]()
-        if any(one in roles.CONTROLLER for row in rows for one in guest.with_needs(row)):
+        if self.hosts and any(one in roles.CONTROLLER for row in rows for one in guest.with_needs(row)):
             more = [row for row in roles.HARDWARE_APIC if row.id not in guest.settings and self._gains(row)]
-        return [*rows, *(row for row in more if self.hosts and (self.profile is None or self.asked(row)))]
+        return [*rows, *(row for row in more if self.profile is None or self.asked(row))]
 
     def attainable(self, *rows: Row) -> bool:
         """Whether no host is known to lack the rows, or what they require that is not on, and the guest's release not

@@ -68,11 +68,12 @@ def missing(context: Context, setting: Setting, needed: Sequence[Row]) -> Findin
     states = [
         _which(context, rows, state) for rows, state in (([one.row for one in off], "off"), (absent, "not there"))
     ]
-    instead, fix = context.leave_out(setting), context.drop(setting)
     if context.attainable(*needed):
         rows = context.with_all(*context.with_controllers(needed))
         instead = context.write(*rows)
         fix = context.turn_on(rows, safe=not off and all(map(guest.can_have, needed)))
+    else:
+        instead, fix = context.leave_out(setting), context.drop(setting)
     return context.finding(
         setting.where,
         f"{guest.name_of(setting.row)} is on and needs {', and '.join(filter(None, states))}",
