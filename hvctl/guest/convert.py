@@ -13,7 +13,7 @@ from hvctl.guest.command import RTC_CLOCKS
 from hvctl.guest.command.writer import flags, words
 from hvctl.guest.domain.writer import IOAPICS, fragment
 from hvctl.guest.plan import plan_of
-from hvctl.model.guest import HOST_MODELS, Guest, Known, Setting, Switch, Timer, Topology
+from hvctl.model.guest import HOST_MODELS, X86, Guest, Known, Setting, Switch, Timer, Topology
 
 _OFFSETS = ("utc", "localtime")
 _TICKS = {"rtc": ("catchup", "delay"), "pit": ("delay", "discard")}
@@ -43,7 +43,7 @@ def to_qemu(guest: Guest) -> Words:
     if guest.cpu is None:
         lost.append("cpu: the model is not known; the command line has host")
         guest = guest.replace(cpu=HOST_MODELS[0])
-    if guest.arch != Guest.arch:
+    if guest.arch != X86:
         lost.append(f"architecture {guest.arch}: QEMU has a program of its own for it")
     most = guest.most_vcpus or guest.vcpus or 0
     if guest.libvirt and most > 1 and not guest.topology and "topology" not in guest.unknown:

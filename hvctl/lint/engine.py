@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from hvctl.catalog.windows import system_of
 from hvctl.errors import InputError
-from hvctl.guest.syntax import Reading, Syntax
+from hvctl.guest.syntax import DOMAIN, Reading, Syntax
 from hvctl.lint.rule import NOTHING_KNOWN, Chosen, Context, Fact, Facts, Group, Rule, find_rule
 from hvctl.lint.suppressions import UNUSED, WITHOUT_REASON, apply, suppressions
 from hvctl.model.finding import Finding, Severity, Skipped, Unchecked
@@ -192,7 +192,7 @@ def _broken(error: InputError, text: Text, job: Job) -> Result:
         reason = error.reason if isinstance(error, UnreadableError) else problem.message
         return Result(unchecked=Unchecked(text.path, reason))
     rule = find_rule(NOT_WELL_FORMED)
-    why = rule.why if rule else ""
+    why = rule.why if rule and text.syntax is DOMAIN else ""  # a page on XML
     finding = Finding(
         NOT_WELL_FORMED, severity, problem.message, problem.span, why, problem.hint, None, problem.related
     )

@@ -152,6 +152,8 @@ class Chosen(NamedTuple):
 class Context:
     """One guest, the facts, the rule that looks at them now, and what was found so far."""
 
+    __slots__ = ("_change", "chosen", "findings", "guest", "hosts", "profile", "skipped")
+
     chosen: Chosen
 
     def __init__(self, guest: Guest, facts: Facts, change: Callable[[Guest], Changes] | None = None) -> None:

@@ -49,16 +49,16 @@ def judge_pool(journey: Journey, targets: Pool) -> tuple[Move, ...]:
 
 def judge_save(journey: Journey) -> Move:
     """The verdict on saving a guest and loading it where it ran: what blocks a migration blocks that, too."""
-    return Move((journey.source.label,), tuple(_at_source(journey)))
+    return Move((journey.source.label,), tuple(_at_source(journey, saved=True)))
 
 
-def _at_source(journey: Journey) -> Iterator[Reason]:
-    """What is wrong whatever the target."""
+def _at_source(journey: Journey, *, saved: bool = False) -> Iterator[Reason]:
+    """What is wrong whatever the target, or when the guest is saved."""
     guest = journey.guest
     if guest.accelerator not in (None, "kvm"):
         text = f"the guest uses {guest.accelerator}, not KVM, and may have no enlightenments at all"
         yield Reason(Effect.UNKNOWN, "accelerator", text, Layer.QEMU)
-    found = (*_rows(guest), *_reenlightenment(guest, journey.arriving), *_invariant_tsc(guest))
+    found = (*_rows(guest), *_reenlightenment(guest, journey.arriving, saved=saved), *_invariant_tsc(guest))
     yield from found
     yield from _devices(guest)
     yield from _kvmclock(guest)
@@ -84,11 +84,12 @@ def _rows(guest: Guest) -> Iterator[Reason]:
             yield Reason(Effect.CHANGES, row_id, "its state is not carried", Layer.QEMU, "turn it off")
 
 
-def _reenlightenment(guest: Guest, arriving: Guest) -> Iterator[Reason]:
+def _reenlightenment(guest: Guest, arriving: Guest, *, saved: bool) -> Iterator[Reason]:
     """What the guest may have turned on travels with it; the destination wants a frequency that was written for it."""
     if arriving.tsc_frequency is not None:
         return
-    remedy = "start the guest with tsc-frequency, on both hosts the same"
+    remedy = "start the guest with tsc-frequency" + ("" if saved else ", on both hosts the same")
+    dies = "QEMU dies as it loads the state" if saved else "the destination dies"
     for row in (BY_ID[row_id] for row_id in in_effect(guest)):
         if Need.TSC_FREQUENCY not in row.needs:
             continue
@@ -96,7 +97,7 @@ def _reenlightenment(guest: Guest, arriving: Guest) -> Iterator[Reason]:
             text = "a running QEMU does not say whether it was started with tsc-frequency; without it the guest is lost"
             yield Reason(Effect.UNKNOWN, row.id, text, Layer.QEMU, OF_A_PROCESS)
         else:
-            text = "if the guest has turned it on, the destination dies without tsc-frequency"
+            text = f"if the guest has turned it on, {dies} without tsc-frequency"
             yield Reason(Effect.LOST, row.id, text, Layer.QEMU, remedy, row.migration_error)
 
 

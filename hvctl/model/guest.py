@@ -21,6 +21,7 @@ Place = Any
 that made it turns it into a Span when a finding asks for that."""
 
 HOST_MODELS = ("host", "max")
+X86 = "x86_64"
 OTHER_HYPERVISORS = ("xen", "bhyve", "vz", "test", "hyperv", "vmware")
 
 
@@ -153,39 +154,47 @@ class Guest:
     syntax_name: ClassVar[str] = ""
     """What rule pages call the texts that hold such guests."""
 
-    arch: str = "x86_64"
-    accelerator: str | None = None
-    kvm: bool | None = None
-    libvirt: bool = False
-    machine: str | None = None
-    irqchip: str | None = None
-    firmware: Firmware | None = None
-    cpu: str | None = None
-    migratable: bool = True
-    enforce: bool = False
-    hidden: bool = False
-    tsc_frequency: int | None = None
-    properties: tuple[tuple[str, str], ...] = ()
-    offset: str | None = None
-    vcpus: int | None = None
-    most_vcpus: int | None = None
-    topology: Topology | None = None
-    pinned: bool | None = None
-    system: str | None = None
-    release: System | None = None
-    windows: bool = False
-    other: bool = False
-    enlightened: bool = False
-    alive: bool = False
-    takes_all: bool = False
-    open: bool = False
-    partial: bool = False
-    blockers: tuple[str, ...] = ()
-    seen: tuple[tuple[str, str], ...] | None = None
-    root: Place = None
+    # Not defaults of the class: CPython has no fast way to an attribute that has one, and lint asks hundreds of times.
+    __slots__ = (
+        *("label", "arch", "accelerator", "kvm", "libvirt", "machine", "irqchip", "firmware", "cpu"),
+        *("migratable", "enforce", "hidden", "tsc_frequency", "properties", "offset", "vcpus", "most_vcpus"),
+        *("topology", "pinned", "system", "release", "windows", "other", "enlightened", "alive", "takes_all"),
+        *("open", "partial", "blockers", "seen", "root", "settings", "on", "lacking", "repeated", "removals"),
+        *("replaced", "switches", "timers", "devices", "mistakes", "doubts", "places", "unknown"),
+    )
 
     def __init__(self, label: str) -> None:
         self.label = label
+        self.arch = X86
+        self.accelerator: str | None = None
+        self.kvm: bool | None = None
+        self.libvirt = False
+        self.machine: str | None = None
+        self.irqchip: str | None = None
+        self.firmware: Firmware | None = None
+        self.cpu: str | None = None
+        self.migratable = True
+        self.enforce = False
+        self.hidden = False
+        self.tsc_frequency: int | None = None
+        self.properties: tuple[tuple[str, str], ...] = ()
+        self.offset: str | None = None
+        self.vcpus: int | None = None
+        self.most_vcpus: int | None = None
+        self.topology: Topology | None = None
+        self.pinned: bool | None = None
+        self.system: str | None = None
+        self.release: System | None = None
+        self.windows = False
+        self.other = False
+        self.enlightened = False
+        self.alive = False
+        self.takes_all = False
+        self.open = False
+        self.partial = False
+        self.blockers: tuple[str, ...] = ()
+        self.seen: tuple[tuple[str, str], ...] | None = None
+        self.root: Place = None
         self.settings: dict[str, Setting] = {}
         self.on: dict[str, Setting] = {}
         self.lacking: list[tuple[Setting, str]] = []
@@ -219,8 +228,9 @@ class Guest:
 
     def replace(self, **changes: Any) -> Self:
         """A copy with other values for some attributes."""
-        new = object.__new__(type(self))
-        new.__dict__.update(self.__dict__)
+        from copy import copy
+
+        new = copy(self)
         for name, value in changes.items():
             assert hasattr(new, name), name
             setattr(new, name, value)

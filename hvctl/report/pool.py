@@ -101,8 +101,9 @@ def companions(survey: Survey) -> Iterator[tuple[str, str]]:
     vendors = sorted({group.facts.hardware.vendor or "unknown" for group in survey.pool.classes})
     yield "CPU vendor", ", ".join(VENDOR_NAMES.get(vendor, vendor) for vendor in vendors)
     yield "CPU host", survey.cpu_apart or "is the same CPU on all of them"
-    for candidate in survey.cpu_models[:_MOST_MODELS]:
-        yield "CPU model", _model_text(candidate)
+    for place, candidate in enumerate(survey.cpu_models[:_MOST_MODELS]):
+        best = "best: " if not place and len(survey.cpu_models) > 1 else ""
+        yield "CPU model", best + _model_text(candidate)
     if not survey.cpu_models:
         yield "CPU model", "none that hvctl would propose is known to be on every host"
     scaling = {group.facts.hardware.tsc_scaling for group in survey.pool.classes}

@@ -9,7 +9,6 @@ Offsets are in bytes of the file, so that an edit can splice them, also where th
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -55,22 +54,23 @@ START, EMPTY, END = range(3)
 
 
 class Tag:
-    """A tag as it is written: one for all that are written alike. Its attributes are looked for when they are first
-    asked for, and not to be changed."""
+    """A tag as it is written: one for all that are written alike.
+
+    `values` are a start tag's attributes by their names, as a reader takes them, in the order of the file; not to be
+    changed.
+    """
+
+    __slots__ = ("kind", "name", "text", "values")
 
     def __init__(self, text: str) -> None:
         self.text = text
         name = _TAG_NAME.match(text)
         self.name = name[1] if name else ""
         self.kind = EMPTY if text.endswith("/>") else START if name else END
+        found = _ATTRIBUTE.findall(text, 1 + len(self.name)) if name else ()
+        self.values = {name: _normal(double or single) for name, double, single in found}
 
-    @cached_property
-    def values(self) -> dict[str, str]:
-        """A start tag's attributes by their names, as a reader takes them, in the order of the file."""
-        found = _ATTRIBUTE.findall(self.text, 1 + len(self.name))
-        return {name: _normal(double or single) for name, double, single in found}
-
-    @cached_property
+    @property
     def declares(self) -> dict[str, str]:
         """The prefixes that they declare, with their URIs; the empty prefix is the default namespace."""
         names = [name for name in self.values if name.startswith("xmlns") and name[5:6] in ("", ":")]

@@ -79,5 +79,5 @@ def test_a_refusal_is_diagnosed_with_its_command_line(tmp_path: Path, capsys: py
     assert run(["diagnose", "--format", "json", str(path)]) == 0
     told = json.loads(capsys.readouterr().out)
     assert [message["id"] for message in told["messages"]] == ["requirement-missing"]
-    assert told["findings"][0]["rule"] == "stimer-without-hypervclock"
+    assert told["findings"][0]["rule"] == "requirement-missing"
     assert (told["findings"][0]["line"], told["messages"][0]["line"]) == (1, 2)

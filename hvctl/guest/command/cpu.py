@@ -11,7 +11,7 @@ from hvctl.catalog import ROWS, machines
 from hvctl.catalog.cpu_models import qemu_name
 from hvctl.catalog.roles import PREFIXES
 from hvctl.catalog.types import Kind, Property, Row
-from hvctl.model.guest import HOST_MODELS, Guest, Mistake, Place, Setting, Switch
+from hvctl.model.guest import HOST_MODELS, X86, Guest, Mistake, Place, Setting, Switch
 from hvctl.model.profile import Value
 from hvctl.text.c_numbers import metric_number, whole_number
 from hvctl.text.problems import short
@@ -46,7 +46,7 @@ class Assignment(NamedTuple):
     signed: bool = False
 
 
-def drivers(model: str | None, arch: str = Guest.arch) -> frozenset[str]:
+def drivers(model: str | None, arch: str = X86) -> frozenset[str]:
     """What a `-global` can name to reach a CPU of a model: the classes it is derived from (host from max)."""
     models = HOST_MODELS if model == HOST_MODELS[0] else (model,) if model else ()
     suffix = _SUFFIXES.get(arch, SUFFIX)

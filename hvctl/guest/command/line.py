@@ -47,13 +47,13 @@ class CommandLine(Guest):
     """
 
     syntax_name = "command line"
-    root: Word
+    __slots__ = (*("text", "path", "cpu_word", "options", "globals", "sizes", "assigned"),)
 
     def __init__(self, text: str, path: str, root: Word) -> None:
         super().__init__(path)
         self.text = text
         self.path = path
-        self.root = root
+        self.root: Word = root
         self.cpu_word: Word | None = None
         self.options: dict[str, Word] = {}
         self.globals: dict[int, Place] = {}

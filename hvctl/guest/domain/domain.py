@@ -24,14 +24,18 @@ class Domain(Guest):
     """
 
     syntax_name = "domain"
-    libvirt = True
-    root: Element
-    pins = 0
-    mode = ""
+
+    __slots__ = (
+        *("pins", "mode", "name", "hyperv", "features_element", "clock", "cpu_element", "metadata", "unread"),
+        *("commandlines", "ignored", "arguments", "cpu_argument", "cpu_features"),
+    )
 
     def __init__(self, element: Element) -> None:
         super().__init__(element.document.path)
-        self.root = element
+        self.libvirt = True
+        self.root: Element = element
+        self.pins = 0
+        self.mode = ""
         self.name = ""
         self.hyperv: list[Element] = []
         self.features_element: Element | None = None

@@ -11,7 +11,7 @@ from hvctl.errors import InputError, Problem
 from hvctl.guest.command.writer import flags
 from hvctl.guest.domain import LIBOSINFO, NAMESPACE
 from hvctl.guest.plan import guest_of
-from hvctl.model.guest import HOST_MODELS, Guest, Setting, Timer, Topology
+from hvctl.model.guest import HOST_MODELS, X86, Guest, Setting, Timer, Topology
 from hvctl.model.plan import Decision, Plan, digest
 from hvctl.xml import Node
 
@@ -141,7 +141,7 @@ def _os(guest: Guest) -> Iterator[Node]:
     if secure is not None:
         switch = Node("feature", (("enabled", "yes" if secure else "no"), ("name", "secure-boot")))
         chosen = (Node("firmware", (), (switch,)),)
-    if guest.machine or attributes or guest.arch != Guest.arch:
+    if guest.machine or attributes or guest.arch != X86:
         machine = (("machine", guest.machine),) if guest.machine else ()
         kind = Node("type", (("arch", guest.arch), *machine), (), "hvm")
         yield Node("os", attributes, (kind, *chosen))
