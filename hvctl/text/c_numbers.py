@@ -2,7 +2,8 @@
 
 import re
 
-# strtoull with base 0: white space, a sign, then 0x and hexadecimal, 0 and octal, or decimal digits.
+# strtoull with base 0: white space, a sign, then 0x and hexadecimal, 0 and octal, or decimal digits. C23 has 0b, too,
+# and glibc from 2.38 on: Debian 13's QEMU takes it, Debian 12's does not.
 _ANY_BASE = r"(?a)[ \t\n\v\f\r]*([+-]?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]*)|([1-9][0-9]*))"
 _DECIMAL = r"(?a)[ \t\n\v\f\r]*\+?([0-9]+)"
 # qemu:util/cutils.c, do_strtosz() with powers of 1000. Only what has a unit can have a fraction.
