@@ -303,9 +303,7 @@ class Lines:
             size = pick.choice([256, 65536, 1 << 31, 1 << 32, (1 << 64) - 1])
         form = pick.choice(["{}", "{:#x}", "0{:o}", "0X{:X}"])
         if pick.random() < 0.05:
-            # Not 0b101: it depends on QEMU's C library (C23's strtoull, in glibc from 2.38 on). Debian 12's QEMU
-            # refuses it, Debian 13's takes it; hvctl, which cannot know, refuses it (test_cpu.py).
-            form = pick.choice(["+{}", " {}", "-{}", "{} ", "{}k", "0o{:o}", "1_{}", "{}.0"])
+            form = pick.choice(["+{}", " {}", "-{}", "{} ", "{}k", "0b{:b}", "0o{:o}", "1_{}", "{}.0"])
         return form.format(size)
 
 
