@@ -131,6 +131,9 @@ def test_sockets_that_windows_does_not_use(vcpus: str, topology: str, rules: lis
     job = Job(tuple(one for one in choose(all_rules()) if one.rule.id == "many-sockets"), Facts(), with_edits=True)
     fixed = apply_fixes(text.encode(), "x", DOMAIN, job, (Safety.UNSAFE,)).data.decode()
     assert "many-sockets" not in found(fixed)
+    cells = text.replace("</cpu>", "<numa><cell id='0' cpus='0' memory='1'/></numa></cpu>")
+    assert "<numa>" in cells
+    assert apply_fixes(cells.encode(), "a.xml", DOMAIN, job, tuple(Safety)).data == cells.encode()
     guest = read_domain(fixed.encode(), "x")
     assert (
         guest.topology is None

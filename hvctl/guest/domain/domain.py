@@ -113,7 +113,10 @@ class Domain(Guest):
                 return False
 
     def can_set(self, fact: str) -> bool:
-        """As in Guest: all but a machine type that is not written, and what `<qemu:commandline>` says."""
+        """As in Guest: all but a machine type that is not written, what `<qemu:commandline>` says, and the topology of
+        a guest with NUMA cells, which are shared out over its sockets."""
+        if fact == "topology" and self.cpu_element is not None and self.cpu_element.named("numa"):
+            return False
         timer, _, attribute = fact.partition(".")
         found = self.timers.get(timer) if attribute else None
         place = found.where if found else self.places.get(fact)
