@@ -54,11 +54,16 @@ class Setting(NamedTuple):
         return self.row.id
 
 
+# Kinds of mistakes that QEMU or libvirt may take.
+HARMLESS = ("unknown", "unclear")
+
+
 class Mistake(NamedTuple):
     """Something that is written and cannot be read as it stands.
 
-    `kind` tells lint which rule it is for: `value`; `unknown`, a name that newer programs may know; `range`, which has
-    a rule of its own. `change` is what an attribute, by its name, should say, where that is beyond doubt.
+    `kind` tells lint which rule it is for: `value`; `unknown`, a name that newer programs may know; `unclear`, a value
+    that some QEMUs or libvirts take and others do not; `range`, which has a rule of its own. `change` is what an
+    attribute, by its name, should say, where that is beyond doubt.
     """
 
     kind: str
@@ -311,6 +316,13 @@ class Guest:
         """Remember a value that QEMU or libvirt refuses."""
         self.mistakes.append(Mistake("value", message, where, instead, attribute))
 
+    def unclear(self, what: str, number: int, where: Place, attribute: str = "", *, whole: bool = False) -> None:
+        """Remember a binary number, of which whoever takes it reads `number`; `whole` where it is all of an attribute."""
+        message = f"{what} is a binary number: C libraries before C23 (glibc before 2.38) find no number in it"
+        change = (attribute, str(number)) if whole else None
+        self.mistakes.append(Mistake("unclear", message, where, f"write {number}", attribute, change))
+        self.doubt(message)
+
     def doubt(self, sentence: str, fact: str = "") -> None:
         """Remember a sentence, once; and that it leaves a fact unknown."""
         # A file of 16 MiB can give rise to a million; nobody reads more than these.
@@ -321,7 +333,7 @@ class Guest:
 
     def check(self) -> Self:
         """The guest itself; raises InputError with every mistake that QEMU or libvirt would refuse, in their order."""
-        found = [one for one in self.mistakes if one.kind != "unknown"]
+        found = [one for one in self.mistakes if one.kind not in HARMLESS]
         if not found:
             return self
         problems = [

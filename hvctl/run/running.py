@@ -14,7 +14,7 @@ from hvctl.errors import HostError
 from hvctl.guest.command.cpu import OFF, ON, SUFFIX, Assignment, set_properties
 from hvctl.host.hostfs import clean
 from hvctl.host.qemu_process import FAULTS, BadReplyError, Monitor, listed, record, text
-from hvctl.model.guest import Guest
+from hvctl.model.guest import HARMLESS, Guest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -72,7 +72,7 @@ async def _ask(monitor: Monitor, path: str) -> Guest:
     guest.machine = machine
     guest.cpu = text(properties.get("type")).removesuffix(SUFFIX)
     set_properties(guest, _written(properties, machine))
-    if any(mistake.kind != "unknown" for mistake in guest.mistakes):
+    if any(mistake.kind not in HARMLESS for mistake in guest.mistakes):
         raise BadReplyError(f"a property has a value that QEMU does not take: {guest.mistakes[0].message}")
     guest.finish()
     guest.migratable = properties.get("migratable") is not False

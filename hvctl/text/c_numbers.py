@@ -2,9 +2,10 @@
 
 import re
 
-# strtoull with base 0: white space, a sign, then 0x and hexadecimal, 0 and octal, or decimal digits. C23 has 0b, too,
-# and glibc from 2.38 on: Debian 13's QEMU takes it, Debian 12's does not.
+# strtoull with base 0: white space, a sign, then 0x and hexadecimal, 0 and octal, or decimal digits.
 _ANY_BASE = r"(?a)[ \t\n\v\f\r]*([+-]?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]*)|([1-9][0-9]*))"
+# C23's strtoull reads it too: glibc's does from 2.38 on, so that Debian 13's QEMU takes it, and Debian 12's does not.
+_BINARY = r"(?a)[ \t\n\v\f\r]*([+-]?)0[bB]([01]{1,64})"
 _DECIMAL = r"(?a)[ \t\n\v\f\r]*\+?([0-9]+)"
 # qemu:util/cutils.c, do_strtosz() with powers of 1000. Only what has a unit can have a fraction.
 _SIZE = r"(?a)[ \t\n\v\f\r]*\+?([0-9]+)(?:([bB])?|(?:\.([0-9]*))?([kKmMgGtTpPeE]))"
@@ -22,6 +23,12 @@ def whole_number(text: str) -> int | None:
     sign, hexadecimal, octal, decimal = match.groups()
     number = int(hexadecimal, 16) if hexadecimal else int(octal, 8) if octal else int(decimal)
     return -number if sign == "-" else number
+
+
+def binary_number(text: str) -> int | None:
+    """The number of a text such as `0b101`, if it has that form: some C libraries read it, others find no number."""
+    match = re.fullmatch(_BINARY, text)
+    return match and int(f"{match[1]}{match[2]}", 2)
 
 
 def decimal_number(text: str) -> int | None:

@@ -92,6 +92,7 @@ ON = " state='on'/>"
         (domain("<spinlocks state='on' retries='4294967295'/>", f"<relaxed{ON}"), []),
         (domain("<spinlocks state='off' retries='1'/>"), []),
         (domain("<spinlocks state='on' retries='many'/>"), [("invalid-value", 4, 23)]),
+        (domain("<spinlocks state='on' retries='0b1000000000000'/>"), [("invalid-value", 4, 23)]),
         (domain("<spinlocks state='on'/>"), []),
         (domain("<vendor_id state='on' value='1234567890abc'/>"), [("vendor-id-invalid", 4, 23)]),
         (domain("<vendor_id state='on' value='éééééé'/>"), []),
@@ -205,6 +206,7 @@ QUIET = {"hpet-on", "timer-policy", "no-stimer", "no-hypervclock", "vapic-missin
         (RUN + "-cpu host,hv_what", [("unknown-enlightenment", 1, 55)]),
         (RUN + "-cpu host,+hv_relaxed", [("unknown-enlightenment", 1, 55)]),
         (RUN + "-cpu host,hv_relaxed=maybe", [("invalid-value", 1, 55)]),
+        (RUN + "-cpu host -smp 0b10", [("invalid-value", 1, 60)]),
         (RUN + "-cpu host,hv_spinlocks=0x100", []),
         (RUN + "-cpu host,hv_vendor_id=NotMicrosoftHv", [("vendor-id-invalid", 1, 55), ("vendor-id-pointless", 1, 55)]),
         (

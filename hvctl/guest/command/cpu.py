@@ -13,7 +13,7 @@ from hvctl.catalog.roles import PREFIXES
 from hvctl.catalog.types import Kind, Property, Row
 from hvctl.model.guest import HOST_MODELS, X86, Guest, Mistake, Place, Setting, Switch
 from hvctl.model.profile import Value
-from hvctl.text.c_numbers import metric_number, whole_number
+from hvctl.text.c_numbers import binary_number, metric_number, whole_number
 from hvctl.text.problems import short
 
 # qemu:qapi/qapi-util.c, qapi_bool_parse()
@@ -80,12 +80,16 @@ def set_properties(guest: Guest, assigned: Iterable[Assignment]) -> None:
     """Set properties of a guest's CPU, one after the other; what cannot be read becomes mistakes and doubts."""
     found: dict[str, Assignment] = {}
     for one in assigned:
-        if mistake := _mistake(one, guest.cpu):
+        binary = binary_number(one.value) if _is_number(one.name) else None
+        read = one if binary is None else one._replace(value=str(binary))
+        if mistake := _mistake(read, guest.cpu):
             guest.mistakes.append(mistake)
             continue
+        if binary is not None:
+            guest.unclear(f"{one.name}={short(one.value)}", binary, one.where, one.attribute)
         # What was set before gives way, its place in the order too; QEMU has taken it first.
         found.pop(one.name, None)
-        found[one.name] = one
+        found[one.name] = read
     written = list(found)
     # In the order of the text, so that a finding about all of them is at the first.
     for setting in sorted(settings_of(found, guest.machine or ""), key=lambda one: _first(one.row, written)):
@@ -112,6 +116,10 @@ def set_properties(guest: Guest, assigned: Iterable[Assignment]) -> None:
         else:
             guest.switches[qemu_name(name)] = Switch(name, on, one.where)
     guest.properties = (*guest.properties, *others)
+
+
+def _is_number(name: str) -> bool:
+    return name == TSC_FREQUENCY or (name in _KNOWN and _KNOWN[name][1].type in _LIMITS)
 
 
 def _first(row: Row, names: Sequence[str]) -> int:
@@ -147,7 +155,7 @@ def settings_of(properties: Mapping[str, Assignment], machine: str = "") -> tupl
 
 
 def _mistake(one: Assignment, model: str | None) -> Mistake | None:
-    """What QEMU has against an assignment."""
+    """What every QEMU has against an assignment."""
     name, value = one.name, one.value
     right = name.replace("_", "-")
     if right != name and right.startswith(PREFIXES):

@@ -18,7 +18,7 @@ from hvctl.guest.command.line import CommandLine
 from hvctl.guest.command.options import Option, global_property, parameters, scan
 from hvctl.guest.command.script import is_batch, qemu_commands
 from hvctl.model.guest import Device, Firmware, Guest, Replaced, Timer, Topology
-from hvctl.text.c_numbers import whole_number
+from hvctl.text.c_numbers import binary_number, whole_number
 from hvctl.text.problems import quoted, short
 from hvctl.text.shell_words import Word, place, split
 
@@ -265,10 +265,14 @@ def _smp(command: CommandLine, value: Word) -> None:
     """Several -smp are one (qemu:softmmu/vl.c, machine_merge_property()). What is 0 counts as not written."""
     numbers = command.sizes
     for name, text in _parts(value, "cpus").items():
-        number = whole_number(text)
+        binary = binary_number(text)
+        number = whole_number(text) if binary is None else binary
         if number is None or not 0 <= number < _MOST_VCPUS:
             command.wrong(f"-smp {short(name)}={short(text)} is no number of vCPUs", value, "write a whole number")
-        elif number:
+            continue
+        if binary is not None:
+            command.unclear(f"-smp {short(name)}={short(text)}", binary, value)
+        if number:
             numbers[name] = number
     command.places["vcpus"] = value
     shape = Topology(*(numbers.get(name) for name in Topology._fields))

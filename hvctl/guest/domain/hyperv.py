@@ -11,7 +11,7 @@ from hvctl.catalog.types import Kind, Row
 from hvctl.guest.domain.domain import HOST_MODEL, Domain
 from hvctl.model.guest import Mistake, Setting
 from hvctl.model.profile import Value
-from hvctl.text.c_numbers import whole_number
+from hvctl.text.c_numbers import binary_number, whole_number
 from hvctl.text.problems import quoted
 from hvctl.xml.document import Element, named
 
@@ -123,7 +123,8 @@ def _value(domain: Domain, row: Row, place: HypervElement, element: Element) -> 
     if text is None:
         domain.doubt(f"{named(element.tag)} has no {name}: libvirt before 11.9.0 refuses that")
         return None
-    number = whole_number(text)
+    binary = binary_number(text)
+    number = whole_number(text) if binary is None else binary
     if number is None:
         message = f"{name} of {named(element.tag)} is no number: {quoted(text)}"
         domain.wrong(message, element, f"write a whole number from {place.minimum}", name)
@@ -131,6 +132,8 @@ def _value(domain: Domain, row: Row, place: HypervElement, element: Element) -> 
         message = f"{name} of {named(element.tag)} cannot be {quoted(text)}"
         instead = f"write a whole number from {place.minimum or 0} to {_UNSIGNED_INT}"
         domain.mistakes.append(Mistake("range", message, element, instead, name))
+    elif binary is not None:
+        domain.unclear(f"{name}={quoted(text)} of {named(element.tag)}", binary, element, name, whole=True)
     return number
 
 

@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from hvctl.catalog import BY_ID, ROWS
 from hvctl.catalog.types import Kind, Property, Row
+from hvctl.errors import InputError
 from hvctl.guest.command.cpu import Assignment, boolean, set_properties
+from hvctl.guest.command.reader import read_command_line
 from hvctl.model.guest import Guest, Setting
-from hvctl.text.c_numbers import metric_number, whole_number
+from hvctl.text.c_numbers import binary_number, metric_number, whole_number
 
 PROPERTIES = [(row, known) for row in ROWS for known in row.properties]
 of_every_property = pytest.mark.parametrize(("row", "known"), PROPERTIES, ids=[known.name for _, known in PROPERTIES])
@@ -148,6 +150,28 @@ def test_whole_numbers_in_every_base(number: int) -> None:
         f"--{size}",
     ):
         assert whole_number(text) is None
+
+
+@given(st.integers(0, (1 << 64) - 1))
+def test_binary_numbers(number: int) -> None:
+    for text, value in ((f"0b{number:b}", number), (f" -0B{number:b}", -number)):
+        assert binary_number(text) == value
+        assert whole_number(text) is metric_number(text) is None
+    for text in (f"{number}", f"0x{number:b}", f"0b{number:b} ", f"0b{number:b}2", "0b", f"0 b{number:b}"):
+        assert binary_number(text) is None
+
+
+@pytest.mark.parametrize("words", ["-cpu max,hv-spinlocks=0b1111", "-cpu max -global cpu.hv-spinlocks=0b1111"])
+def test_a_binary_number_is_read_and_doubted(words: str) -> None:
+    guest = read_command_line(words, "cmd")
+    assert guest.check().settings["spinlocks"].value == 15
+    (doubt,) = guest.doubts
+    assert doubt.startswith("hv-spinlocks=0b1111 is a binary number")
+
+
+def test_a_binary_number_beyond_the_type_is_refused() -> None:
+    with pytest.raises(InputError, match="fits into uint32"):
+        read_command_line("-cpu max,hv-version-id-spack=0b1" + 32 * "0", "cmd")
 
 
 @pytest.mark.parametrize("text", ["", "0x", "08", "x1", "१२", "1" * 41, " ", "+", "1e3", "0x1g"])

@@ -1,7 +1,8 @@
 """A value in `<hyperv>`, of a timer or of an hv- property is invalid.
 
 ## What it does
-Checks states, numbers, texts and modes that are written against what libvirt and QEMU take.
+Checks states, numbers, texts and modes that are written against what libvirt and QEMU take. A binary number is a
+warning: those that were built with glibc 2.38 or newer take it.
 
 ## Why it matters
 libvirt refuses to define the domain, QEMU to start. libvirt's states are `on` and `off`: `yes`, `true` and `1` are not.
@@ -30,6 +31,7 @@ Safe where the word can mean one thing only; anything else is left to you.
 ## Sources
 - libvirt:src/conf/domain_conf.c:16907-17055
 - qemu:qapi/qapi-util.c, qapi_bool_parse()
+- C23 (ISO/IEC 9899:2024), 7.24.1.7, strtoull()
 """
 
 from hvctl.lint.rule import Context, Findings
@@ -38,12 +40,19 @@ from hvctl.model.guest import Mistake
 
 SEVERITY = Severity.ERROR
 
+_SEVERITIES = {"value": SEVERITY, "unclear": Severity.WARNING}
+
 
 def check(context: Context) -> Findings:
     for mistake in context.guest.mistakes:
-        if mistake.kind == "value":
+        if mistake.kind in _SEVERITIES:
             yield context.finding(
-                mistake.where, mistake.message, mistake.instead, attribute=mistake.attribute, fix=_fix(context, mistake)
+                mistake.where,
+                mistake.message,
+                mistake.instead,
+                attribute=mistake.attribute,
+                severity=_SEVERITIES[mistake.kind],
+                fix=_fix(context, mistake),
             )
 
 
