@@ -77,14 +77,11 @@ def _domains(document: Document) -> Reading:
 
 def _xml_remarks(document: Document, domains: Sequence[Element]) -> Sequence[Remark]:
     """Comments are about the element after them; libvirt drops them, and keeps what is in `<metadata>`."""
-    ours = NAMESPACE.encode(document.codec) in document.data
-    if not document.comments and not ours:
-        return ()
     found = [
         Remark(comment.text, _comment_span(document, comment.start), _lines(document, comment.element))
         for comment in document.comments
     ]
-    for domain in domains if ours else ():
+    for domain in domains:
         found += _metadata_remarks(domain)
     return found
 
@@ -105,12 +102,13 @@ def _lines(document: Document, element: Element | None) -> Lines:
 
 
 def _metadata_remarks(domain: Element) -> Iterator[Remark]:
-    about = _lines(domain.document, domain)
-    for metadata in domain.named("metadata"):
-        for guest in metadata.children:
-            if guest.local != "guest" or guest.namespace != NAMESPACE:  # the second takes much longer to find out
+    for metadata in domain.below:
+        for guest in metadata.below if metadata.tag == "metadata" else ():
+            # Namespaces take much longer to find out.
+            if guest.local != "guest" or guest.namespace != NAMESPACE or metadata.namespace is not None:
                 continue
-            for element in guest.children:
+            about = _lines(domain.document, domain)
+            for element in guest.below:
                 if element.local == "ignore":
                     rules, reason = element.get("rule") or "", element.get("reason") or ""
                     yield Remark(f"{MARK} ignore[{rules}] {reason}", element.span, about)

@@ -143,8 +143,9 @@ def _ask(contexts: Sequence[Context], job: Job) -> None:
         kinds.setdefault(type(context.guest), []).append(context)
     for kind, asked in kinds.items():
         for chosen in job.asked(kind):
-            check, rows = chosen.rule.check, chosen.rule.rows
-            concerned = [one for one in asked if not rows.isdisjoint(one.guest.on)] if rows else asked
+            check, rows, of = chosen.rule.check, chosen.rule.rows, chosen.rule.of
+            concerned = [one for one in asked if getattr(one.guest, of)] if of else asked
+            concerned = [one for one in concerned if not rows.isdisjoint(one.guest.on)] if rows else concerned
             for context in concerned:
                 context.chosen = chosen
                 # Most find nothing, and `+=` of a generator asks it for a length first.

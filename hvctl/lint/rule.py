@@ -2,7 +2,8 @@
 
 The module's name is the rule's id, its directory the rule's group. It has `SEVERITY` and `check(context)`, a pure
 generator of findings, unless the engine makes them; and where it needs them `NEEDS` (facts without which it cannot
-judge), `GUESTS` (the classes of guests that it judges) and `ROWS` (the enlightenments of which one must be on).
+judge), `GUESTS` (the classes of guests that it judges), `ROWS` (the enlightenments of which one must be on) and `OF`
+(the attribute of a guest that must not be empty).
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class Fact(StrEnum):
 class Rule(NamedTuple):
     """One rule. `page` is its docstring; `check` yields findings, none where `rows` are not empty and none is on.
 
+    `of` names an attribute of a guest, all that the rule looks at: where that is empty it has nothing to find.
     `after` are rules whose finding at the same place is about the same fault: then this one's is left out.
     """
 
@@ -66,6 +68,7 @@ class Rule(NamedTuple):
     needs: tuple[Fact, ...] = ()
     guests: tuple[type[Guest], ...] = (Guest,)
     rows: frozenset[str] = frozenset()
+    of: str = ""
     after: tuple[str, ...] = ()
 
     @property
@@ -107,6 +110,7 @@ def rule_of(module: ModuleType) -> Rule:
         needs=getattr(module, "NEEDS", ()),
         guests=getattr(module, "GUESTS", (Guest,)),
         rows=frozenset(row.id for row in getattr(module, "ROWS", ())),
+        of=getattr(module, "OF", ""),
         after=getattr(module, "AFTER", ()),
     )
 

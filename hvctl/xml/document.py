@@ -57,10 +57,10 @@ class Tag:
     """A tag as it is written: one for all that are written alike.
 
     `values` are a start tag's attributes by their names, as a reader takes them, in the order of the file; not to be
-    changed.
+    changed. `declares` are the prefixes that they declare, with their URIs; the empty prefix is the default namespace.
     """
 
-    __slots__ = ("kind", "name", "text", "values")
+    __slots__ = ("declares", "kind", "name", "text", "values")
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -69,12 +69,8 @@ class Tag:
         self.kind = EMPTY if text.endswith("/>") else START if name else END
         found = _ATTRIBUTE.findall(text, 1 + len(self.name)) if name else ()
         self.values = {name: _normal(double or single) for name, double, single in found}
-
-    @property
-    def declares(self) -> dict[str, str]:
-        """The prefixes that they declare, with their URIs; the empty prefix is the default namespace."""
         names = [name for name in self.values if name.startswith("xmlns") and name[5:6] in ("", ":")]
-        return {name.partition(":")[2]: self.values[name] for name in names}
+        self.declares = {name.partition(":")[2]: self.values[name] for name in names}
 
 
 class Element:
@@ -84,7 +80,7 @@ class Element:
     `<a/>`; `below` are the child elements.
     """
 
-    __slots__ = ("below", "close_start", "document", "open_end", "places", "start", "tag", "written")
+    __slots__ = ("below", "close_start", "document", "open_end", "start", "tag", "written")
 
     def __init__(self, document: "Document", written: Tag, start: int, open_end: int) -> None:
         self.document = document
@@ -93,7 +89,6 @@ class Element:
         self.start = start
         self.open_end = self.close_start = open_end
         self.below: Sequence[Element] = ()
-        self.places: tuple[Attribute, ...] | None = None
 
     @property
     def values(self) -> dict[str, str]:
@@ -145,13 +140,11 @@ class Element:
 
     def attributes(self) -> tuple[Attribute, ...]:
         """The attributes in the order of the file, declarations of namespaces among them."""
-        if self.places is None:
-            self.places = self._scan()
-        return self.places
+        return tuple(self._scan())
 
     def attribute(self, name: str) -> Attribute | None:
         """One attribute with its places, None where it is not there."""
-        return next((each for each in self.attributes() if each.name == name), None)
+        return next((each for each in self._scan() if each.name == name), None)
 
     @property
     def self_closing(self) -> bool:
@@ -217,12 +210,11 @@ class Element:
             yield Piece(kind, at, after)
             at = after
 
-    def _scan(self) -> tuple[Attribute, ...]:
+    def _scan(self) -> Iterator[Attribute]:
         document = self.document
         text = self.written.text
         single = document.single_bytes(text)
         at, offset = 0, self.start
-        found: list[Attribute] = []
 
         def offset_of(place: int) -> int:
             # From the last place on, not from the tag's start: a tag may be as long as a file may be large.
@@ -235,8 +227,7 @@ class Element:
             start, end = match.span(1)
             first, last = match.span(2 if match[2] is not None else 3)
             places = offset_of(start), offset_of(end), offset_of(first), offset_of(last)
-            found.append(Attribute(match[1], self.values[match[1]], *places))
-        return tuple(found)
+            yield Attribute(match[1], self.values[match[1]], *places)
 
     def bindings(self) -> dict[str, str]:
         """The prefixes that are declared here, with their URIs; the empty prefix is the default namespace."""

@@ -190,11 +190,12 @@ def _around_devices(document: Document) -> tuple[tuple[int, int], ...]:
     data = document.data
     open_, close = data.find(_OPEN[:-1]), data.rfind(_CLOSE)
     start = open_ + len(_OPEN)
-    # Where the one stands once, and the file is well-formed, the other ends it.
+    # Where the one stands once, and the file is well-formed, the other ends it. What is hardly ever there is looked for
+    # from the end: CPython's rfind takes half of the time of its find.
     if (
-        (0 <= open_ < close and data.startswith(_OPEN, open_) and data.find(_OPEN[:-1], start) < 0)
-        and data.find(_READ[0], start, close) < 0
-        and data.find(_READ[1], start, close) < 0
+        (0 <= open_ < close and data.startswith(_OPEN, open_) and data.rfind(_OPEN[:-1], start) < 0)
+        and data.rfind(_READ[0], start, close) < 0
+        and data.rfind(_READ[1], start, close) < 0
         and not _hides(data, open_)
         and not document.codec.startswith("utf-16")
     ):

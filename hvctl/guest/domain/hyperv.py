@@ -9,7 +9,7 @@ from hvctl.catalog import find, roles
 from hvctl.catalog.placement import HypervElement, HypervMode, example
 from hvctl.catalog.types import Kind, Row
 from hvctl.guest.domain.domain import HOST_MODEL, Domain
-from hvctl.model.guest import Mistake, Setting
+from hvctl.model.guest import Mistake, Setting, setting_of
 from hvctl.model.profile import Value
 from hvctl.text.c_numbers import binary_number, whole_number
 from hvctl.text.problems import quoted
@@ -58,7 +58,7 @@ def read_hyperv(domain: Domain, element: Element) -> None:
             _child(domain, child, child.local)
         else:  # most, in a fraction of the time
             row, on = plain
-            settings[row.id] = Setting(row, on, None, child)
+            settings[row.id] = setting_of((row, on, None, child, None, False, ""))
     if mode in roles.MODES and any(child.get("state") == "on" for child in element.below):
         # libvirt 9.0 writes both, 11.3 the mode alone; when that changed is not known.
         domain.doubt(f"<hyperv mode='{mode}'>: newer libvirts leave out its children")

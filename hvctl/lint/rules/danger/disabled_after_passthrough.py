@@ -30,6 +30,7 @@ from hvctl.model.finding import Severity
 
 SEVERITY = Severity.WARNING
 ROWS = roles.EVERYTHING
+OF = "removals"
 
 
 def check(context: Context) -> Findings:

@@ -41,6 +41,7 @@ from hvctl.model.finding import Severity
 
 SEVERITY = Severity.INFO
 GUESTS = (Domain,)
+OF = "unread"
 
 
 def check(context: Context) -> Findings:

@@ -48,6 +48,7 @@ from hvctl.model.finding import Severity
 from hvctl.model.guest import HOST_MODELS
 
 SEVERITY = Severity.WARNING
+OF = "switches"
 
 
 def check(context: Context) -> Findings:

@@ -38,12 +38,14 @@ from hvctl.model.finding import Severity
 from hvctl.model.guest import Guest, Topology
 
 SEVERITY = Severity.WARNING
+OF = "release"
 
 
 def check(context: Context) -> Findings:
     guest = context.guest
     system, vcpus = guest.release, guest.most_vcpus or guest.vcpus or 1
-    if system is None or not system.sockets or "topology" in guest.unknown:
+    assert system, "OF says so"
+    if not system.sockets or "topology" in guest.unknown:
         return
     sockets = _sockets(guest, vcpus)
     (edition, most), *others = system.sockets

@@ -34,12 +34,14 @@ from hvctl.lint.rule import Context, Findings
 from hvctl.model.finding import Severity
 
 SEVERITY = Severity.ERROR
+OF = "release"
 
 
 def check(context: Context) -> Findings:
     guest = context.guest
     system = guest.release
-    if system is None or guest.kvm is False or system.level not in LEVEL_FEATURES:
+    assert system, "OF says so"
+    if guest.kvm is False or system.level not in LEVEL_FEATURES:
         return
     older = " (one older than 24H2 does)" if system.sockets else ""
     # A name is a guess.

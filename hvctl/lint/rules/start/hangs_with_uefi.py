@@ -34,12 +34,14 @@ from hvctl.lint.rule import Context, Findings
 from hvctl.model.finding import Severity
 
 SEVERITY = Severity.ERROR
+OF = "release"
 
 
 def check(context: Context) -> Findings:
     guest = context.guest
-    if guest.release is None or not guest.hangs:
+    if not guest.hangs:
         return
+    assert guest.release, "OF says so"
     message = f"{guest.release.title} hangs at a black screen with enlightenments, UEFI firmware and several vCPUs"
     instead = "leave all of them out, or give it BIOS firmware or one vCPU"
     yield context.finding(guest.hyperv_place, message, instead)

@@ -43,6 +43,7 @@ from hvctl.text.problems import quoted
 
 SEVERITY = Severity.ERROR
 GUESTS = (Domain,)
+OF = "cpu_features"
 
 
 def check(context: Context) -> Findings:

@@ -39,6 +39,7 @@ from hvctl.model.finding import Fix, Severity
 from hvctl.model.guest import Mistake
 
 SEVERITY = Severity.ERROR
+OF = "mistakes"
 
 _SEVERITIES = {"value": SEVERITY, "unclear": Severity.WARNING}
 

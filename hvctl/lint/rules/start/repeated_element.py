@@ -46,6 +46,7 @@ from hvctl.xml.document import named
 
 SEVERITY = Severity.WARNING
 GUESTS = (Domain,)
+OF = "repeated"
 
 
 def check(context: Context) -> Findings:

@@ -33,6 +33,7 @@ from hvctl.lint.rule import Context, Findings
 from hvctl.model.finding import Severity
 
 SEVERITY = Severity.ERROR
+OF = "replaced"
 
 
 def check(context: Context) -> Findings:

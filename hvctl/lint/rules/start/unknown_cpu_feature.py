@@ -38,11 +38,12 @@ from hvctl.text.problems import quoted
 
 SEVERITY = Severity.ERROR
 GUESTS = (Domain,)
+OF = "cpu_features"
 
 
 def check(context: Context) -> Findings:
     guest = context.domain
-    if not guest.cpu_features or guest.foreign:
+    if guest.foreign:
         return
     names = [libvirt_name(one.name) for one in guest.cpu_features]
     for switch in guest.cpu_features:

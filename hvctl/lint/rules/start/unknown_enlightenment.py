@@ -44,13 +44,12 @@ from hvctl.text.problems import did_you_mean, quoted
 from hvctl.xml.document import Element, named
 
 SEVERITY = Severity.ERROR
+OF = "mistakes"
 # Each takes a millisecond, and a hostile file can have a hundred thousand.
 _MOST_GUESSES = 100
 
 
 def check(context: Context) -> Findings:
-    if not context.guest.mistakes:
-        return
     known = {element for host in context.hosts if host.libvirt for element in host.libvirt.elements}
     properties = {name for host in context.hosts for qemu in host.qemu for name, _ in qemu.properties}
     for number, mistake in enumerate(context.guest.mistakes):

@@ -49,6 +49,7 @@ from hvctl.model.finding import Severity
 
 SEVERITY = Severity.ERROR
 GUESTS = (Domain,)
+OF = "arguments"
 
 
 def check(context: Context) -> Findings:
