@@ -19,6 +19,7 @@ from hvctl.catalog.windows import USES, system_of
 from hvctl.model.host import Hardware, Host, Scalar
 from hvctl.model.plan import CpuPlan, Decision, Layer, Outcome
 from hvctl.model.profile import Migration, Profile, cpu_in_profile
+from hvctl.plan.support import nested_on
 
 Features = tuple[tuple[str, bool], ...]
 
@@ -292,7 +293,7 @@ def _against_nesting(hardware: Hardware, features: dict[str, bool]) -> Iterator[
         yield ": unknown CPU vendor", f"use a host with a processor of {_NESTING}" if known else "record the host again"
     if not hardware.nested:
         state = "nested virtualization is off" if hardware.nested is False else "whether nested is on is not known"
-        yield f": {state}", f"load kvm_{hardware.vendor if feature else 'intel or kvm_amd'} with nested=1"
+        yield f": {state}", nested_on(hardware)
     if feature and features.get(feature) is False:
         yield f" needs CPU feature {feature}, which is off", _off(feature)
 

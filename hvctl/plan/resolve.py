@@ -12,7 +12,7 @@ from hvctl.model.plan import UNNAMED, CpuPlan, Decision, Layer, Machine, Outcome
 from hvctl.model.profile import Ask, Migration, Profile, Value, Wish
 from hvctl.plan.cpu import choose_cpu, refusal
 from hvctl.plan.notes import notes
-from hvctl.plan.support import NO_HYPERV, NOT_KNOWN, Answer, State, support, verdict
+from hvctl.plan.support import NO_HYPERV, NOT_KNOWN, Answer, State, nested_on, support, verdict
 
 
 class Obstacle(NamedTuple):
@@ -194,6 +194,7 @@ class _Resolution:
             self._release(row)
             or self._migration(row)
             or self._hosts(row)
+            or self._nesting(row)
             or self._pinning(row)
             or self._passthrough(row)
         )
@@ -242,6 +243,16 @@ class _Resolution:
                     more = len(hosts) - 1 + sum(host.alike for host in hosts)
                     return Obstacle(answer.reason, answer.layer, hosts[0].label, answer.remedy, more)
         return None
+
+    def _nesting(self, row: Row) -> Obstacle | None:
+        """What only a hypervisor in the guest uses is left out where there can be none, unless it is demanded."""
+        wish = self.wishes.get(row.id)
+        without = [host for host in self.pool if host.hardware.nested is False]
+        if not (row.nested_only and without and wish and wish.ask is Ask.PREFER):
+            return None
+        more = len(without) - 1 + sum(host.alike for host in without)
+        reason, remedy = "of no use while nested virtualization is off", nested_on(without[0].hardware)
+        return Obstacle(reason, Layer.HARDWARE, without[0].label, remedy, more)
 
     def _pinning(self, row: Row) -> Obstacle | None:
         if Need.PINNED not in row.needs or self.profile.pinned or self._value(row) == "auto":

@@ -4,10 +4,10 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from hvctl.catalog import ROWS
-from hvctl.catalog.cpu_models import VENDOR_NAMES
+from hvctl.catalog.cpu_models import NESTED_FEATURE, VENDOR_NAMES
 from hvctl.catalog.placement import HypervMode
 from hvctl.catalog.types import Need, Row
-from hvctl.model.host import LIBVIRT, Host, Kvm, Libvirt, Qemu
+from hvctl.model.host import LIBVIRT, Hardware, Host, Kvm, Libvirt, Qemu
 from hvctl.model.plan import Layer
 
 
@@ -116,11 +116,17 @@ def _cannot_tell(kvm: Kvm) -> Answer:
 def _kernel_remedy(host: Host, row: Row) -> str:
     if row.vendors and host.hardware.vendor and host.hardware.vendor not in row.vendors:
         return f"{ONLY} {_vendors(row)} processors for guests that need it"
+    steps = [f"boot Linux {row.since_kvm.version} or newer"] if row.since_kvm else []
     if host.hardware.nested is False and row.nested_only:
-        return f"load kvm_{host.hardware.vendor or 'intel'} with nested=1"
-    if row.since_kvm:
-        return f"boot Linux {row.since_kvm.version} or newer"
-    return ""
+        # KVM offers a capability where nested is on; CPUID bits it reports in any case, if it knows them.
+        steps = [nested_on(host.hardware)] if row.caps else [*steps, nested_on(host.hardware)]
+    return " and ".join(steps)
+
+
+def nested_on(hardware: Hardware) -> str:
+    """How nested virtualization is turned on."""
+    vendor = hardware.vendor
+    return f"load kvm_{vendor if vendor in NESTED_FEATURE else 'intel or kvm_amd'} with nested=1"
 
 
 def _vendors(row: Row) -> str:

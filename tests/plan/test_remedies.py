@@ -165,6 +165,9 @@ PINNED = write("vcpus/pinned", True)
 # By what the sentence is, as a regular expression: each of its alternatives.
 ADVICE: dict[str, tuple[Change, ...]] = {
     r"boot Linux .* or newer|use a newer kernel": (on_hosts(newest_kernel),),
+    r"boot Linux .* or newer and load kvm_(intel|amd|intel or kvm_amd) with nested=1": (
+        on_hosts(lambda host: nested(newest_kernel(host))),
+    ),
     r"boot a kernel built with CONFIG_KVM_HYPERV=y": (on_hosts(newest_kernel),),
     r"use QEMU .* or newer": (on_hosts(lambda host: host._replace(qemu=(made_qemu(),))),),
     r"use libvirt .* or newer": (
@@ -297,6 +300,8 @@ POOR = {
         libvirt=Libvirt("1.0.0", ()),
     ),
 }
+# One that lacks more than one thing at a time: what hvctl says of it are two steps.
+POORER = made_intel_host(nested=False, kvm=made_kvm(features=0, misc=0, hints=0, nested=0))
 WRITABLE = [row for row in ROWS if not row.experimental]
 
 
@@ -308,7 +313,7 @@ def asked(row_id: str, **changes: Any) -> Profile:
     return Profile("made", wishes=wishes)._replace(**changes)
 
 
-@pytest.mark.parametrize("host", POOR.values(), ids=POOR)
+@pytest.mark.parametrize("host", [*POOR.values(), POORER], ids=[*POOR, "intel-not-nested-without-bits"])
 @pytest.mark.parametrize("libvirt", [False, True], ids=["qemu", "libvirt"])
 def test_of_each_row_on_poor_hosts(host: Host, libvirt: bool) -> None:
     for row in WRITABLE:
@@ -541,7 +546,7 @@ def test_every_entry_is_of_use() -> None:
     """No advice stays in the table that hvctl no longer gives."""
     everything = Profile("made", wishes=tuple(wish for row in WRITABLE for wish in asked(row.id).wishes[-1:]))
     every = [*OF_POOLS.values()]
-    every += [case(everything, host, libvirt=libvirt) for host in POOR.values() for libvirt in (False, True)]
+    every += [case(everything, host, libvirt=libvirt) for host in (*POOR.values(), POORER) for libvirt in (False, True)]
     advised = {decision.remedy for one in every for decision in complaints(one.plan()).values()}
     for known in (*ADVICE, *NO_WAY):
         assert any(re.fullmatch(known, remedy) for remedy in advised), known

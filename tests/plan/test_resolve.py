@@ -198,6 +198,16 @@ def test_nested_uses_are_refused_where_nested_is_off_or_unknown() -> None:
     assert [one.id for one in resolve(profile(uses=("vbs",)), (unknown,)).refusals] == ["guest.uses"]
 
 
+def test_what_only_a_hypervisor_in_the_guest_uses_is_left_out_where_there_can_be_none() -> None:
+    pool = made_intel_host(), made_intel_host("off", nested=False), made_intel_host("off-2", nested=False)
+    for asked, state in (("prefer", Outcome.OFF), ("on", Outcome.ON)):
+        for row_id in ("emsr-bitmap", "tlbflush-direct"):
+            found = decision(resolve(profile(wish("relaxed"), wish("vapic"), wish(row_id, asked)), pool), row_id)
+            assert found.state is state
+            if state is Outcome.OFF:
+                assert (found.host, found.more, found.remedy) == ("off", 1, "load kvm_intel with nested=1")
+
+
 def test_what_the_profile_says_of_a_nested_row_stays() -> None:
     wanted = profile(wish("emsr-bitmap", "off"), uses=("vbs",))
     assert decision(resolve(wanted, (made_intel_host(),)), "emsr-bitmap").reason == "turned off by the profile"
