@@ -12,6 +12,12 @@ from typing import NamedTuple
 from hvctl.run.crash import Crash
 from hvctl.text.problems import printable
 
+# What QEMU writes before it stops a guest for good, and stays (qemu:accel/kvm/kvm-all.c, kvm_cpu_exec and
+# kvm_handle_internal_error; qemu:target/i386/kvm/kvm.c, kvm_arch_handle_exit).
+STOPPED = ("KVM: entry failed", "KVM internal error", "KVM: unknown exit", "KVM: exception", "error: kvm run failed")
+WHY_STOPPED = (
+    "the kernel's log (dmesg) may show why; kvm_intel writes there what it could not enter, with dump_invalid_vmcs=1"
+)
 MAX_LINE = 4096
 # A refusal comes first of all; a guest that makes QEMU talk for days must not fill hvctl's memory.
 MAX_KEPT = 100
@@ -36,8 +42,11 @@ class Ending(NamedTuple):
 
     @property
     def exit_code(self) -> int:
-        """hvctl's own: 0 where QEMU ended with 0 and nothing was wrong with the guest, else 1."""
-        return 1 if self.status or self.crashes or self.failed or self.left else 0
+        """hvctl's own: 3 where the guest could not be run, 0 where QEMU ended with 0 and nothing was wrong with the
+        guest, else 1."""
+        if self.failed:
+            return 3
+        return 1 if self.status or self.crashes or self.left else 0
 
 
 def verdict(ending: Ending) -> tuple[str, ...]:

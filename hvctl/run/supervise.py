@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from hvctl.host.watcher import end
 from hvctl.run.crash import Crash, read_event, report
-from hvctl.run.ending import MAX_KEPT, Ending, Relay
+from hvctl.run.ending import MAX_KEPT, STOPPED, WHY_STOPPED, Ending, Relay
 from hvctl.run.spawn import NEGOTIATE_ID, POWERDOWN, QUIT, STATUS, Child
 
 _CHUNK = 1 << 14
@@ -128,9 +128,7 @@ class _Watch:
     def _signalled(self, number: signal.Signals) -> None:
         if number is signal.SIGINT and self.child.terminal.lent:
             return  # Ctrl-C is the guest's.
-        if self.stage is Stage.RUNNING and self.control.failed:
-            self._end_it()
-        elif self.stage is Stage.RUNNING:
+        if self.stage is Stage.RUNNING:
             self.asked_by = number
             self._ask(number)
         elif self.stage is Stage.ASKED and signal.SIGHUP in (number, self.asked_by):
@@ -221,8 +219,13 @@ class _Watch:
             self.say(f"hvctl: {line}")
 
     def _failed(self) -> None:
-        how = "send SIGTERM" if self.child.terminal.lent else "press Ctrl-C or send SIGTERM"
-        self.say(f"hvctl: QEMU stopped the guest for good after an internal error; {how} to end it")
+        """Nothing makes such a guest run again: whoever waits for it is told, and has it ended."""
+        self._read()  # QEMU writes the cause before it stops the guest
+        cause = next((line for line in reversed(self.relay.kept) if line.startswith(STOPPED)), "an internal error")
+        self.say(f"hvctl: KVM could not run the guest any further: {cause}")
+        self.say(f"hvctl: {WHY_STOPPED}")
+        if self.stage < Stage.QUITTING:
+            self._end_it()
 
 
 class Control:

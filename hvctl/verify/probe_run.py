@@ -18,7 +18,7 @@ from hvctl.errors import HostError, RefusedError
 from hvctl.host import watcher
 from hvctl.model.verification import LARGEST, Observation
 from hvctl.probe_guest import MAY_CRASH, firmware, with_parameter
-from hvctl.run.ending import Ending, Relay, harmless, verdict
+from hvctl.run.ending import STOPPED, WHY_STOPPED, Ending, Relay, harmless, verdict
 from hvctl.verify.probe_report import ReportError, is_complete, read_report
 
 T = TypeVar("T")
@@ -26,10 +26,6 @@ T = TypeVar("T")
 CHARDEV = "hvctl-probe"
 FINISHED = 33  # isa-debug-exit makes (value << 1) | 1 of the 0x10 that the guest writes
 _CHUNK = 1 << 16  # bytes: what a pipe holds
-# What QEMU writes before it stops a guest for good, and stays (qemu:accel/kvm/kvm-all.c, kvm_cpu_exec and
-# kvm_handle_internal_error; qemu:target/i386/kvm/kvm.c, kvm_arch_handle_exit). The probe guest has no user mode, in
-# which QEMU would let it go on.
-_STOPPED = ("KVM: entry failed", "KVM internal error", "KVM: unknown exit", "KVM: exception", "error: kvm run failed")
 SHOWN_LINES = 6
 SHOWN_COLUMNS = 70
 # As qemu_system_guest_panicked words it (qemu:softmmu/runstate.c).
@@ -115,7 +111,8 @@ class Probe:
                     poll.unregister(end)
 
     def _look(self, line: str) -> None:
-        if line.startswith(_STOPPED) and not self._stopped:
+        # The probe guest has no user mode, in which QEMU would let it go on.
+        if line.startswith(STOPPED) and not self._stopped:
             self._stopped = line
 
     def _drain(self) -> None:
@@ -229,7 +226,7 @@ def finished(ran: Ran, timeout: float, read: Callable[[bytes], T]) -> T:
 def _unfinished(ran: Ran, timeout: float) -> HostError:
     if ran.stopped:
         told = f"KVM cannot run the probe guest any further, {_UNPROVED}: {ran.stopped}"
-        return HostError(told, "the kernel's log (dmesg) may show why")
+        return HostError(told, WHY_STOPPED)
     if len(ran.output) > LARGEST:
         return HostError(f"the probe guest printed more than {LARGEST} bytes and was ended, {_UNPROVED}")
     if is_complete(ran.output):

@@ -237,16 +237,20 @@ def test_what_is_no_message_ends_the_connection(tmp_path: Path, lie: str) -> Non
     assert ending["peak"] < 60
 
 
-def test_a_guest_that_qemu_stopped_for_good_is_told_and_ended_at_once(tmp_path: Path) -> None:
-    with Supervisor(tmp_path, (fake_qemu(tmp_path, "stops-for-good"),)) as supervisor:
-        line = (
-            "hvctl: QEMU stopped the guest for good after an internal error; press Ctrl-C or send SIGTERM to end it\n"
-        )
-        assert supervisor.line() == line
-        supervisor.process.send_signal(signal.SIGTERM)
-        assert supervisor.line() == "hvctl: ending QEMU\n"
-        ending = supervisor.ending()
-    assert (ending["status"], ending["code"]) == (0, 1)
+def test_a_guest_that_kvm_cannot_run_is_told_and_ended_at_once(tmp_path: Path) -> None:
+    fake = Path(fake_qemu(tmp_path, "stops-for-good"))
+    saying = tmp_path / "saying"
+    saying.write_text(f'#!/bin/sh\necho "KVM: entry failed, hardware error 0x7" >&2\nexec "{fake}" "$@"\n')
+    saying.chmod(0o755)
+    for program, cause in ((fake, "an internal error"), (saying, "KVM: entry failed, hardware error 0x7")):
+        with Supervisor(tmp_path, (str(program),)) as supervisor:
+            if program == saying:
+                assert supervisor.line() == f"{cause}\n"
+            assert supervisor.line() == f"hvctl: KVM could not run the guest any further: {cause}\n"
+            assert "dump_invalid_vmcs" in supervisor.line()
+            assert supervisor.line() == "hvctl: ending QEMU\n"
+            ending = supervisor.ending()
+        assert (ending["status"], ending["code"]) == (0, 3)
 
 
 def test_a_guest_that_is_only_paused_is_no_failure(tmp_path: Path) -> None:

@@ -63,7 +63,8 @@ def command(
     \b
     Exit codes: 0 the guest ended, or hvctl was detached; 1 it crashed, QEMU
     failed, or the profile is refused; 2 an argument contradicts the plan;
-    3 no KVM, no Hyper-V, no QEMU, libvirt cannot be asked.
+    3 no KVM, no Hyper-V, no QEMU, libvirt cannot be asked, or KVM could
+    not run the guest.
 
     \b
     Examples:
