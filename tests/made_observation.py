@@ -12,7 +12,9 @@ from hvctl.model.verification import (
     Call,
     Counter,
     Direct,
+    Evmcs,
     Flushed,
+    Inner,
     Message,
     MsrRun,
     Nested,
@@ -20,6 +22,7 @@ from hvctl.model.verification import (
     Sent,
     TscPage,
     Vcpu,
+    Vmcs,
     Written,
 )
 from hvctl.verify.functions import CRASH_PARAMETERS
@@ -54,7 +57,10 @@ def made_observation(expected: Iterable[CpuidLeaf], *, vcpus: int = 2) -> Observ
             Flushed(code, fast, result, vcpus, vcpus, vcpus, vcpus)
             for code, fast, result in ((2, 1, 0), (2, 0, 0), (3, 0, 1 << 32), (0x13, 0, 0), (0x14, 0, 1 << 32))
         ),
-        nested=Nested(0x81, 0x81, 0x7C),
+        vmcs=Vmcs(10, 12),
+        evmcs=Evmcs(10, 12, 10),
+        nested=Nested(18, 18, 31),
+        inner=Inner(12, 0, 0x10000031),
         reset=True,
         crash=CRASH_PARAMETERS,
     )
@@ -62,7 +68,7 @@ def made_observation(expected: Iterable[CpuidLeaf], *, vcpus: int = 2) -> Observ
 
 def printed(seen: Observation) -> bytes:
     """The report that a guest prints of an observation; `reset` is not in it."""
-    return sealed(["hvctl-probe 2", *_lines(seen)])
+    return sealed(["hvctl-probe 3", *_lines(seen)])
 
 
 def sealed(lines: Sequence[str]) -> bytes:
@@ -88,7 +94,10 @@ def _lines(seen: Observation) -> Iterator[str]:
         ("tscpage", seen.tsc_page),
         ("runtime", seen.runtime),
         ("apic", seen.apic),
+        ("plain", seen.vmcs),
+        ("enlightened", seen.evmcs),
         ("nested", seen.nested),
+        ("inner", seen.inner),
     )
     for name, record in singles:
         if record is not None:

@@ -40,8 +40,9 @@ _SEND = _named_after("HVCALL_SEND_IPI")
 _FLUSH = _named_after("HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE")
 
 # The bits of the parameter that the guest gets.
-GROUPS = {"clock": 1, "apic": 2, _FLUSH: 32, _SEND: 16, "timer": 8, "exit": 4}
-SINGLE = ("clock", "apic", "timer", "exit")
+NESTED = "nested"
+GROUPS = {"clock": 1, "apic": 2, _FLUSH: 32, _SEND: 16, "timer": 8, "exit": 4, NESTED: 64}
+SINGLE = ("clock", "apic", "timer", "exit", NESTED)
 
 TABLES = (
     Table(
@@ -96,7 +97,23 @@ TABLES = (
         "an exit by reading an MSR",
         (Entry(0x31, False, "without enlightenments"), Entry(0x31, True, "with enlightenments")),
     ),
+    *(
+        Table(
+            NESTED,
+            f"a nested guest's exit by {how}",
+            (
+                Entry(0x70 + place, False, "plain VMCS or VMCB"),
+                Entry(0x74 + place, True, "enlightened VMCS"),
+                Entry(0x78 + place, True, "enlightened MSR bitmap"),
+            ),
+        )
+        for place, how in enumerate(("CPUID", "reading an MSR", "HLT"))
+    ),
 )
+# What the guest says is missing where its TSC counts instructions.
+TIME = 0x01
+# What the guest says is missing where its CPU has neither vmx nor svm.
+NO_HYPERVISOR = 0x70
 
 
 def mask(groups: tuple[str, ...]) -> int:

@@ -22,7 +22,7 @@ MOST_VCPUS = 64
 
 @click.command()
 @click.argument("profile", default=PROFILE, metavar="[PROFILE]")
-@click.option("--only", metavar="GROUP,...", help="Only these: clock, apic, tlbflush, ipi, timer, exit.")
+@click.option("--only", metavar="GROUP,...", help="Only these: clock, apic, tlbflush, ipi, timer, exit, nested.")
 @click.option("--vcpus", type=click.IntRange(1, MOST_VCPUS), metavar="N", help="vCPUs (default: this host's CPUs).")
 @click.option(
     "--runs",
@@ -51,8 +51,9 @@ def command(
 
     A tiny guest of hvctl's own takes the time of what enlightenments make cheaper: reading the clock, the end of an
     interrupt, arming a timer, interrupts and TLB flushes among busy vCPUs, also with two and four times as many vCPUs
-    as this host has CPUs. Guests with and without the enlightenments of PROFILE (default: all that this host gives)
-    are booted in turn. A gain is named only where the runs leave no doubt, and never from fewer than five.
+    as this host has CPUs, and exits of a guest inside the guest. Guests with and without the enlightenments of PROFILE
+    (default: all that this host gives) are booted in turn. A gain is named only where the runs leave no doubt, and
+    never from fewer than five.
 
     Needs a KVM with Hyper-V emulation; on a host that is a virtual machine itself only large ratios mean anything.
 

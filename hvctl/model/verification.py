@@ -129,16 +129,41 @@ class Direct(NamedTuple):
     late: int
 
 
+class Vmcs(NamedTuple):
+    """Why a nested guest ended by its CPUID, and then by its HLT, with a plain VMCS: VMX's exit reasons; None: it did
+    not start."""
+
+    cpuid: int | None
+    hlt: int | None
+
+
+class Evmcs(NamedTuple):
+    """The same with an enlightened VMCS, and after it was resumed with nonsense in a field said to be `clean`."""
+
+    cpuid: int | None
+    hlt: int | None
+    clean: int | None
+
+
 class Nested(NamedTuple):
-    """Why a guest of the guest's own ended, by SVM's exit codes, in three runs.
+    """Why a nested guest ended in three runs, by VMX's exit reasons or SVM's exit codes; None: it did not start.
 
     In the first one the MSR that it reads is not intercepted; then it is, in a bitmap that is said to be `unchanged`,
     and in the same one when it is said to have `changed`.
     """
 
-    first: int
-    unchanged: int
-    changed: int
+    first: int | None
+    unchanged: int | None
+    changed: int | None
+
+
+class Inner(NamedTuple):
+    """Why a nested guest ended that had the TLB flushed by a hypercall, and then halts, and the hypercall's `result`;
+    `told` is the same where its hypervisor wants to hear of the flush after it."""
+
+    exit: int | None
+    result: int
+    told: int | None
 
 
 class Observation(NamedTuple):
@@ -163,7 +188,10 @@ class Observation(NamedTuple):
     directs: tuple[Direct, ...] = ()
     sent: tuple[Sent, ...] = ()
     flushed: tuple[Flushed, ...] = ()
+    vmcs: Vmcs | None = None
+    evmcs: Evmcs | None = None
     nested: Nested | None = None
+    inner: Inner | None = None
     reset: bool | None = None
     crash: tuple[int, ...] | None = None
 

@@ -4,23 +4,26 @@
 
 /* What is measured, as the report numbers it. */
 enum {
+    TIME = 1, /* missing where the TSC counts instructions */
     RDTSC = 0x10, TSC_PAGE, REFERENCE_COUNTER, PM_TIMER, HPET,
     EOI_MEMORY = 0x20, EOI_MSR, EOI_PAGE, TPR_MEMORY, TPR_MSR, TPR_CR8,
     EXIT_CPUID = 0x30, EXIT_MSR,
     ARM_APIC = 0x40, ARM_DEADLINE, ARM_SYNTHETIC,
     SEND_APIC = 0x50, SEND_CALL,
     FLUSH_APIC = 0x60, FLUSH_CALL,
+    /* Of each three: by CPUID, by reading an MSR, by HLT. */
+    INSIDE_PLAIN = 0x70, INSIDE_EVMCS = 0x74, INSIDE_BITMAP = 0x78,
 };
 
 /* Groups, as bits of the parameter that stands in the firmware (layout.h): see hvctl/bench/boots.py. */
-enum { CLOCK = 1, APIC_ACCESS = 2, EXIT = 4, TIMER = 8, SEND = 16, FLUSH = 32 };
+enum { CLOCK = 1, APIC_ACCESS = 2, EXIT = 4, TIMER = 8, SEND = 16, FLUSH = 32, NESTED = 64 };
 
 /* bench.c */
 void measure(u32 id, void (*once)(void));
 void missing(u32 id);
 int set_up_calls(void);
 
-/* bench_one.c, bench_many.c */
+/* bench_one.c, bench_many.c, bench_nested.c */
 void measure_clocks(void);
 void measure_apic(void);
 void measure_exits(void);
@@ -30,3 +33,4 @@ void other_work(void);
 void answer(struct cpu *cpu, u32 vector);
 void measure_sending(u32 count);
 void measure_flushing(u32 count);
+void measure_nested(void);

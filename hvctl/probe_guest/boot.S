@@ -157,9 +157,9 @@ gdtr:
 
 /* A whole report, with the checksum that say.c would compute. */
 no_long_mode_text:
-    .ascii "hvctl-probe 2\n"
+    .ascii "hvctl-probe 3\n"
     .ascii "nolongmode\n"
-    .ascii "end 2 83aedccd\n"
+    .ascii "end 2 5e380548\n"
 no_long_mode_end:
 
     .bss

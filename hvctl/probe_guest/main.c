@@ -2,7 +2,7 @@
 
 #include "probe.h"
 
-#define VERSION "hvctl-probe 2"
+#define VERSION "hvctl-probe 3"
 
 static u32 wait_for_others(u32 wanted)
 {

@@ -1,12 +1,12 @@
 /* The virtual APIC's MSRs, those of a crash and of reenlightenment, and reset. */
 
 #include "probe.h"
+#include "nested.h"
 
 #define MSR_RESET 0x40000003
 #define MSR_EOI 0x40000070
 #define MSR_ICR 0x40000071
 #define MSR_TPR 0x40000072
-#define MSR_VP_ASSIST_PAGE 0x40000073
 #define MSR_CRASH_P0 0x40000100
 #define MSR_CRASH_P4 0x40000104
 #define MSR_CRASH_CONTROL 0x40000105
@@ -22,8 +22,6 @@
 #define PAGE_2M_RW 0x83
 #define TO_SELF 0x44000           /* ICR: fixed, assert, to self */
 #define PRIORITY 0x10             /* lower than all vectors that are used */
-
-static u8 assist_page[PAGE] __attribute__((aligned(PAGE)));
 
 static u64 cr8(void)
 {

@@ -43,14 +43,6 @@ hypercall:
     call *%rax
     ret
 
-/* What nested.c runs as a guest of its own; it needs no stack. */
-    .globl nested_guest
-nested_guest:
-    movl $0x174, %ecx
-    rdmsr
-    vmmcall
-    jmp nested_guest
-
 /* Entry points, 16 bytes each, for the vectors 0 to 31 and those of the probe (FIRST_VECTOR in probe.h). */
     .altmacro
     .macro entry number, has_error

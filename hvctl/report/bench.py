@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from hvctl.bench.compare import FEWEST_RUNS, Answered, Change, Gain, Line, answers, changes, differences
+from hvctl.bench.compare import FEWEST_RUNS, NO_HYPERVISOR, TIME, Answered, Change, Gain, Line, answers, changes, differences
 from hvctl.bench.file import Bench, content
 from hvctl.report.console import BOLD, GREEN, RED, Paint, wrapped
 from hvctl.text.json_document import write
@@ -23,10 +23,6 @@ WIDTH = 1000.0
 _COLORS = {Gain.FASTER: GREEN, Gain.SLOWER: RED}
 _STYLES = {Gain.FASTER: "faster", Gain.SLOWER: "slower"}
 LEGEND = "* with enlightenments; the time is that of the median run, and half of the runs lie within +/-"
-NESTED = (
-    "not measured: exits of a guest inside the guest with and without the enlightened VMCS, for which this guest would "
-    "have to be a hypervisor (Intel only)"
-)
 
 
 def bench_text(bench: Bench, before: Bench | None = None, *, width: int = 80, color: bool = False) -> str:
@@ -38,7 +34,6 @@ def bench_text(bench: Bench, before: Bench | None = None, *, width: int = 80, co
     for answered in answers(bench):
         lines += ["", paint(question(answered, bench), BOLD), *_table(answered, bench, paint)]
     lines += ["", *wrapped(LEGEND, width)]
-    lines += wrapped(NESTED, width)
     if before:
         lines += ["", *since_lines(before, bench, paint)]
     return "\n".join(line.rstrip() for line in lines) + "\n"
@@ -79,6 +74,10 @@ def doubts(bench: Bench) -> list[str]:
         found.append(f"the clock source is {host.clocksource}, not tsc: the reference TSC page is not valid here")
     if host.governor not in (None, "performance"):
         found.append(f"the CPU governor {host.governor} changes the frequency while things are measured")
+    if TIME in bench.missing:
+        found.append("this processor is emulated, and its TSC counts instructions: what is shown as time is their number")
+    if NO_HYPERVISOR in bench.missing:
+        found.append("exits of a nested guest were not measured: the guest's CPU has neither vmx nor svm")
     if bench.runs < FEWEST_RUNS:
         found.append(f"no gain is named from fewer than {FEWEST_RUNS} runs")
     return found
@@ -217,7 +216,6 @@ def bench_html(bench: Bench, before: Bench | None = None) -> str:
         facts=host_facts(bench),
         doubts=doubts(bench),
         charts=[_chart(answered, bench) for answered in answers(bench)],
-        nested=NESTED,
         since=None if before is None else [_change_cells(change, bench) for change in changes(before, bench)],
         differences=() if before is None else differences(before, bench),
         width=WIDTH,

@@ -5,6 +5,7 @@ answers more than it announces (unless it enforces CPUID), so nothing here says 
 """
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from hvctl.catalog import kvm
 from hvctl.catalog.types import Row
@@ -25,9 +26,24 @@ TIMER_EXPIRED = 0x80000010  # TLFS, HvMessageTimerExpired
 MOST_DRIFT = 100_000
 # What a clock that is corrected over the network may run faster or slower than the TSC is well below this.
 MOST_DEVIATION = 0.01
-# AMD64 Architecture Programmer's Manual, volume 2, appendix C.
-SVM_EXIT_MSR, SVM_EXIT_VMMCALL = 0x7C, 0x81
 TICKS = 10_000  # of 100 ns in a millisecond
+
+
+class Exits(NamedTuple):
+    """Why a nested guest ends that reads an MSR, calls its hypervisor, halts, or has flushed, of which that is told."""
+
+    msr: int
+    call: int
+    halt: int
+    flushed: int
+
+
+# AMD64 Architecture Programmer's Manual, volume 2, appendix C; Intel's SDM 3D, appendix C; the last ones: TLFS, "Direct
+# Virtual Flush" (linux:arch/x86/include/asm/hyperv-tlfs.h, HV_SVM_EXITCODE_ENL, HV_VMX_SYNTHETIC_EXIT_REASON_*).
+SVM = Exits(0x7C, 0x81, 0x78, 0xF000_0000)
+VMX = Exits(31, 18, 12, 0x1000_0031)
+VMX_CPUID = 10
+_NO_HYPERVISOR = "not checked here: the guest's CPU has neither vmx nor svm, so it can run no guest of its own"
 _NO_TIMER = Evidence(None, "no timer could be tried, since the SynIC could not be set up")
 
 
@@ -199,16 +215,64 @@ def _crash(seen: Observation) -> Evidence:
 
 def _msr_bitmap(seen: Observation) -> Evidence:
     """The enlightened MSR bitmap of a hypervisor inside the guest."""
-    nested = seen.nested
+    nested, exits = seen.nested, _exits(seen)
     if nested is None:
-        return Evidence(None, "not checked here: the guest has no SVM to run a guest of its own")
-    if nested.first != SVM_EXIT_VMMCALL:
-        return Evidence(None, f"not checked here: a guest of the guest's own ended with {nested.first:#x}")
-    if nested.unchanged != SVM_EXIT_VMMCALL:
+        return _untried(seen)
+    if nested.first != exits.call:
+        return Evidence(None, f"not checked here: {_ended(nested.first)}")
+    if nested.unchanged == exits.msr:
         return Evidence(False, "an MSR bitmap that is said to be unchanged is looked at all the same")
-    if nested.changed != SVM_EXIT_MSR:
+    if nested.unchanged != exits.call:
+        return Evidence(False, f"with an MSR bitmap that is said to be unchanged {_ended(nested.unchanged)}")
+    if nested.changed != exits.msr:
         return Evidence(False, "an MSR bitmap that is said to have changed is not looked at")
     return Evidence(True, "an MSR bitmap is looked at when it is said to have changed, and only then")
+
+
+def _enlightened_vmcs(seen: Observation) -> Evidence:
+    if seen.vmcs is None:
+        return _untried(seen)
+    if (seen.vmcs.cpuid, seen.vmcs.hlt) != (VMX_CPUID, VMX.halt):
+        return Evidence(None, f"not checked here: with a plain VMCS {_ended(*seen.vmcs)}")
+    if seen.evmcs is None or seen.evmcs.cpuid is None:
+        return Evidence(False, "an enlightened VMCS is refused")
+    if (seen.evmcs.cpuid, seen.evmcs.hlt) != (VMX_CPUID, VMX.halt):
+        return Evidence(False, f"with an enlightened VMCS {_ended(seen.evmcs.cpuid, seen.evmcs.hlt)}")
+    if seen.evmcs.clean != VMX_CPUID:
+        return Evidence(False, "a field that is said to be clean is looked at all the same")
+    return Evidence(True, "a nested guest runs by an enlightened VMCS, and clean fields are not looked at")
+
+
+def _direct_flush(seen: Observation) -> Evidence:
+    inner, exits = seen.inner, _exits(seen)
+    if inner is None:
+        return _untried(seen)
+    if inner.exit == exits.call:
+        return Evidence(False, "a nested guest's TLB flush goes to its hypervisor all the same")
+    if inner.exit != exits.halt:
+        return Evidence(False, f"at a TLB flush {_ended(inner.exit)}")
+    if inner.result & 0xFFFF:
+        return Evidence(False, f"a nested guest's TLB flush gave {inner.result:#x}")
+    if inner.told != exits.flushed:
+        return Evidence(False, "its hypervisor is not told of a nested guest's TLB flush that it wants to hear of")
+    return Evidence(True, "a nested guest's TLB is flushed without its hypervisor, which is told where it wants to be")
+
+
+def _exits(seen: Observation) -> Exits:
+    return VMX if seen.vmcs is not None else SVM
+
+
+def _untried(seen: Observation) -> Evidence:
+    if seen.vmcs is not None:
+        return Evidence(None, "not checked here: on Intel it needs an enlightened VMCS, which the guest does not have")
+    return Evidence(None, _NO_HYPERVISOR)
+
+
+def _ended(*reasons: int | None) -> str:
+    """How a nested guest ended; exit reasons that are told in hexadecimal."""
+    if None in reasons:
+        return "a nested guest could not be started"
+    return f"a nested guest ended with {' and '.join(f'{reason:#x}' for reason in reasons)}"
 
 
 CHECKS: dict[str, Callable[[Observation], Evidence | None]] = {
@@ -223,6 +287,8 @@ CHECKS: dict[str, Callable[[Observation], Evidence | None]] = {
     "HV_FREQUENCY_MSRS_AVAILABLE": _frequencies,
     "HV_GUEST_CRASH_MSR_AVAILABLE": _crash,
     "HV_EXT_GVA_RANGES_FLUSH_AVAILABLE": ranges,
+    "HV_ENLIGHTENED_VMCS_RECOMMENDED": _enlightened_vmcs,
+    "HV_NESTED_DIRECT_FLUSH": _direct_flush,
     "HV_NESTED_MSR_BITMAP": _msr_bitmap,
     "HV_HYPERCALL_XMM_INPUT_AVAILABLE": registers,
 }

@@ -14,7 +14,7 @@ from hvctl.model.host import CpuidLeaf
 
 T = TypeVar("T")
 
-VERSION = "hvctl-probe 2"
+VERSION = "hvctl-probe 3"
 # Each line's fields: a number of 32 or of 64 bits (w, n), an answer of 64 bits (a).
 FIELDS = {
     "cpus": "ww",
@@ -33,7 +33,10 @@ FIELDS = {
     "direct": "wan",
     "sent": "wwaww",
     "flushed": "wwawwww",
-    "nested": "nnn",
+    "plain": "aa",
+    "enlightened": "aaa",
+    "nested": "aaa",
+    "inner": "ana",
 }
 # What a guest says that cannot go on.
 TROUBLES = {"nolongmode": "", "died": "nnn"}
@@ -151,7 +154,10 @@ def _observation(found: dict[str, list[Fields]]) -> seen.Observation:
         _timers(found.get("direct", []), vcpus, seen.Direct._make),
         tuple(map(seen.Sent._make, found.get("sent", []))),
         tuple(map(seen.Flushed._make, found.get("flushed", []))),
+        _single(found, "plain", seen.Vmcs._make),
+        _single(found, "enlightened", seen.Evmcs._make),
         _single(found, "nested", seen.Nested._make),
+        _single(found, "inner", seen.Inner._make),
     )
 
 

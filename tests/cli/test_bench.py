@@ -16,7 +16,7 @@ from tests.cli.test_verify import kvm_without_hyperv
     [
         (("nosuch",), "nosuch"),
         (("--only", "clocks"), "did you mean 'clock' for 'clocks'?"),
-        (("--only", "spin"), "they are clock, apic, tlbflush, ipi, timer, exit"),
+        (("--only", "spin"), "they are clock, apic, tlbflush, ipi, timer, exit, nested"),
         (("--only", ","), "--only names nothing"),
         (("-o", "/nonexistent/page.html"), "cannot be written: there is no directory"),
         (("--runs", "0"), "not in the range"),

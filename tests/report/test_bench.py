@@ -25,8 +25,6 @@ reading the clock
 
 * with enlightenments; the time is that of the median run, and half of the runs
     lie within +/-
-not measured: exits of a guest inside the guest with and without the enlightened
-    VMCS, for which this guest would have to be a hypervisor (Intel only)
 """
 
 
@@ -79,6 +77,16 @@ def test_doubts_are_told(host: dict[str, object], says: str) -> None:
     assert doubts(made_bench()) == []
     (doubt,) = doubts(made_bench(host=HOST._replace(**host)))  # type: ignore[arg-type]
     assert says in doubt
+
+
+def test_an_emulated_clock_is_told() -> None:
+    (doubt,) = doubts(made_bench()._replace(missing=(1,)))
+    assert "counts instructions" in doubt
+
+
+def test_what_needs_a_hypervisor_in_the_guest_is_told_where_there_is_none() -> None:
+    (doubt,) = doubts(made_bench()._replace(missing=(0x70, 0x71, 0x72)))
+    assert "the guest's CPU has neither vmx nor svm" in doubt
 
 
 @pytest.mark.parametrize(

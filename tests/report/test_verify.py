@@ -18,7 +18,9 @@ from hvctl.model.verification import (
     Call,
     Counter,
     Direct,
+    Evmcs,
     Flushed,
+    Inner,
     Message,
     MsrRun,
     Nested,
@@ -28,6 +30,7 @@ from hvctl.model.verification import (
     Vcpu,
     Verdict,
     Verification,
+    Vmcs,
     Written,
 )
 from hvctl.report.verify import Run, headline, verify_json, verify_text
@@ -46,7 +49,7 @@ def result(*, got: Mapping[str, Value | None] | None = None, vcpus: int = 2) -> 
     leaves = leaves_of(ASKED)
     seen = leaves if got is None else leaves_of(got)
     made = made_observation((*seen, CpuidLeaf(0x40000101, 0x1007AFB)), vcpus=vcpus)
-    return verify(leaves, ASKED, made._replace(nested=None))
+    return verify(leaves, ASKED, made._replace(vmcs=None, nested=None))
 
 
 AGREES = """\
@@ -61,8 +64,9 @@ windows-11: all 4 enlightenments asked for are there, and work where that could
 relaxed                 there      the guest sees it; there is nothing to try
 vapic                   works      4 MSRs; TPR, ICR and EOI
 spinlocks               works      1 hypercall
-emsr-bitmap             unchecked  not checked here: the guest has no SVM to run
-                                   a guest of its own
+emsr-bitmap             unchecked  not checked here: the guest's CPU has neither
+                                   vmx nor svm, so it can run no guest of its
+                                   own
 """
 
 DIFFERS = """\
@@ -82,8 +86,9 @@ vapic                   missing    dropped without a word:
                                    HV_APIC_ACCESS_AVAILABLE
 spinlocks               missing    hv-spinlocks is 0xffffffff, expected 0x1fff
 vpindex                 extra      announced, though not asked for
-emsr-bitmap             unchecked  not checked here: the guest has no SVM to run
-                                   a guest of its own
+emsr-bitmap             unchecked  not checked here: the guest's CPU has neither
+                                   vmx nor svm, so it can run no guest of its
+                                   own
 """
 
 
@@ -223,7 +228,10 @@ def test_whatever_a_guest_says_can_be_told(data: st.DataObject) -> None:
         data.draw(st.lists(st.builds(Direct, SMALL, ANSWER, NUMBER)).map(tuple)),
         data.draw(st.lists(st.builds(Sent, CODE, SMALL, ANSWER, SMALL, SMALL)).map(tuple)),
         data.draw(st.lists(st.builds(Flushed, CODE, SMALL, ANSWER, SMALL, SMALL, SMALL, SMALL)).map(tuple)),
-        data.draw(st.one_of(st.none(), st.builds(Nested, NUMBER, NUMBER, NUMBER))),
+        data.draw(st.one_of(st.none(), st.builds(Vmcs, ANSWER, ANSWER))),
+        data.draw(st.one_of(st.none(), st.builds(Evmcs, ANSWER, ANSWER, ANSWER))),
+        data.draw(st.one_of(st.none(), st.builds(Nested, ANSWER, ANSWER, ANSWER))),
+        data.draw(st.one_of(st.none(), st.builds(Inner, ANSWER, NUMBER, ANSWER))),
         data.draw(st.one_of(st.none(), st.booleans())),
         data.draw(st.one_of(st.none(), st.lists(NUMBER, max_size=5).map(tuple))),
     )

@@ -8,7 +8,18 @@ from typing import Any
 import pytest
 
 from hvctl.catalog import BY_ID
-from hvctl.model.verification import Call, Flushed, MsrRun, Nested, Observation, Sent, Verdict, Verification, Written
+from hvctl.model.verification import (
+    Call,
+    Flushed,
+    Inner,
+    MsrRun,
+    Nested,
+    Observation,
+    Sent,
+    Verdict,
+    Verification,
+    Written,
+)
 from hvctl.verify.compare import verify
 from tests.made_observation import made_observation
 from tests.verify.test_compare import EVERYTHING, found, leaves_of, wrong
@@ -120,8 +131,24 @@ BROKEN: dict[str, tuple[Callable[[Observation], Observation], dict[str, str]]] =
         lambda seen: seen._replace(flushed=tuple(call._replace(second=1) for call in seen.flushed)),
         {"tlbflush-ext": "hypercall 0x3 did not flush the second page"},
     ),
-    "bitmap always read": (replaced("nested", unchanged=0x7C), {"emsr-bitmap": "unchanged is looked at all the same"}),
-    "bitmap never read": (replaced("nested", changed=0x81), {"emsr-bitmap": "have changed is not looked at"}),
+    "bitmap always read": (replaced("nested", unchanged=31), {"emsr-bitmap": "unchanged is looked at all the same"}),
+    "bitmap refused": (
+        replaced("nested", unchanged=None),
+        {"emsr-bitmap": "said to be unchanged a nested guest could not be started"},
+    ),
+    "bitmap never read": (replaced("nested", changed=18), {"emsr-bitmap": "have changed is not looked at"}),
+    "no assist page": (lambda seen: seen._replace(evmcs=None), {"evmcs": "an enlightened VMCS is refused"}),
+    "another version": (
+        replaced("evmcs", cpuid=None, hlt=None, clean=None),
+        {"evmcs": "an enlightened VMCS is refused"},
+    ),
+    "an exit too many": (replaced("evmcs", hlt=31), {"evmcs": "a nested guest ended with 0xa and 0x1f"}),
+    "no clean fields": (replaced("evmcs", clean=0x80000021), {"evmcs": "said to be clean is looked at all the same"}),
+    "clean fields refused": (replaced("evmcs", clean=None), {"evmcs": "said to be clean is looked at all the same"}),
+    "flush to the hypervisor": (replaced("inner", exit=18), {"tlbflush-direct": "goes to its hypervisor all the same"}),
+    "flush ends otherwise": (replaced("inner", exit=None), {"tlbflush-direct": "could not be started"}),
+    "flush fails": (replaced("inner", result=5), {"tlbflush-direct": "TLB flush gave 0x5"}),
+    "flush is not told": (replaced("inner", told=12), {"tlbflush-direct": "is not told of"}),
     "reenlightenment": (answer(0x40000106, None), {"reenlightenment": "MSR 0x40000106 cannot be read"}),
     "debugger": (answer(0x400000F1, None), {"syndbg": "MSR 0x400000f1 cannot be read"}),
 }
@@ -172,12 +199,40 @@ def test_a_tsc_page_that_is_not_valid_works_and_is_told() -> None:
 
 @pytest.mark.parametrize(
     ("nested", "text"),
-    [(None, "not checked here: the guest has no SVM"), (Nested(0xFFFFFFFFFFFFFFFF, 0x81, 0x7C), "ended with 0xffff")],
+    [(None, "not checked here: on Intel it needs"), (Nested(0x80000021, 18, 31), "ended with 0x80000021")],
 )
 def test_an_msr_bitmap_that_could_not_be_tried(nested: Nested | None, text: str) -> None:
     finding = found(everything(lambda seen: seen._replace(nested=nested)), "emsr-bitmap")
     assert finding.verdict is Verdict.UNCHECKED
     assert text in finding.text
+
+
+NESTED = ("evmcs", "emsr-bitmap", "tlbflush-direct")
+
+
+def test_a_cpu_that_can_run_no_guest_tries_none() -> None:
+    result = everything(lambda seen: seen._replace(vmcs=None, evmcs=None, nested=None, inner=None))
+    for row_id in NESTED:
+        assert found(result, row_id).verdict is Verdict.UNCHECKED
+        assert "neither vmx nor svm" in found(result, row_id).text
+
+
+def test_where_a_plain_vmcs_does_not_work_an_enlightened_one_is_not_judged() -> None:
+    finding = found(everything(replaced("vmcs", cpuid=None)), "evmcs")
+    assert (finding.verdict, finding.text) == (
+        Verdict.UNCHECKED,
+        "not checked here: with a plain VMCS a nested guest could not be started",
+    )
+
+
+def test_amds_exit_codes() -> None:
+    nested, inner = Nested(0x81, 0x81, 0x7C), Inner(0x78, 0, 0xF0000000)
+    result = everything(lambda seen: seen._replace(vmcs=None, evmcs=None, nested=nested, inner=inner))
+    assert {row_id: found(result, row_id).verdict for row_id in NESTED} == {
+        "evmcs": Verdict.UNCHECKED,
+        "emsr-bitmap": Verdict.WORKS,
+        "tlbflush-direct": Verdict.WORKS,
+    }
 
 
 def test_a_call_that_is_closed_to_the_guest_tells_nothing_of_its_input() -> None:

@@ -59,7 +59,7 @@ def test_a_reset_after_the_report_is_a_result() -> None:
 
 
 def test_a_guest_that_hangs() -> None:
-    error = failure(firmware(says=b"hvctl-probe 2\ncpus 1 1\n", ends=_FOREVER), timeout=1.5)
+    error = failure(firmware(says=b"hvctl-probe 3\ncpus 1 1\n", ends=_FOREVER), timeout=1.5)
     assert isinstance(error, HostError)
     assert "did not finish within 1.5 s" in error.message
     assert "the last that it printed was: cpus 1 1" in error.message
@@ -85,8 +85,8 @@ def test_a_guest_that_has_finished_in_a_qemu_that_stays() -> None:
         (bytes(range(256)) * 8, "something else than a report"),
         (GOOD[:-4], "broke off its report"),
         (GOOD.replace(b"msr", b"mrs", 1), "checksum is wrong"),
-        (sealed(["hvctl-probe 2", "cpus 1 1"]), "another number of vCPUs"),
-        (sealed(["hvctl-probe 2", "cpus 1 1", "died e 2 8000"]), "died of exception 14"),
+        (sealed(["hvctl-probe 3", "cpus 1 1"]), "another number of vCPUs"),
+        (sealed(["hvctl-probe 3", "cpus 1 1", "died e 2 8000"]), "died of exception 14"),
     ],
 )
 def test_a_guest_that_prints_nonsense(says: bytes, told: str) -> None:
@@ -98,7 +98,7 @@ def test_a_guest_that_prints_nonsense(says: bytes, told: str) -> None:
 
 def test_a_guest_that_prints_without_end_is_stopped_at_once() -> None:
     begin = time.monotonic()
-    error = failure(firmware(says=b"hvctl-probe 2\n", again=True), timeout=60)
+    error = failure(firmware(says=b"hvctl-probe 3\n", again=True), timeout=60)
     assert f"more than {LARGEST} bytes" in error.message
     assert time.monotonic() - begin < 30
 
@@ -110,7 +110,7 @@ def test_control_characters_do_not_reach_the_terminal() -> None:
 
 
 def test_a_guest_that_resets_before_it_has_reported() -> None:
-    error = failure(firmware(says=b"hvctl-probe 2\n", ends=_NO_IDT))
+    error = failure(firmware(says=b"hvctl-probe 3\n", ends=_NO_IDT))
     assert "broke off its report (QEMU's exit status was 0)" in error.message
 
 

@@ -1,0 +1,36 @@
+/* The guest as a hypervisor of its own, on SVM and on VMX: what its checks and its measurements share. */
+
+#define NESTED_MSR 0xC0000100       /* FS.base, which KVM lets a guest's guest read: see intercept() */
+#define HAS_EVMCS (1u << 14)        /* 0x40000004.EAX */
+#define HAS_DIRECT_FLUSH (1u << 17) /* 0x4000000A.EAX */
+#define HAS_MSR_BITMAP (1u << 19)
+#define MSR_VP_ASSIST_PAGE 0x40000073
+#define ALL_CLEAN 0xDFFF            /* all groups of fields but the host's pointers, of which the stack's changes */
+#define VMX_CLEAN_BITMAP (1u << 1)  /* TLFS, "Enlightened MSR Bitmap": the clean bits that a hypervisor may use */
+#define SVM_CLEAN_BITMAP (1u << 31)
+enum { DIRECT_FLUSH = 1, MSR_BITMAP_OF_ITS_OWN = 2 }; /* enlightenments */
+
+struct hypervisor {
+    int (*start)(void); /* whether it could */
+    void (*stop)(void);
+    /* Why a guest has ended that is started, or started again, with these clean bits; FAULTED if it could not be. */
+    u64 (*run)(const u8 *guest, int again, u32 clean);
+    u64 (*inspect)(void); /* at what has to be known to handle the exit */
+    void (*enlighten)(u32 enlightenments);
+    void (*intercept)(void); /* the guest's reads of NESTED_MSR */
+    const u8 *reads, *flushes;
+    u32 unchanged; /* the clean bits of a guest of which nothing has changed */
+};
+
+extern const struct hypervisor vmx, svm;
+extern u8 assist_page[PAGE], partition_page[PAGE];
+
+/* vmx.c */
+int use_plain(void);
+int use_evmcs(void);
+void leave_evmcs(void);
+void spoil_clean_field(int spoilt);
+
+/* enter.S: guests, which need no stack, and RAX as the last one has left it. */
+extern const u8 nested_exits[], nested_halt[], vmx_reads[], vmx_flushes[], svm_reads[], svm_flushes[];
+extern u64 nested_rax, nested_input[8];
