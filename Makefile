@@ -3,6 +3,7 @@
 SHELL = /bin/sh
 PYTHON = .venv/bin/python
 N ?=
+WORLD ?=
 KILLS ?=
 SEED ?=
 SECONDS ?=
@@ -16,8 +17,12 @@ oracle oracle-leaves: export HVCTL_ORACLE_SECONDS = 86400
 oracle oracle-leaves: export HVCTL_TESTBED_LIMIT = 86400
 endif
 
+ifneq ($(WORLD),)
+oracle oracle-leaves: export HVCTL_WORLDS = $(WORLD)
+endif
+
 .DEFAULT_GOAL = help
-.PHONY: help demo test lint fresh oracle oracle-leaves torture fuzz generated golden bench clean clean-cache
+.PHONY: help demo test lint fresh oracle oracle-leaves intel testbed-intel torture fuzz generated golden bench clean clean-cache
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +34,7 @@ demo: ## hvctl on a real KVM with Hyper-V, in three minutes at most
 test: ## lint, then all tests, those against a real KVM too
 	@scripts/setup test
 	@$(MAKE) --no-print-directory lint
+	@$(PYTHON) -m tests.testbed prepare
 	$(PYTHON) -m pytest
 
 lint: ## ruff, mypy, and vulture for dead code
@@ -42,12 +48,26 @@ fresh: ## set-up, tests and installation in bare Debian systems, as root; SUITES
 	@scripts/setup demo
 	@FULL=$(FULL) $(PYTHON) -m tests.testbed.fresh $(SUITES)
 
-oracle: ## random profiles against the real QEMU; N=1000 for the number of cases
+intel: export HVCTL_WORLDS = intel
+intel: export HVCTL_TESTBED_LIMIT = 3600
+intel oracle: export HVCTL_SELFTESTS = 1
+intel: ## the tests on all Intel processors that the testbed emulates, and KVM's own selftests
 	@scripts/setup test
-	$(PYTHON) -m pytest tests/realkvm -k oracle
+	@$(PYTHON) -m tests.testbed prepare
+	$(PYTHON) -m pytest tests/realkvm
 
-oracle-leaves: ## random plans against the leaves that a guest sees; N=1000 for the number of cases
+testbed-intel: ## prepare what emulates an Intel processor
 	@scripts/setup test
+	@HVCTL_WORLDS=intel $(PYTHON) -m tests.testbed prepare
+
+oracle: ## random profiles against the real QEMU; N=1000 for the number of cases, WORLD=intel
+	@scripts/setup test
+	@$(PYTHON) -m tests.testbed prepare
+	$(PYTHON) -m pytest tests/realkvm -k 'oracle or selftest'
+
+oracle-leaves: ## random plans against the leaves that a guest sees; N=1000 for the number of cases, WORLD=intel
+	@scripts/setup test
+	@$(PYTHON) -m tests.testbed prepare
 	$(PYTHON) -m pytest tests/realkvm/test_verify.py -k random
 
 torture: ## hostile inputs, kills, full disks and lying programs; N=4000 runs, KILLS=300 of each command, SEED=

@@ -24,9 +24,11 @@ from hvctl.model.profile import Ask, Migration, Profile, Value, Wish
 from hvctl.plan.resolve import resolve
 from hvctl.plan.support import State, support
 from tests.plan.test_start import raw_plan
-from tests.realkvm.real import qemu_refusal, this_host
+from tests.realkvm.real import in_time, qemu_refusal, this_host
 
 SECONDS = 35.0
+# What QEMU says: of each there has to be one case.
+KINDS = {"started", "missed one", "not supported"}
 # passthrough takes the others' place: it is added to some.
 CANDIDATES = [row.id for row in ROWS if not row.experimental and not row.takes_all]
 # Up to 3.0, SynIC does not ask for the VP index; newer QEMUs lack some of the old ones.
@@ -102,18 +104,24 @@ def check(case: Case, host_file: str, capsys: pytest.CaptureFixture[str], contex
     return said
 
 
+def is_wanted(said: Counter[str], end: float) -> bool:
+    """Whether there is time for another case, or a kind has not come yet: some are rare where a KVM has nearly all."""
+    return time.monotonic() < end or (not said.keys() >= KINDS and time.monotonic() < end + 2 * SECONDS)
+
+
+@pytest.mark.world("amd", "intel")
 def test_random_sets_are_judged_as_qemu_judges_them(
-    note: Callable[[str], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    note: Callable[[str], None], tmp_path: Path, capsys: pytest.CaptureFixture[str], testbed_world: str
 ) -> None:
     count = int(os.environ.get("HVCTL_ORACLE_COUNT", "0"))
     seed = int(os.environ.get("HVCTL_ORACLE_SEED", "0")) or random.SystemRandom().randint(1, 10**9)
-    dice, host, end = random.Random(seed), this_host(), time.monotonic() + SECONDS
+    dice, host, end = random.Random(seed), this_host(), time.monotonic() + in_time(SECONDS, testbed_world)
     host_file = tmp_path / "host.json"
     host_file.write_text(dump_host(host))
     has = {kind.name for kind in host.qemu[0].machines}
     machines = [machine for machine in MACHINES if machine in has]
     said: Counter[str] = Counter()
-    while said.total() < count if count else time.monotonic() < end:
+    while said.total() < count if count else is_wanted(said, end):
         enabled, case = random_case(dice, host, machines)
         answer = check(case, str(host_file), capsys, (seed, case))
         kinds = {"requires Hyper-V": "missed one", "not supported by kernel": "not supported"}
@@ -122,7 +130,7 @@ def test_random_sets_are_judged_as_qemu_judges_them(
         if said.total() % 3 == 0:
             resolved_plan_starts(enabled, case.machine, dice)
     note(f"oracle: seed={seed} count={said.total()}: {', '.join(f'{number} {kind}' for kind, number in said.items())}")
-    assert {"started", "missed one", "not supported"} <= said.keys()
+    assert said.keys() >= KINDS
 
 
 def test_what_is_not_an_enlightenment_is_judged_as_qemu_judges_it(

@@ -60,6 +60,7 @@ def short(version: str | None) -> str:
     return ".".join((version or "").split(".")[:2])
 
 
+@pytest.mark.world("amd", *(path.stem for path in HOSTS.glob("*-intel*.json")))
 def test_the_recorded_host_is_recorded_again(testbed_world: str, tmp_path: Path) -> None:
     path = tmp_path / "again.json"
     done = hvctl("check-host", "windows-11", "--record", str(path), "--name", testbed_world)
@@ -75,6 +76,7 @@ def started_alone(row: Row) -> str:
     return ",".join(["host", *(f"{known.properties[0].name}={VALUES[known.kind]}" for known in wanted)])
 
 
+@pytest.mark.world("amd", "intel")
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
 def test_the_verdict_is_what_qemu_does(row: Row) -> None:
     host = this_host()

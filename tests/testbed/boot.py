@@ -1,5 +1,6 @@
 """Boots a world, runs one command in it, demands the exit code that L1 writes: a crash looks like a power-off."""
 
+import os
 import subprocess
 import tempfile
 import threading
@@ -8,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.testbed import bochs_machine, machine
 from tests.testbed.errors import NoAnswer, Stopped
-from tests.testbed.machine import Folder, Job, prepare
+from tests.testbed.machine import Folder, Job
 from tests.testbed.process import bound_to_us
 from tests.testbed.world import World
 
@@ -64,8 +66,11 @@ class _Tail:
 class _Run:
     """One running L1."""
 
-    def __init__(self, folder: Folder, process: subprocess.Popen[bytes], watch: Watch) -> None:
+    def __init__(
+        self, folder: Folder, process: subprocess.Popen[bytes], refresh: Callable[[], None], watch: Watch
+    ) -> None:
         self.folder = folder
+        self._refresh = refresh
         self.process = process
         self.begin = time.monotonic()
         self.boot_seconds = 0.0
@@ -78,6 +83,7 @@ class _Run:
 
     def look(self) -> bool:
         """Tells the watch what is new; whether the command has ended."""
+        self._refresh()
         if not self.boot_seconds and (self.folder.control / "started").exists():
             self.boot_seconds = self.seconds
             if self._watch.started:
@@ -97,7 +103,7 @@ class _Run:
         console = _lines(self.console())
         deaths = (number for number, line in enumerate(console) if any(word in line for word in DEATH))
         parts = {
-            "QEMU": _lines(_text(self.folder.complaints))[-TAIL_LINES:],
+            "the emulator": _lines(_text(self.folder.complaints))[-TAIL_LINES:],
             "the console": console[next(deaths, -TAIL_LINES) :][:TAIL_LINES],
             "the command": _lines(_text(self.folder.control / "stdout"))[-TAIL_LINES:],
         }
@@ -122,13 +128,18 @@ def boot(
     """
     with tempfile.TemporaryDirectory(prefix="hvctl-testbed-") as name:
         folder = Folder(Path(name).resolve())
-        command = prepare(folder, world, job)
+        prepare = bochs_machine.prepare if world.processor else machine.prepare
+        made = prepare(folder, world, job)
         with folder.complaints.open("wb") as complaints:
             process = subprocess.Popen(
-                bound_to_us(command, "KILL"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=complaints
+                bound_to_us(made.command, "KILL"),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=complaints,
+                env=os.environ | made.env,
             )
         try:
-            run = _Run(folder, process, watch or Watch())
+            run = _Run(folder, process, made.refresh, watch or Watch())
             _wait(run, world, timeout, stop or threading.Event())
             _wait_for_power_off(process)
             return _result(run)

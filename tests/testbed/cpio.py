@@ -4,6 +4,7 @@ Documentation/driver-api/early-userspace/buffer-format.rst of the kernel describ
 """
 
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,16 @@ def folder(name: str) -> Entry:
 
 def program(name: str, data: bytes) -> Entry:
     return Entry(name, data, stat.S_IFREG | 0o755)
+
+
+def tree(path: Path, name: str) -> Iterator[Entry]:
+    """A folder of this machine as the folder `name`, with all in it; what a link leads to, not the link."""
+    yield folder(name)
+    for child in sorted(path.iterdir()):
+        if child.is_dir():
+            yield from tree(child, f"{name}/{child.name}")
+        elif child.is_file():
+            yield Entry(f"{name}/{child.name}", child.read_bytes(), stat.S_IFREG | (child.stat().st_mode & 0o777))
 
 
 def archive(entries: tuple[Entry, ...]) -> bytes:

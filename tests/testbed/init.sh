@@ -1,6 +1,7 @@
 #!/bin/busybox sh
-# PID 1 of L1 until its root is laid out: loads the modules, mounts the 9p shares, gives way to inside.py.
-# /modules/order, /shares and /command hold the values; no value becomes part of this script.
+# PID 1 of L1 until its root is laid out: loads the modules, mounts the root and the 9p shares, gives way to inside.py.
+# /modules/order, /base, /shares and /python hold the values, /packed files for the root; no value becomes part of this
+# script.
 
 /bin/busybox --install -s /bin
 export PATH=/bin
@@ -14,9 +15,21 @@ share() { # tag, folder, options
     mkdir -p "$2" && mount -t 9p -o "trans=virtio,version=9p2000.L,msize=512000,$3" "$1" "$2"
 }
 
-overlay() { # tag, folder: the share below a tmpfs, so that everything can be written and nothing is kept
+disk() { # name, folder
+    tries=0
+    until [ -b "/dev/$1" ] || [ $tries = 100 ]; do
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+    mkdir -p "$2" && mount -t squashfs -o ro "/dev/$1" "$2"
+}
+
+overlay() { # tag, folder, what is below: a tmpfs over that, so that everything can be written and nothing is kept
     mkdir -p "/scratch/$1/upper" "/scratch/$1/work" "$2" &&
-        share "$1" "/lower/$1" ro,cache=loose &&
+        case $3 in
+        share) share "$1" "/lower/$1" ro,cache=loose ;;
+        disk) disk "$1" "/lower/$1" ;;
+        esac &&
         mount -t overlay -o "lowerdir=/lower/$1,upperdir=/scratch/$1/upper,workdir=/scratch/$1/work" "$1" "$2"
 }
 
@@ -31,7 +44,8 @@ done </modules/order
 
 mkdir -p /scratch /new
 mount -t tmpfs -o size=80% scratch /scratch
-overlay root /new || fail "the root could not be mounted"
+read -r tag kind </base
+overlay "$tag" /new "$kind" || fail "the root could not be mounted"
 
 mount -t proc proc /new/proc
 mount -t sysfs sysfs /new/sys
@@ -52,9 +66,12 @@ done
 while read -r tag kind folder; do
     case $kind in
     writable) share "$tag" "/new$folder" rw,cache=none ;;
-    overlay) overlay "$tag" "/new$folder" ;;
+    overlay) overlay "$tag" "/new$folder" share ;;
     esac || fail "the share $folder could not be mounted"
 done </shares
+if [ -d /packed ]; then
+    cp -a /packed/. /new/ || fail "the files of the root could not be copied"
+fi
 
 chmod 666 /dev/kvm
 # A guest may be given more memory than L1 has: what it does not touch costs nothing.

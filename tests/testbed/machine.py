@@ -6,12 +6,15 @@ import re
 import shutil
 import subprocess
 import sysconfig
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from tests.testbed import cpio
 from tests.testbed.errors import Missing
-from tests.testbed.kernel import load_order, read_busybox
+from tests.testbed.kernel import Module, load_order, read_busybox
 from tests.testbed.share import CONTROL, OUT, Share
 from tests.testbed.world import CHECKOUT, INSIDE, PYTHON, World
 
@@ -24,7 +27,7 @@ NEWER_FEATURES = (
     *("3dnowprefetch", "cmp-legacy", "cmpccxadd", "fsrc", "fsrm", "fsrs", "fzrm", "rdpid", "rdseed", "sha-ni"),
     *("wbnoinvd", "x2apic", "xsaveerptr"),
 )
-PARAMETERS = {"kvm-amd.ko": "nested=1", "kvm_amd.ko": "nested=1"}
+PARAMETERS = {"kvm_amd.ko": "nested=1"}
 # The machine's own, and those that come of its TSC.
 _CLOCK = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 _STEADY = ("tsc\n", "kvm-clock\n", "hyperv_clocksource_tsc_page\n")
@@ -72,14 +75,24 @@ class Folder:
         return self.path / "control"
 
 
-def prepare(folder: Folder, world: World, job: Job) -> list[str]:
-    """Writes what L1 boots from into `folder`; gives QEMU's command line."""
+class Machine(NamedTuple):
+    """L1 before it starts: the emulator's command, variables of its own, and what brings its files up to date."""
+
+    command: list[str]
+    env: Mapping[str, str] = MappingProxyType({})
+    refresh: Callable[[], None] = lambda: None
+
+
+def prepare(folder: Folder, world: World, job: Job) -> Machine:
+    """Writes what L1 boots from into `folder`."""
     if not shutil.which(QEMU):
         raise Missing(QEMU, "qemu-system-x86")
     shares = _shares(folder, world, job)
-    cpio.write(folder.initramfs, _initramfs(world, shares))
-    _fill_control(folder.control, world, job)
-    return _arguments(folder, world, shares)
+    modules = load_order(world.kernel, MODULES)
+    mounted = tuple(share for share in shares if share.tag != "root")
+    cpio.write(folder.initramfs, initramfs(world, modules, PARAMETERS, "root share", mounted))
+    fill_control(folder.control, world, job)
+    return Machine(_arguments(folder, world, shares))
 
 
 def _shares(folder: Folder, world: World, job: Job) -> tuple[Share, ...]:
@@ -87,27 +100,30 @@ def _shares(folder: Folder, world: World, job: Job) -> tuple[Share, ...]:
     return (*world.shares(), Share("control", folder.control, CONTROL, writable=True), *out)
 
 
-def _initramfs(world: World, shares: tuple[Share, ...]) -> tuple[cpio.Entry, ...]:
-    modules = load_order(world.kernel, MODULES)
-    order = "".join(f"{module.name} {PARAMETERS.get(module.name, '')}\n" for module in modules)
-    table = "".join(share.line() for share in shares if share.tag != "root")
+def initramfs(
+    world: World, modules: tuple[Module, ...], parameters: Mapping[str, str], root: str, shares: tuple[Share, ...] = ()
+) -> tuple[cpio.Entry, ...]:
+    """What init.sh needs: the modules with their parameters, the root's tag and kind, and what is mounted on it."""
+    order = "".join(f"{module.name} {parameters.get(module.name, '')}\n" for module in modules)
     return (
         *(cpio.folder(name) for name in ("bin", "dev", "proc", "sys", "modules")),
         cpio.program("bin/busybox", read_busybox(world.root)),
         cpio.program("init", (HERE / "init.sh").read_bytes()),
         *(cpio.Entry(f"modules/{module.name}", module.data) for module in modules),
         cpio.Entry("modules/order", order.encode()),
-        cpio.Entry("shares", table.encode()),
+        cpio.Entry("base", f"{root}\n".encode()),
+        cpio.Entry("shares", "".join(share.line() for share in shares).encode()),
         cpio.Entry("python", f"{PYTHON}\n".encode()),
     )
 
 
-def _fill_control(control: Path, world: World, job: Job) -> None:
+def fill_control(control: Path, world: World, job: Job, disk: str | None = None) -> None:
+    """Writes the folder that carries the job in; `disk` is what its output is written to where that is no share."""
     control.mkdir()
     for name in ("stdout", "stderr"):
         (control / name).touch()
     shutil.copy(HERE / "inside.py", control)
-    (control / "job.json").write_text(json.dumps(_job(world, job)))
+    (control / "job.json").write_text(json.dumps(_job(world, job, disk)))
     (control / "bin").mkdir()
     (control / "bin/hvctl").write_text(ENTRY)
     (control / "bin/hvctl").chmod(0o755)
@@ -117,8 +133,15 @@ def _fill_control(control: Path, world: World, job: Job) -> None:
             (control / "python" / found.name).symlink_to(found)
 
 
-def _job(world: World, job: Job) -> dict[str, object]:
-    return {"command": job.command, "cwd": str(CHECKOUT), "env": _environment(world, job), "folders": [HOME]}
+def _job(world: World, job: Job, disk: str | None) -> dict[str, object]:
+    return {
+        "command": job.command,
+        "cwd": str(CHECKOUT),
+        "env": _environment(world, job),
+        "folders": [HOME, str(OUT)],
+        "out": str(OUT),
+        "disk": disk,
+    }
 
 
 def _environment(world: World, job: Job) -> dict[str, str]:

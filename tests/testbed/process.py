@@ -47,12 +47,18 @@ def end(process: subprocess.Popen[bytes] | subprocess.Popen[str], patience: floa
 
 
 def run_logged(
-    command: list[str], log: Path, environment: Mapping[str, str], *, seconds: float, stop: threading.Event
+    command: list[str],
+    log: Path,
+    environment: Mapping[str, str],
+    *,
+    seconds: float,
+    stop: threading.Event,
+    folder: Path | None = None,
 ) -> int:
     """The exit code of a command whose output goes to `log`; it is ended on `stop`, and after so many seconds."""
     with log.open("wb") as sink:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, env=environment
+            command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, env=environment, cwd=folder
         )
     deadline = time.monotonic() + seconds
     try:

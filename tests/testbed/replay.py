@@ -1,6 +1,7 @@
 """The pytest plugin outside of L1: boots the worlds while the other tests run, then reports what came back."""
 
 import os
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,14 +10,15 @@ import pytest
 from tests.testbed.batch import Batch
 from tests.testbed.outcome import Outcome
 from tests.testbed.process import interrupt_on_terminate
-from tests.testbed.selection import LIMIT, is_real, world_of
-from tests.testbed.world import NAMES
+from tests.testbed.selection import LIMIT, NOWHERE, is_real, world_of
 
 if TYPE_CHECKING:
     # The pytest of Debian 13 does not export it.
     from _pytest.terminal import TerminalReporter
 
 DEFAULT_LIMIT = 900.0
+# Worlds: more than two cores can carry would run into their tests' limits.
+AT_ONCE = 3
 
 
 class Replay:
@@ -28,7 +30,10 @@ class Replay:
         self._notes: list[tuple[str, str, str]] = []
 
     @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        nowhere = [item for item in items if is_real(item) and world_of(item) == NOWHERE]
+        config.hook.pytest_deselected(items=nowhere)
+        items[:] = [item for item in items if item not in nowhere]
         # Last, so that the other tests fill the time that the worlds need.
         items.sort(key=is_real)
         for item in filter(is_real, items):
@@ -39,11 +44,11 @@ class Replay:
         if session.config.option.collectonly:
             return
         real = [item for item in session.items if is_real(item)]
-        for name in NAMES:
+        at_once = threading.Semaphore(AT_ONCE)
+        for name in dict.fromkeys(map(world_of, real)):
             nodeids = tuple(item.nodeid for item in real if world_of(item) == name)
-            if nodeids:
-                self._batches[name] = Batch(name, nodeids, self._limit)
-                self._batches[name].start()
+            self._batches[name] = Batch(name, nodeids, self._limit, at_once)
+            self._batches[name].start()
         if self._batches:
             interrupt_on_terminate()
 

@@ -1,11 +1,13 @@
 """What the tests of tests/realkvm/ and their replay agree on: mark, fixture, names in the environment and files."""
 
+import os
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
-from tests.testbed.world import NAMES, inside
+from tests.testbed.errors import TestbedError
+from tests.testbed.world import AMD, WITH_SELFTESTS, chosen, inside, members
 
 FOLDER = Path(__file__).resolve().parents[1] / "realkvm"
 FIXTURE = "testbed_world"
@@ -13,6 +15,8 @@ LIMIT = "HVCTL_TESTBED_LIMIT"
 # In the out share.
 SELECTED = "selected"
 RESULTS = "results.jsonl"
+# The world of a test that none of the chosen ones is for.
+NOWHERE = "nowhere"
 
 
 class HasPath(Protocol):
@@ -26,22 +30,27 @@ def is_real(item: HasPath) -> bool:
 
 def declare(config: pytest.Config) -> None:
     config.addinivalue_line(
-        "markers", "world(name, ...): the worlds that a test of tests/realkvm runs in; all without it"
+        "markers", "world(name, ...): worlds or groups of them that a test of tests/realkvm runs in; amd without it"
     )
+    config.addinivalue_line("markers", "selftests: a test of tests/realkvm that runs where KVM's selftests are built")
 
 
 def parametrize(metafunc: pytest.Metafunc) -> None:
     """One test for each world, inside only for the world it is; so the ids are the same on both sides."""
     marks = [name for mark in metafunc.definition.iter_markers("world") for name in mark.args]
-    if unknown := set(marks) - set(NAMES):
-        raise pytest.UsageError(f"{metafunc.definition.nodeid}: no world {', '.join(sorted(unknown))}")
+    try:
+        allowed, wanted = members(marks) or AMD, chosen()
+    except TestbedError as error:
+        raise pytest.UsageError(f"{metafunc.definition.nodeid}: {error}") from error
+    if any(metafunc.definition.iter_markers("selftests")) and not os.environ.get(WITH_SELFTESTS):
+        wanted = ()
     here = inside()
-    worlds = [name for name in NAMES if name in (marks or NAMES) and here in (None, name)]
+    worlds = [name for name in wanted if name in allowed and here in (None, name)]
     metafunc.fixturenames.append(FIXTURE)
-    metafunc.parametrize(FIXTURE, worlds, indirect=True, scope="session")
+    metafunc.parametrize(FIXTURE, worlds or [NOWHERE], indirect=True, scope="session")
 
 
 def world_of(item: pytest.Item) -> str:
     """The world that `parametrize` gave to `item`."""
     callspec = getattr(item, "callspec", None)
-    return str(callspec.params[FIXTURE]) if callspec else NAMES[0]
+    return str(callspec.params[FIXTURE]) if callspec else AMD[0]

@@ -1,7 +1,5 @@
 """Debian systems, each unpacked once into this user's cache, which all clones share: the worlds, and bare machines."""
 
-import fcntl
-import hashlib
 import os
 import platform
 import re
@@ -12,13 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.testbed.cache import built, named
 from tests.testbed.errors import BuildFailed, Missing
 from tests.testbed.process import bound_to_us, contained, run_logged
 
 BUILD_SECONDS = 900
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hvctl-testbed"
-"""What may be removed at any time when no test runs: `make clean-cache`. Found at the beginning: tests that run while a
-tree is built change the variable for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +28,7 @@ class Tree:
     @property
     def place(self) -> Path:
         """Where it is: the name holds what was asked for, so that a change makes another tree."""
-        text = "\n".join((self.suite, *self.packages))
-        return CACHE / f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        return named(self.name, self.suite, *self.packages)
 
 
 # What `make demo` needs.
@@ -70,31 +65,20 @@ DEBIAN_13 = Tree("debian-13", "trixie", _TESTS)
 
 
 def ready_tree(tree: Tree, say: Callable[[str], None], stop: threading.Event) -> Path:
-    """The root directory of `tree`, built unless it is there; a rename makes it whole."""
-    place = tree.place
-    if not place.is_dir():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        with place.with_name(f"{place.name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not place.is_dir():
-                say(f"{tree.name}: unpacking Debian with mmdebstrap, about a minute, once")
-                part = place.with_name(f"{place.name}.part")
-                # What a build that was cut short has left.
-                shutil.rmtree(part, ignore_errors=True)
-                _build(tree, part, stop)
-    return place
+    """The root directory of `tree`, built unless it is there."""
 
+    def build(part: Path) -> Path:
+        say(f"{tree.name}: unpacking Debian with mmdebstrap, about a minute, once")
+        root = part / "root"
+        for folder in (root, part / "tmp"):
+            folder.mkdir()
+        packed = part / "root.tar"
+        # By way of an archive, so that a user who is not root owns, and can remove, what is unpacked.
+        _run([*_mmdebstrap(tree), tree.suite, str(packed), *mirror()], part, stop)
+        _run(["tar", "-xf", str(packed), "-C", str(root), "--exclude=./dev/*"], part, stop)
+        return root
 
-def _build(tree: Tree, part: Path, stop: threading.Event) -> None:
-    root = part / "root"
-    for folder in (part, root, part / "tmp"):
-        folder.mkdir()
-    packed = part / "root.tar"
-    # By way of an archive, so that a user who is not root owns, and can remove, what is unpacked.
-    _run([*_mmdebstrap(tree), tree.suite, str(packed), *mirror()], part, stop)
-    _run(["tar", "-xf", str(packed), "-C", str(root), "--exclude=./dev/*"], part, stop)
-    root.rename(tree.place)
-    shutil.rmtree(part)
+    return built(tree.place, build)
 
 
 def _mmdebstrap(tree: Tree) -> list[str]:
