@@ -10,7 +10,18 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from hvctl.bench.compare import FEWEST_RUNS, NO_HYPERVISOR, TIME, Answered, Change, Gain, Line, answers, changes, differences
+from hvctl.bench.compare import (
+    FEWEST_RUNS,
+    NO_HYPERVISOR,
+    TIME,
+    Answered,
+    Change,
+    Gain,
+    Line,
+    answers,
+    changes,
+    differences,
+)
 from hvctl.bench.file import Bench, content
 from hvctl.report.console import BOLD, GREEN, RED, Paint, wrapped
 from hvctl.text.json_document import write
@@ -75,7 +86,9 @@ def doubts(bench: Bench) -> list[str]:
     if host.governor not in (None, "performance"):
         found.append(f"the CPU governor {host.governor} changes the frequency while things are measured")
     if TIME in bench.missing:
-        found.append("this processor is emulated, and its TSC counts instructions: what is shown as time is their number")
+        found.append(
+            "this processor is emulated, and its TSC counts instructions: what is shown as time is their number"
+        )
     if NO_HYPERVISOR in bench.missing:
         found.append("exits of a nested guest were not measured: the guest's CPU has neither vmx nor svm")
     if bench.runs < FEWEST_RUNS:
