@@ -143,9 +143,9 @@ ROWS = (
         id="evmcs",
         title="enlightened VMCS",
         does="Lets a Hyper-V inside the guest keep the state of its own guests in a shared page. Without it each "
-        "VMREAD and VMWRITE exits to KVM, unless the processor has shadow VMCS. On an emulated Skylake, in instructions "
-        "and not in time, an exit of a nested guest took 47 % fewer where shadow VMCS was off, and 15 % fewer with it "
-        "(`hvctl bench --only nested`).",
+        "VMREAD and VMWRITE exits to KVM, unless the processor has shadow VMCS. On an emulated Skylake an exit of a "
+        "nested guest took 47 % fewer instructions where shadow VMCS was off, and 15 % fewer with it (`hvctl bench "
+        "--only nested`); time is another matter.",
         properties=(Property("hv-evmcs"),),
         qemu_name="enlightened VMCS (hv-evmcs)",
         feature=12,
