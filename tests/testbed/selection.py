@@ -1,13 +1,12 @@
 """What the tests of tests/realkvm/ and their replay agree on: mark, fixture, names in the environment and files."""
 
-import os
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
 from tests.testbed.errors import TestbedError
-from tests.testbed.world import AMD, WITH_SELFTESTS, chosen, inside, members
+from tests.testbed.world import AMD, chosen, inside, members
 
 FOLDER = Path(__file__).resolve().parents[1] / "realkvm"
 FIXTURE = "testbed_world"
@@ -32,7 +31,6 @@ def declare(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "world(name, ...): worlds or groups of them that a test of tests/realkvm runs in; amd without it"
     )
-    config.addinivalue_line("markers", "selftests: a test of tests/realkvm that runs where KVM's selftests are built")
 
 
 def parametrize(metafunc: pytest.Metafunc) -> None:
@@ -42,8 +40,6 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
         allowed, wanted = members(marks) or AMD, chosen()
     except TestbedError as error:
         raise pytest.UsageError(f"{metafunc.definition.nodeid}: {error}") from error
-    if any(metafunc.definition.iter_markers("selftests")) and not os.environ.get(WITH_SELFTESTS):
-        wanted = ()
     here = inside()
     worlds = [name for name in wanted if name in allowed and here in (None, name)]
     metafunc.fixturenames.append(FIXTURE)
