@@ -254,8 +254,10 @@ def _direct_flush(seen: Observation) -> Evidence:
     if inner.result & 0xFFFF:
         return Evidence(False, f"a nested guest's TLB flush gave {inner.result:#x}")
     if inner.told != exits.flushed:
-        return Evidence(False, "its hypervisor is not told of a nested guest's TLB flush that it wants to hear of")
-    return Evidence(True, "a nested guest's TLB is flushed without its hypervisor, which is told where it wants to be")
+        return Evidence(False, "its hypervisor is not notified of a nested guest's TLB flush, as it has asked")
+    return Evidence(
+        True, "a nested guest's TLB is flushed without its hypervisor, which is notified where it asks for that"
+    )
 
 
 def _exits(seen: Observation) -> Exits:
