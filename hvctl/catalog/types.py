@@ -84,11 +84,13 @@ class Property(NamedTuple):
 
 
 class Recommends(NamedTuple):
-    """A relation that documents advise and no code enforces. `vendor` limits it to one CPU vendor."""
+    """A relation that documents advise and no code enforces. `vendor` limits it to one CPU vendor, `beside` to guests
+    that have that row too."""
 
     id: str
     reason: str
     vendor: str = ""
+    beside: str = ""
 
 
 class Release(NamedTuple):

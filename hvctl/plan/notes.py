@@ -124,6 +124,8 @@ def _recommended(
         for other in BY_ID[one].recommends:
             if other.id in (*on, *quiet) or (other.vendor and other.vendor not in vendors):
                 continue
+            if other.beside and other.beside not in on:
+                continue
             if not all(_gives(host, BY_ID[other.id], libvirt=libvirt) for host in pool):
                 continue
             yield f"{one}: {other.id} is recommended with it: {other.reason}"

@@ -189,7 +189,8 @@ def _requires(row: Row) -> list[str]:
     if row.requires_unless:
         lines.append(f"Not with {row.requires_unless}, which machine types up to 3.0 set.")
     lines += [
-        f"Advised: {other.id}{f' on {VENDOR_NAMES[other.vendor]}' if other.vendor else ''}: {other.reason}."
+        f"Advised: {other.id}{f' on {VENDOR_NAMES[other.vendor]}' if other.vendor else ''}"
+        f"{f' beside {other.beside}' if other.beside else ''}: {other.reason}."
         for other in row.recommends
     ]
     dependents = [other.id for other in ROWS if row.id in other.requires]

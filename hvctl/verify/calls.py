@@ -36,7 +36,7 @@ def interface(seen: Observation) -> Evidence:
     answers = [call.result for call in seen.calls if call.code == NO_CALL]
     if seen.page is None or not answers:
         return Evidence(None, "the hypercall page could not be set up")
-    if not seen.page or answers[0] is None or _status(answers[0]) != INVALID_CODE:
+    if not seen.page or answers[0] is None or status(answers[0]) != INVALID_CODE:
         return Evidence(False, f"the hypercall page does not work: a call that does not exist gave {shown(answers[0])}")
     return Evidence(True, "the hypercall page works")
 
@@ -80,7 +80,7 @@ def registers(seen: Observation) -> Evidence:
 
 def _closed(call: Sent | Flushed) -> bool:
     """The guest tries one even where it is not announced; KVM refuses that only where it enforces CPUID."""
-    return call.result is not None and _status(call.result) == ACCESS_DENIED
+    return call.result is not None and status(call.result) == ACCESS_DENIED
 
 
 def _addressed(seen: Observation) -> Sequence[Sent | Flushed]:
@@ -95,7 +95,7 @@ def _all(seen: Observation) -> Sequence[AnyCall]:
 
 def _trouble(call: AnyCall) -> str:
     """What is wrong with a call; empty if nothing is."""
-    if call.result is None or _status(call.result) != EXPECTED.get(call.code, 0):
+    if call.result is None or status(call.result) != EXPECTED.get(call.code, 0):
         return f"hypercall {call.code:#x} gave {shown(call.result)}"
     if isinstance(call, Sent) and call.arrived != call.targets:
         return f"hypercall {call.code:#x} reached {call.arrived} of {call.targets} vCPUs"
@@ -105,7 +105,8 @@ def _trouble(call: AnyCall) -> str:
     return ""
 
 
-def _status(result: int) -> int:
+def status(result: int) -> int:
+    """What a hypercall's result says of its success; 0 is success (TLFS, "Hypercall Result Value")."""
     return result & 0xFFFF
 
 

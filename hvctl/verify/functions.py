@@ -11,7 +11,7 @@ from hvctl.catalog import kvm
 from hvctl.catalog.types import Row
 from hvctl.model.verification import Direct, Evidence, Message, Observation
 from hvctl.text.problems import counted
-from hvctl.verify.calls import calls, ranges, registers, shown
+from hvctl.verify.calls import ACCESS_DENIED, calls, ranges, registers, shown, status
 
 # A write is all that the end-of-interrupt MSR is for: KVM refuses to read it (linux:arch/x86/kvm/lapic.c,
 # kvm_lapic_reg_read).
@@ -251,7 +251,9 @@ def _direct_flush(seen: Observation) -> Evidence:
         return Evidence(False, "a nested guest's TLB flush goes to its hypervisor all the same")
     if inner.exit != exits.halt:
         return Evidence(False, f"at a TLB flush {_ended(inner.exit)}")
-    if inner.result & 0xFFFF:
+    if status(inner.result) == ACCESS_DENIED:
+        return Evidence(False, "a nested guest's TLB flush is refused: CPUID announces none to its hypervisor itself")
+    if status(inner.result):
         return Evidence(False, f"a nested guest's TLB flush gave {inner.result:#x}")
     if inner.told != exits.flushed:
         return Evidence(False, "its hypervisor is not notified of a nested guest's TLB flush, as it has asked")

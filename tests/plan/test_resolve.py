@@ -240,6 +240,14 @@ def test_an_option_that_turns_nothing_on_falls_out_without_an_enlightenment() ->
     assert "does nothing" in decision(plan, "vendor-id").reason
 
 
+def test_what_is_advised_beside_a_third_row_is_advised_only_there() -> None:
+    """KVM denies nested flushes where it enforces CPUID and flushes are not announced."""
+    wishes = [wish("relaxed"), wish("vapic"), wish("tlbflush-direct")]
+    for more, advised in (([], False), ([wish("enforce-cpuid")], True)):
+        plan = resolve(profile(*wishes, *more), (made_amd_host(),))
+        assert any("tlbflush is recommended" in note for note in plan.notes) is advised
+
+
 def test_a_kvm_without_hyperv_refuses() -> None:
     for wishes in ([wish("relaxed"), wish("vapic")], [wish("relaxed", "prefer")], []):
         plan = resolve(profile(*wishes), (made_amd_host(), made_no_hyperv_host()))

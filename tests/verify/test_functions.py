@@ -148,6 +148,7 @@ BROKEN: dict[str, tuple[Callable[[Observation], Observation], dict[str, str]]] =
     "flush to the hypervisor": (replaced("inner", exit=18), {"tlbflush-direct": "goes to its hypervisor all the same"}),
     "flush ends otherwise": (replaced("inner", exit=None), {"tlbflush-direct": "could not be started"}),
     "flush fails": (replaced("inner", result=5), {"tlbflush-direct": "TLB flush gave 0x5"}),
+    "flush denied": (replaced("inner", result=6), {"tlbflush-direct": "CPUID announces none to its hypervisor"}),
     "flush is not told": (replaced("inner", told=12), {"tlbflush-direct": "is not notified of"}),
     "reenlightenment": (answer(0x40000106, None), {"reenlightenment": "MSR 0x40000106 cannot be read"}),
     "debugger": (answer(0x400000F1, None), {"syndbg": "MSR 0x400000f1 cannot be read"}),

@@ -60,6 +60,11 @@ ROWS = (
         recommends=(
             Recommends("evmcs", "on Intel it works only through the enlightened VMCS (nested.c:6551)", "intel"),
             Recommends("emsr-bitmap", "the nested enlightenments are used together (hyperv.rst:248-257)", "intel"),
+            Recommends(
+                "tlbflush",
+                "without it KVM refuses a nested guest's flush, too (hyperv.c, hv_check_hypercall_access)",
+                beside="enforce-cpuid",
+            ),
         ),
         for_nested=True,
         in_passthrough=True,
