@@ -50,7 +50,8 @@ fresh: ## set-up, tests and installation in bare Debian systems, as root; SUITES
 
 intel: export HVCTL_WORLDS = intel
 intel: export HVCTL_TESTBED_LIMIT = 3600
-intel: ## the tests on all Intel processors that the testbed emulates
+intel oracle: export HVCTL_SELFTESTS = 1
+intel: ## the tests on all Intel processors that the testbed emulates, and KVM's own selftests
 	@scripts/setup test
 	@$(PYTHON) -m tests.testbed prepare
 	$(PYTHON) -m pytest tests/realkvm
@@ -62,7 +63,7 @@ testbed-intel: ## prepare what emulates an Intel processor
 oracle: ## random profiles against the real QEMU; N=1000 for the number of cases, WORLD=intel
 	@scripts/setup test
 	@$(PYTHON) -m tests.testbed prepare
-	$(PYTHON) -m pytest tests/realkvm -k oracle
+	$(PYTHON) -m pytest tests/realkvm -k 'oracle or selftest'
 
 oracle-leaves: ## random plans against the leaves that a guest sees; N=1000 for the number of cases, WORLD=intel
 	@scripts/setup test

@@ -1,4 +1,4 @@
-"""Sources of a Debian release, whatever this machine's own is: by apt, which checks their signatures."""
+"""Packages and sources of a Debian release, whatever this machine's own is: by apt, which checks their signatures."""
 
 import os
 import threading
@@ -14,20 +14,28 @@ SECONDS = 1800
 
 def fetch_source(name: str, suite: str, part: Path, stop: threading.Event) -> Path:
     """The packed upstream source of a package, in `part`."""
-    apt = _apt(suite, part, stop)
+    apt = _apt("deb-src", suite, part, stop)
     run([*apt, "source", "--download-only", "--tar-only", name], part, stop)
     (found,) = part.glob(f"{name}_*.orig.tar.*")
     return found
 
 
-def _apt(suite: str, part: Path, stop: threading.Event) -> list[str]:
-    """apt-get with lists of its own, brought up to date: most machines have none of sources."""
+def fetch_package(name: str, suite: str, part: Path, stop: threading.Event) -> Path:
+    """A package, in `part`."""
+    apt = _apt("deb", suite, part, stop)
+    run([*apt, "download", name], part, stop)
+    (found,) = part.glob(f"{name}_*.deb")
+    return found
+
+
+def _apt(kind: str, suite: str, part: Path, stop: threading.Event) -> list[str]:
+    """apt-get with lists of its own, brought up to date: most machines have none of sources, or of other releases."""
     sites = mirror()
     if not sites:
-        raise TestbedError("sources come from Debian, and apt knows no mirror of Debian here")
+        raise TestbedError("packages come from Debian, and apt knows no mirror of Debian here")
     for folder in ("lists/partial", "cache/archives/partial"):
         (part / folder).mkdir(parents=True)
-    (part / "sources.list").write_text(f"deb-src [signed-by={KEYRING}] {sites[0]} {suite} main\n")
+    (part / "sources.list").write_text(f"{kind} [signed-by={KEYRING}] {sites[0]} {suite} main\n")
     settings = {
         "Dir::Etc::SourceList": part / "sources.list",
         "Dir::Etc::SourceParts": "/dev/null",

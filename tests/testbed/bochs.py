@@ -62,6 +62,13 @@ CORRECTIONS = (
         "is_unmasked_event_pending",
     ),
     Correction(
+        "External-interrupt exiting does not depend on the guest's IF (SDM 3C, 26.2): a guest that was entered with IF"
+        " clear was never interrupted. KVM's selftest hyperv_clock found it.",
+        "cpu/vmx.cc",
+        r"(?<=BX_CPU_THIS_PTR in_vmx_guest = true;\n)",
+        "  handleInterruptMaskChange();\n",
+    ),
+    Correction(
         "A halted processor, if it is the only one, has nothing to do before the next timer.",
         "cpu/event.cc",
         r"(?<=BX_TICKN\()10(?=\);)",

@@ -17,7 +17,7 @@ from tests.testbed.errors import BuildFailed, Missing, TestbedError
 from tests.testbed.kernel import load_order
 from tests.testbed.machine import Folder, Job, Machine, fill_control, initramfs
 from tests.testbed.share import CONTROL, OUT
-from tests.testbed.world import CHECKOUT, World, silent
+from tests.testbed.world import CHECKOUT, SELFTESTS, World, silent
 
 MODULES = ("ata_piix", "sd_mod", "squashfs", "overlay", "kvm_intel")
 MEMORY = 1536 << 20
@@ -137,7 +137,9 @@ def pack(folder: Folder, world: World, job: Job) -> Path:
     shutil.copytree(folder.control, packed / CONTROL.relative_to("/"))
     if job.out:
         shutil.copytree(job.out, packed / OUT.relative_to("/"))
-    shutil.copytree(CHECKOUT, packed / CHECKOUT.relative_to("/"), ignore=NOT_PACKED)
+    for share in world.beside:
+        if share.target in (PurePosixPath(CHECKOUT), SELFTESTS):
+            shutil.copytree(share.source, packed / share.target.relative_to("/"), ignore=NOT_PACKED)
     done = subprocess.run(
         [*python_of(world.root), "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(packed)],
         env={"PYTHONHOME": str(world.root / "usr")},

@@ -1,12 +1,13 @@
 """What the tests of tests/realkvm/ and their replay agree on: mark, fixture, names in the environment and files."""
 
+import os
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
 from tests.testbed.errors import TestbedError
-from tests.testbed.world import AMD, chosen, inside, members
+from tests.testbed.world import AMD, SELFTESTS, WITH_SELFTESTS, chosen, inside, members
 
 FOLDER = Path(__file__).resolve().parents[1] / "realkvm"
 FIXTURE = "testbed_world"
@@ -31,6 +32,7 @@ def declare(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "world(name, ...): worlds or groups of them that a test of tests/realkvm runs in; amd without it"
     )
+    config.addinivalue_line("markers", "selftests: a test of tests/realkvm that runs where KVM's selftests are built")
 
 
 def parametrize(metafunc: pytest.Metafunc) -> None:
@@ -41,6 +43,9 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
     except TestbedError as error:
         raise pytest.UsageError(f"{metafunc.definition.nodeid}: {error}") from error
     here = inside()
+    built = Path(SELFTESTS).exists() if here else os.environ.get(WITH_SELFTESTS)
+    if any(metafunc.definition.iter_markers("selftests")) and not built:
+        wanted = ()
     worlds = [name for name in wanted if name in allowed and here in (None, name)]
     metafunc.fixturenames.append(FIXTURE)
     metafunc.parametrize(FIXTURE, worlds or [NOWHERE], indirect=True, scope="session")

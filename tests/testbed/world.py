@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from tests.testbed.errors import TestbedError
 from tests.testbed.kernel import Kernel, find_kernel
+from tests.testbed.selftests import SOURCES, ready_selftests
 from tests.testbed.share import Share, outermost
 from tests.testbed.tree import DEBIAN_12, DEBIAN_13, DEMO, Tree, ready_tree
 
@@ -19,6 +20,9 @@ INSIDE = "HVCTL_TESTBED"
 # The Python of every world, whatever runs this: of the virtual environment only what Debian does not have.
 PYTHON = "/usr/bin/python3"
 CHOSEN = "HVCTL_WORLDS"
+# Set where KVM's selftests are run, too.
+WITH_SELFTESTS = "HVCTL_SELFTESTS"
+SELFTESTS = PurePosixPath("/run/testbed/selftests")
 AMD = (DEBIAN_12.name, DEBIAN_13.name)
 # Where the root of Debian 13 is in the world debian-12.
 NEWER = PurePosixPath("/run/testbed/debian-13")
@@ -114,6 +118,8 @@ def find_world(name: str, say: Callable[[str], None] = silent, stop: threading.E
     plan = WORLDS[name]
     ready = {target: ready_tree(other, say, stop or threading.Event()) for target, other in plan.beside.items()}
     root = ready_tree(plan.tree, say, stop or threading.Event())
+    if os.environ.get(WITH_SELFTESTS) and plan.tree.name in SOURCES:
+        ready[SELFTESTS] = ready_selftests(plan.tree.name, say, stop or threading.Event())
     own = {PurePosixPath(path): path for path in outermost((CHECKOUT, Path(sysconfig.get_path("purelib"))))}
     beside = (Share(f"share{n}", source, target) for n, (target, source) in enumerate((own | ready).items()))
     return World(name, root, find_kernel(root), tuple(beside), plan.processor)
