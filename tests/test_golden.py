@@ -20,7 +20,7 @@ from hvctl.report.plan import explanation
 from tests.paths import HOSTS
 
 FOLDER = Path(__file__).parent / "golden"
-RECORDED = ("debian-12", "debian-13")
+RECORDED = ("debian-12", "debian-13", "debian-13-intel")
 
 
 def outputs(profile: str, host: str) -> dict[str, str]:

@@ -23,7 +23,7 @@ from hvctl.xml import reader
 from tests.guest.domain.domains import domains
 from tests.lint.odd_commands import odd_commands
 from tests.lint.odd_domains import odd_domains
-from tests.made_hosts import made_amd_host, made_intel_host, made_kvm
+from tests.made_hosts import made_amd_host, made_kvm
 from tests.paths import HOSTS, RULE_CASES
 
 # A kernel that does not tell of the VP index, which much else requires.
@@ -31,7 +31,7 @@ LACKING = made_amd_host(kvm=made_kvm(features=0xAAFF & ~(1 << 6)))
 POOLS = (
     (),
     (read_host(str(HOSTS / "debian-12.json")),),
-    (read_host(str(HOSTS / "debian-13.json")), made_intel_host()),
+    (read_host(str(HOSTS / "debian-13.json")), read_host(str(HOSTS / "debian-13-intel.json"))),
     (LACKING,),
 )
 pools = st.sampled_from(POOLS)

@@ -15,7 +15,7 @@ from hvctl.model.host import Host
 from hvctl.model.profile import Profile
 from hvctl.profile.reader import load_profile
 from hvctl.profile.source import shipped_names
-from tests.made_hosts import made_amd_host, made_intel_host, made_no_hyperv_host, made_old_kernel_host
+from tests.made_hosts import made_amd_host, made_no_hyperv_host, made_old_kernel_host
 from tests.paths import HOSTS
 
 
@@ -26,14 +26,7 @@ def made_avic_host() -> Host:
 
 
 RECORDED = [read_host(str(path)) for path in sorted(HOSTS.glob("*.json"))]
-MADE = [
-    made_amd_host(),
-    made_avic_host(),
-    made_intel_host(),
-    made_intel_host("made-intel-no-nesting", nested=False),
-    made_no_hyperv_host(),
-    made_old_kernel_host(),
-]
+MADE = [made_amd_host(), made_avic_host(), made_no_hyperv_host(), made_old_kernel_host()]
 ALL_HOSTS = pytest.mark.parametrize("host", [*RECORDED, *MADE], ids=lambda host: host.label)
 EVERY = choose(all_rules())
 # Those that are for a Windows that uses all that is advised in general.

@@ -19,7 +19,8 @@ from tests.made_hosts import made_qemu
 from tests.paths import HOSTS
 from tests.plan.test_start import raw_plan
 
-RECORDED = {name: read_host(str(HOSTS / f"{name}.json")) for name in ("debian-12", "debian-13", "no-hyperv")}
+NAMES = ("debian-12", "debian-13", "debian-12-intel", "debian-13-intel", "no-hyperv")
+RECORDED = {name: read_host(str(HOSTS / f"{name}.json")) for name in NAMES}
 MISSING = "Property 'host-x86_64-cpu.{}' not found"
 
 
