@@ -247,6 +247,8 @@ def _direct_flush(seen: Observation) -> Evidence:
     inner, exits = seen.inner, _exits(seen)
     if inner is None:
         return _untried(seen)
+    if inner.exit is None and seen.evmcs is not None and seen.evmcs.cpuid is None:
+        return Evidence(None, "not checked here: an enlightened VMCS is refused")
     if inner.exit == exits.call:
         return Evidence(False, "a nested guest's TLB flush goes to its hypervisor all the same")
     if inner.exit != exits.halt:

@@ -10,6 +10,7 @@ import pytest
 from hvctl.catalog import BY_ID
 from hvctl.model.verification import (
     Call,
+    Evmcs,
     Flushed,
     Inner,
     MsrRun,
@@ -224,6 +225,14 @@ def test_where_a_plain_vmcs_does_not_work_an_enlightened_one_is_not_judged() -> 
         Verdict.UNCHECKED,
         "not checked here: with a plain VMCS a nested guest could not be started",
     )
+
+
+def test_what_needs_an_enlightened_vmcs_is_not_judged_where_that_is_refused() -> None:
+    refused = Evmcs(None, None, None), Nested(None, None, None), Inner(None, 0, None)
+    result = everything(lambda seen: seen._replace(evmcs=refused[0], nested=refused[1], inner=refused[2]))
+    assert wrong(result) == {"evmcs"}
+    for row_id in ("emsr-bitmap", "tlbflush-direct"):
+        assert found(result, row_id).verdict is Verdict.UNCHECKED
 
 
 def test_amds_exit_codes() -> None:
