@@ -5,6 +5,7 @@ Each tells what it does through the port of QEMU's `-debugcon`.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Sequence
 
@@ -28,6 +29,17 @@ def power_button() -> bytes:
     code += b"\xba" + struct.pack("<H", _PM1_STATUS)  # mov dx,imm16
     code += b"\xed\xf6\xc4\x01\x74\xfa"  # in ax,dx; test ah,1; jz to the in
     return _image(code + _out16(_PM1_CONTROL, _SOFT_OFF) + _HLT)
+
+
+def other_evmcs_version(image: bytes) -> bytes:
+    """The probe guest with version 2 of the enlightened VMCS, as it is made with -DEVMCS_VERSION=2: in the instruction
+    that stores the version, which is before the one that turns its use on.
+
+    No compiler is needed for that, which is not everywhere.
+    """
+    changed, count = re.subn(rb"(?s)(\xc7\x05....)\x01(\0\0\0\xc6\x05....\x01)", b"\\g<1>\x02\\g<2>", image)
+    assert count == 1
+    return changed
 
 
 def echo() -> bytes:

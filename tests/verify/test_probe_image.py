@@ -18,6 +18,7 @@ from hvctl.model.verification import Observation
 from hvctl.verify.probe_run import finished, observe, start
 from tests.made_observation import LEAVES
 from tests.run.running import QEMU
+from tests.verify.firmware import other_evmcs_version
 
 SOURCES = Path(probe.__file__).parent
 IMAGES = (probe.IMAGE, probe.BENCH)
@@ -39,15 +40,19 @@ def run(*words: str, image: bytes | None = None, timeout: float = 60.0) -> Obser
         return observe(guest.finish(timeout), timeout)
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The images made anew, by the compiler that is here."""
-    folder = tmp_path_factory.mktemp("built")
+def make(folder: Path, *words: str) -> Path:
+    """The images made anew in a folder, by the compiler that is here."""
     done = subprocess.run(
-        ["make", "-C", str(SOURCES), f"OUT={folder}"], capture_output=True, text=True, check=False, timeout=120
+        ["make", "-C", str(SOURCES), f"OUT={folder}", *words], capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 0, done.stderr
     return folder
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The images as they are shipped."""
+    return make(tmp_path_factory.mktemp("built"))
 
 
 def test_the_images_are_what_their_sources_make(built: Path) -> None:
@@ -57,6 +62,13 @@ def test_the_images_are_what_their_sources_make(built: Path) -> None:
         made, shipped = (built / image).read_bytes(), (SOURCES / image).read_bytes()
         assert made == shipped or not same, "run `make -C hvctl/probe_guest`"
         assert len(made) <= LARGEST
+
+
+def test_another_version_of_the_evmcs_is_what_the_sources_make_of_it(built: Path, tmp_path: Path) -> None:
+    other = (make(tmp_path, "DEFINES=-DEVMCS_VERSION=2") / probe.IMAGE).read_bytes()
+    same = {tool: version(tool) for tool in TOOLS} == TOOLS
+    assert other == other_evmcs_version((built / probe.IMAGE).read_bytes()) or not same
+    assert other_evmcs_version(probe.firmware())
 
 
 def test_images_of_any_compiler_work_alike(built: Path) -> None:
