@@ -250,12 +250,26 @@ class Difference(NamedTuple):
     vcpus: tuple[int, ...]
 
 
+class VmxControls(NamedTuple):
+    """The names of the VMX controls that a hypervisor inside the guest has `limited` by the row `id`, and `without`."""
+
+    id: str
+    limited: tuple[str, ...]
+    without: tuple[str, ...]
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """Those that the row takes away."""
+        return tuple(name for name in self.without if name not in self.limited)
+
+
 class Verification(NamedTuple):
     """The whole comparison.
 
     `wanted` vCPUs were configured, `vcpus` were looked at. `leaves` are those that were compared, as predicted.
     `kvm_features` is KVM's own leaf as the first vCPU saw it, which is never compared; None where it is hidden.
-    `hyperv` is whether every vCPU sees the interface of Hyper-V. `interface` is about the hypercall page.
+    `hyperv` is whether every vCPU sees the interface of Hyper-V. `interface` is about the hypercall page. `vmx` is None
+    where it was not looked at, or nothing limits it.
     """
 
     wanted: int
@@ -266,6 +280,7 @@ class Verification(NamedTuple):
     hyperv: bool
     interface: Evidence
     findings: tuple[Finding, ...]
+    vmx: VmxControls | None = None
 
     @property
     def agrees(self) -> bool:

@@ -1,9 +1,11 @@
-/* Hyper-V's MSRs: which of them answer, and which can be written. */
+/* Hyper-V's MSRs: which of them answer, and which can be written; and those that say what VMX has. */
 
 #include "probe.h"
+#include "nested.h"
 
 /* Ranges, all of which is harmless to read. TLFS, "Virtual Processor Register Names and MSRs". */
 static const u32 ranges[][2] = {
+    {0x480, 0x493}, /* VMX's capabilities, if there is VMX: SDM 3D, appendix A */
     {0x40000000, 0x40000003}, /* guest id, hypercall page, VP index, reset */
     {0x40000010, 0x40000010}, /* VP run time */
     {0x40000020, 0x40000023}, /* reference counter, reference TSC page, frequencies */
@@ -30,7 +32,10 @@ static void report_run(u32 first, u32 last, int ok, u64 value)
 /* As they are at the start, equal neighbours in one line: each byte that is printed costs an exit. */
 void report_msrs(void)
 {
-    for (u32 range = 0; range < sizeof ranges / sizeof *ranges; range++) {
+    u32 registers[4];
+
+    cpuid(1, registers);
+    for (u32 range = registers[ECX] & HAS_VMX ? 0 : 1; range < sizeof ranges / sizeof *ranges; range++) {
         u32 first = ranges[range][0];
         u64 value = 0;
         int ok = msr_read(first, &value);

@@ -1,6 +1,7 @@
 /* The guest as a hypervisor of its own, on SVM and on VMX: what its checks and its measurements share. */
 
 #define NESTED_MSR 0xC0000100       /* FS.base, which KVM lets a guest's guest read: see intercept() */
+#define HAS_VMX (1u << 5)           /* 1.ECX */
 #define HAS_EVMCS (1u << 14)        /* 0x40000004.EAX */
 #define HAS_DIRECT_FLUSH (1u << 17) /* 0x4000000A.EAX */
 #define HAS_MSR_BITMAP (1u << 19)

@@ -14,7 +14,6 @@
 #define MSR_VMX_TRUE_CONTROLS 0x48D
 #define CR0_NE (1ULL << 5)
 #define CR4_VMXE (1ULL << 13)
-#define HAS_VMX (1u << 5)           /* 1.ECX */
 #ifndef EVMCS_VERSION
 #define EVMCS_VERSION 1             /* another one has to be refused */
 #endif

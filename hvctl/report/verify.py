@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from hvctl.model.host import CpuidLeaf
-from hvctl.model.verification import MOST_VCPUS, WRONG, Difference, Finding, Verdict, Verification
+from hvctl.model.verification import MOST_VCPUS, WRONG, Difference, Finding, Verdict, Verification, VmxControls
 from hvctl.plan.start import Start
 from hvctl.report.console import BOLD, GREEN, RED, YELLOW, Paint, wrapped
 from hvctl.text.json_document import dump
@@ -39,7 +39,7 @@ def verify_text(result: Verification, run: Run, *, width: int = 80, color: bool 
     """The whole report: verdict, what was run, CPUID, a line for each row that was asked for or is there."""
     paint = Paint(color)
     lines = [paint(line, BOLD) for line in wrapped(f"{run.label}: {headline(result)}", width, 0, 2)]
-    for fact in (_what_ran(result, run), *_leaves(result), *_interface(result), *run.warnings):
+    for fact in (_what_ran(result, run), *_leaves(result), *_interface(result), *_vmx(result.vmx), *run.warnings):
         lines += wrapped(fact, width, 2, 6)
     lines.append("")
     for finding in result.findings:
@@ -104,6 +104,14 @@ def _interface(result: Verification) -> list[str]:
     return [result.interface.text] if result.hyperv else []
 
 
+def _vmx(vmx: VmxControls | None) -> list[str]:
+    if vmx is None:
+        return []
+    left = f"{len(vmx.limited)} of {counted(len(vmx.without), 'VMX control')}"
+    lost = f", without {', '.join(vmx.lost)}" if vmx.lost else ""
+    return [f"{vmx.id} leaves a hypervisor in the guest {left}{lost}"]
+
+
 def _row(finding: Finding, width: int, paint: Paint) -> list[str]:
     word = paint(str(finding.verdict), _COLORS[finding.verdict])
     head = f"{finding.id:<{_ID_COLUMN}}{word}{' ' * (_VERDICT_COLUMN - len(finding.verdict))}"
@@ -131,8 +139,15 @@ def verify_json(result: Verification, run: Run) -> str:
             {"id": one.id, "asked": one.asked, "verdict": str(one.verdict), "text": one.text} for one in result.findings
         ],
         "warnings": list(run.warnings),
+        "vmx_controls": _vmx_json(result.vmx),
     }
     return dump(document)
+
+
+def _vmx_json(vmx: VmxControls | None) -> dict[str, Any] | None:
+    if vmx is None:
+        return None
+    return {"limited_by": vmx.id, "lost": list(vmx.lost), "with": list(vmx.limited), "without": list(vmx.without)}
 
 
 def prediction_text(start: Start, label: str, host: str) -> str:

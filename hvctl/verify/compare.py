@@ -136,7 +136,7 @@ def _asked(ids: Iterable[str], wanted: Registers) -> frozenset[str]:
     """The ids, and what comes with the row that takes all that KVM has: what is predicted then."""
     found = set(ids)
     if any(BY_ID[row_id].takes_all for row_id in found):
-        found |= {row.id for row in ROWS if row.in_passthrough and _all_set(row.checks, wanted)}
+        found |= {row.id for row in ROWS if row.in_passthrough and all_set(row.checks, wanted)}
     return frozenset(found)
 
 
@@ -158,7 +158,8 @@ def _differences(expected: Sequence[CpuidLeaf], vcpus: Sequence[Vcpu]) -> Iterab
                 yield Difference(leaf.leaf, register, leaf.register(register), value, tuple(numbers))
 
 
-def _all_set(all_bits: Sequence[Bits], registers: Registers) -> bool:
+def all_set(all_bits: Sequence[Bits], registers: Registers) -> bool:
+    """Whether there are bits, and each of them is set."""
     return bool(all_bits) and all(registers.get(bits.leaf, bits.register) & bits.mask == bits.mask for bits in all_bits)
 
 
@@ -211,14 +212,14 @@ class _Judge:
         return Verdict.OFF, ""
 
     def announced(self, row: Row) -> bool:
-        return any(_all_set(row.checks, vcpu) for vcpu in self.vcpus)
+        return any(all_set(row.checks, vcpu) for vcpu in self.vcpus)
 
     def promised(self, bits: Bits) -> int:
         """What is predicted of them; less than all where another row clears some, or the host decides."""
         return self.wanted.get(bits.leaf, bits.register) & bits.mask
 
     def unexpected(self, all_bits: Sequence[Bits], vcpu: Registers) -> bool:
-        return _all_set(all_bits, vcpu) and not _all_set(all_bits, self.wanted)
+        return all_set(all_bits, vcpu) and not all_set(all_bits, self.wanted)
 
     def lacks(self, row: Row) -> str:
         """What a vCPU does not see of a row; empty if it sees all."""

@@ -40,6 +40,7 @@ from hvctl.text.files import decode
 from hvctl.verify.compare import verify
 from hvctl.verify.probe_report import VERSION, ReportError, read_report
 from hvctl.verify.probe_subject import Boot, arguments, essential, probe_domain
+from hvctl.verify.vmx import limits
 from hvctl.xml.reader import parse
 from tests.fuzz import lint
 from tests.host import fake_qemu
@@ -216,6 +217,7 @@ def read_probe_report(data: bytes) -> None:
             with contextlib.suppress(ReportError):
                 seen = read_report(report)
                 verify(api.predict_leaves(LOCK.plan, HOST), [one.id for one in LOCK.plan.enabled()], seen)
+                limits(seen, seen)
 
 
 class _Replies:

@@ -31,6 +31,7 @@ from hvctl.model.verification import (
     Verdict,
     Verification,
     Vmcs,
+    VmxControls,
     Written,
 )
 from hvctl.report.verify import Run, headline, verify_json, verify_text
@@ -101,6 +102,36 @@ def test_what_differs() -> None:
     assert verify_text(result(got=got), RUN._replace(warnings=())) == DIFFERS
 
 
+LIMITED = """\
+  evmcs leaves a hypervisor in the guest 2 of 4 VMX controls, without
+      PIN_BASED_POSTED_INTR, SECONDARY_EXEC_SHADOW_VMCS
+"""
+
+
+def test_what_vmx_has_lost_is_listed() -> None:
+    names = (
+        "PIN_BASED_NMI_EXITING",
+        "PIN_BASED_POSTED_INTR",
+        "SECONDARY_EXEC_ENABLE_EPT",
+        "SECONDARY_EXEC_SHADOW_VMCS",
+    )
+    limited = result()._replace(vmx=VmxControls("evmcs", names[::2], names))
+    text = verify_text(limited, RUN)
+    assert LIMITED in text
+    assert text.replace(LIMITED, "") == verify_text(result(), RUN)
+    document = json.loads(verify_json(limited, RUN))
+    jsonschema.validate(document, SCHEMA)
+    assert document["vmx_controls"] == {
+        "limited_by": "evmcs",
+        "lost": list(names[1::2]),
+        "with": list(names[::2]),
+        "without": list(names),
+    }
+    assert json.loads(verify_json(result(), RUN))["vmx_controls"] is None
+    whole = verify_text(result()._replace(vmx=VmxControls("evmcs", names, names)), RUN)
+    assert "evmcs leaves a hypervisor in the guest 4 of 4 VMX controls\n" in whole
+
+
 def test_a_guest_without_hyperv_is_told_once() -> None:
     text = verify_text(verify(leaves_of(ASKED), ASKED, made_observation(())), RUN)
     assert text.startswith("windows-11: 4 of 4 enlightenments are not as asked for\n")
@@ -156,6 +187,7 @@ def test_json_has_all_of_it() -> None:
         "hypercall_page",
         "enlightenments",
         "warnings",
+        "vmx_controls",
     ]
     assert document["agrees"] is True
     assert document["argv"] == list(ARGV)

@@ -14,6 +14,7 @@ from hvctl.cli.verify import subject as subjects
 from hvctl.errors import RefusedError, UsageError
 from hvctl.host.hostfs import interruptible
 from hvctl.model.host import CpuidLeaf, Host
+from hvctl.model.verification import Observation, VmxControls
 from hvctl.plan.start import Start
 from hvctl.text.diagnosis import diagnose
 from hvctl.verify.probe_run import Ran, observe, refused
@@ -77,7 +78,8 @@ def command(
     QEMU and libvirt report what was asked; where KVM or TCG ignores an enlightenment they still report it on. The probe
     guest looks from inside: every CPUID leaf of every vCPU, bit for bit, every Hyper-V MSR, and whether what is
     announced works: hypercalls, clocks, timers, interrupts and TLB flushes. It has no disk, no network and no
-    operating system, and takes a second.
+    operating system, and takes a second. With -v or --format json a guest with an enlightened VMCS is started again
+    without any enlightenment, to list the VMX controls that it takes from a hypervisor in the guest.
 
     With PROFILE or --locked, QEMU-ARGS are merged as launch merges them. Alone, they are a guest's whole command line.
     --domain is a guest's domain XML. Only machine, accelerator, CPU, vCPUs and clock are used of what is written: no
@@ -195,10 +197,13 @@ def _check_options(words: Sequence[str], own: Mapping[str, object]) -> None:
 def _verify(subject: subjects.Subject, timeout: float, form: Format) -> int:
     with interruptible(), spinner("the probe guest is running", sys.stderr):
         ran, expected, refused = _run(subject, timeout)
+        seen = observe(ran, timeout)
+        shown = form == "json" or click.get_current_context().meta.get("hvctl.verbose")
+        vmx = _vmx_controls(subject, seen, timeout) if shown else None
     from hvctl.report.verify import Run, verify_json, verify_text
     from hvctl.verify.compare import verify
 
-    result = verify(expected, subject.asked, observe(ran, timeout), refused=refused)
+    result = verify(expected, subject.asked, seen, refused=refused)._replace(vmx=vmx)
     warnings = tuple(dict.fromkeys(ran.stderr))
     run = Run(subject.label, subject.argv, subject.accelerator, ran.seconds, warnings, subject.uri)
     if form == "json":
@@ -228,6 +233,17 @@ def _run(subject: subjects.Subject, timeout: float) -> tuple[Ran, tuple[CpuidLea
 
         refused, spent = (*refused, *more), spent + ran.seconds
         argv = (argv[0], *without_rows(argv[1:], more))
+
+
+def _vmx_controls(subject: subjects.Subject, seen: Observation, timeout: float) -> VmxControls | None:
+    """What a second run shows, of the same guest without enlightenments; None where there is nothing to be compared."""
+    from hvctl.verify.probe_subject import plain
+    from hvctl.verify.vmx import is_limited, limits
+
+    if not subject.argv or not is_limited(seen):
+        return None
+    with subject.start((subject.argv[0], *plain(subject.argv[1:]))) as probe:
+        return limits(seen, observe(probe.finish(timeout), timeout))
 
 
 def _meanwhile(subject: subjects.Subject) -> tuple[CpuidLeaf, ...]:
