@@ -24,6 +24,7 @@ from hvctl.plan.cpuid import predict
 from hvctl.plan.resolve import resolve
 from hvctl.plan.start import predict_start
 from hvctl.plan.support import State, support, verdict
+from hvctl.probe_guest import firmware
 from hvctl.profile.reader import load_profile
 from hvctl.profile.source import shipped_names
 from hvctl.verify.compare import predict_command, verify
@@ -31,6 +32,7 @@ from hvctl.verify.probe_run import observe, start
 from tests.plan.test_start import raw_plan
 from tests.realkvm.real import QEMU, in_time, this_host
 from tests.realkvm.test_oracle import MACHINES, random_set
+from tests.verify.firmware import other_evmcs_version
 
 SECONDS = 45.0
 TIMEOUT = 60.0
@@ -172,6 +174,55 @@ def test_what_is_planted_is_found() -> None:
     assert [finding.id for finding in result.findings if finding.verdict in WRONG] == ["relaxed"]
     (difference,) = result.differences
     assert (difference.leaf, difference.register, difference.expected ^ difference.seen) == (0x40000004, "eax", 1 << 5)
+
+
+def nested_plan() -> Plan:
+    """A guest with what only a hypervisor inside it uses, as far as this host has it."""
+    nested = dict.fromkeys(row.id for row in ROWS if row.nested_only and verdict_here(row) is State.YES)
+    # A nested guest's flush is for the flushes of its hypervisor (linux:arch/x86/kvm/hyperv.c, kvm_hv_hypercall).
+    return raw_plan({"vapic": None, "vpindex": None, "tlbflush": None, **nested}, "pc")
+
+
+def nested_words(plan: Plan, *more: str) -> list[str]:
+    return [QEMU, "-machine", "pc", "-cpu", ",".join([cpu(guest_of(plan)), *more]), "-smp", "1", "-accel", "kvm"]
+
+
+@pytest.mark.world("debian-12-intel", "debian-13-intel")
+def test_each_flag_for_a_nested_hypervisor_is_missed() -> None:
+    """QEMU is started without one of those that verify expects."""
+    plan = nested_plan()
+    rows = [BY_ID[row_id] for row_id in enabled(plan) if BY_ID[row_id].nested_only]
+    assert len(rows) >= 2
+    for row in rows:
+        with start(nested_words(plan, f"{row.properties[0].name}=off")) as guest:
+            seen = observe(guest.finish(TIMEOUT), TIMEOUT)
+        result = verify(predict(plan, this_host()), enabled(plan), seen)
+        verdicts = {finding.id: finding.verdict for finding in result.findings if finding.verdict in WRONG}
+        assert verdicts == {row.id: Verdict.MISSING}
+        assert not result.agrees
+        assert result.differences
+
+
+@pytest.mark.world("debian-12-intel", "debian-13-intel")
+def test_another_version_of_the_enlightened_vmcs_is_refused() -> None:
+    """By a guest that says 2 in its own: the check looks at what KVM does, not at what CPUID says."""
+    plan = nested_plan()
+    with start(nested_words(plan), other_evmcs_version(firmware())) as guest:
+        seen = observe(guest.finish(TIMEOUT), TIMEOUT)
+    result = verify(predict(plan, this_host()), enabled(plan), seen)
+    assert result.differences == ()
+    broken = {finding.id: finding.text for finding in result.findings if finding.verdict in WRONG}
+    assert broken == {"evmcs": "an enlightened VMCS is refused"}
+
+
+@pytest.mark.world("debian-12-intel", "debian-13-intel")
+def test_what_an_enlightened_vmcs_takes_away_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    words = nested_words(nested_plan())[1:]
+    found = json.loads(verified(capsys, "--format", "json", "--", *words, code=0))["vmx_controls"]
+    assert found["limited_by"] == "evmcs"
+    assert set(found["with"]) < set(found["without"])
+    assert set(found["lost"]) == set(found["without"]) - set(found["with"])
+    assert {"SECONDARY_EXEC_SHADOW_VMCS", "PIN_BASED_VMX_PREEMPTION_TIMER"} <= set(found["lost"])
 
 
 def random_plan(dice: random.Random, host: Host) -> Plan:
