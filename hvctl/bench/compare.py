@@ -100,14 +100,30 @@ TABLES = (
     *(
         Table(
             NESTED,
-            f"a nested guest's exit by {how}",
+            title,
             (
                 Entry(0x70 + place, False, "plain VMCS or VMCB"),
                 Entry(0x74 + place, True, "enlightened VMCS"),
                 Entry(0x78 + place, True, "enlightened MSR bitmap"),
             ),
         )
-        for place, how in enumerate(("CPUID", "reading an MSR", "HLT"))
+        for place, title in (
+            (0x00, "a nested guest's exit by CPUID"),
+            (0x01, "a nested guest's exit by reading an MSR"),
+            (0x02, "a nested guest's exit by HLT"),
+            (0x03, "a nested guest's HLT and wake-up"),
+            (0x10, "an interrupt to a nested guest"),
+        )
+    ),
+    Table(
+        NESTED,
+        "a nested guest's TLB flush by hypercall",
+        (
+            Entry(0x81, False, "plain VMCS or VMCB"),
+            Entry(0x85, True, "enlightened VMCS"),
+            Entry(0x89, True, "enlightened MSR bitmap"),
+            Entry(0x8C, True, "answered by KVM"),
+        ),
     ),
 )
 # What the guest says is missing where its TSC counts instructions.

@@ -51,9 +51,9 @@ def command(
 
     A tiny guest of hvctl's own takes the time of what enlightenments make cheaper: reading the clock, the end of an
     interrupt, arming a timer, interrupts and TLB flushes among busy vCPUs, also with two and four times as many vCPUs
-    as this host has CPUs, and exits of a guest inside the guest. Guests with and without the enlightenments of PROFILE
-    (default: all that this host gives) are booted in turn. A gain is named only where the runs leave no doubt, and
-    never from fewer than five.
+    as this host has CPUs, and exits, interrupts and TLB flushes of a guest inside the guest. Guests with and without
+    the enlightenments of PROFILE (default: all that this host gives) are booted in turn. A gain is named only where
+    the runs leave no doubt, and never from fewer than five.
 
     Needs a KVM with Hyper-V emulation; on a host that is a virtual machine itself only large ratios mean anything.
 

@@ -23,7 +23,7 @@ static u64 batch(u32 operations, void (*once)(void))
 }
 
 /* The number of operations that takes long enough is found first, which warms the caches up too. */
-void measure(u32 id, void (*once)(void))
+void measure_many(u32 id, void (*once)(void), u32 many)
 {
     u32 operations = 1;
 
@@ -31,11 +31,13 @@ void measure(u32 id, void (*once)(void))
         operations *= 2;
     say("took");
     number(id);
-    number(operations);
+    number(operations * many);
     for (u32 turn = 0; turn < BATCHES; turn++)
         number(batch(operations, once));
     end_line();
 }
+
+void measure(u32 id, void (*once)(void)) { measure_many(id, once, 1); }
 
 void missing(u32 id)
 {

@@ -11,8 +11,10 @@ enum {
     ARM_APIC = 0x40, ARM_DEADLINE, ARM_SYNTHETIC,
     SEND_APIC = 0x50, SEND_CALL,
     FLUSH_APIC = 0x60, FLUSH_CALL,
-    /* Of each three: by CPUID, by reading an MSR, by HLT. */
+    /* A nested guest's exits, each way of a hypervisor and what is added to it; and what is done without an exit. */
     INSIDE_PLAIN = 0x70, INSIDE_EVMCS = 0x74, INSIDE_BITMAP = 0x78,
+    BY_CPUID = 0, BY_MSR, BY_HALT, WOKEN, INTERRUPTED = 0x10, FLUSHED,
+    FLUSH_DIRECT = 0x8C,
 };
 
 /* Groups, as bits of the parameter that stands in the firmware (layout.h): see hvctl/bench/boots.py. */
@@ -20,6 +22,7 @@ enum { CLOCK = 1, APIC_ACCESS = 2, EXIT = 4, TIMER = 8, SEND = 16, FLUSH = 32, N
 
 /* bench.c */
 void measure(u32 id, void (*once)(void));
+void measure_many(u32 id, void (*once)(void), u32 many); /* `once` does it so many times */
 void missing(u32 id);
 int set_up_calls(void);
 

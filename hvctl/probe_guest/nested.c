@@ -14,9 +14,6 @@
 #include "probe.h"
 #include "nested.h"
 
-#define NESTED_FEATURES 32 /* TLFS, "VP Assist Page": an offset in bytes */
-#define ALL_PROCESSORS_AND_SPACES 3
-
 static void answer(u64 reason)
 {
     number_or_fault(reason != FAULTED, reason);

@@ -9,14 +9,20 @@
 #define HAS_SVM (1u << 2) /* 0x80000001.ECX */
 
 /* AMD64 Architecture Programmer's Manual, volume 2, appendix B: what is used of the VMCB, by offsets in bytes. */
-enum { INTERCEPTS = 0x0C, INTERCEPTS_2 = 0x10, MSRPM = 0x48, ASID = 0x58, EXIT_CODE = 0x70, CLEAN_BITS = 0xC0,
-    ENLIGHTENMENTS = 0x3E0, VM_ID = 0x3E8, PARTITION_ASSIST = 0x3F0, ES = 0x400, CS = 0x410, SS = 0x420, DS = 0x430, GDTR = 0x460, IDTR = 0x480, EFER = 0x4D0,
-    CR4 = 0x548, CR3 = 0x550, CR0 = 0x558, DR7 = 0x560, DR6 = 0x568, RFLAGS = 0x570, RIP = 0x578, RAX = 0x5F8 };
+enum { INTERCEPTS = 0x0C, INTERCEPTS_2 = 0x10, MSRPM = 0x48, ASID = 0x58, TLB_CONTROL = 0x5C, INTERRUPT_CONTROL = 0x60,
+    EXIT_CODE = 0x70, EVENT = 0xA8, CLEAN_BITS = 0xC0, ENLIGHTENMENTS = 0x3E0, VM_ID = 0x3E8, PARTITION_ASSIST = 0x3F0,
+    ES = 0x400, CS = 0x410, SS = 0x420, DS = 0x430, GDTR = 0x460, IDTR = 0x480, EFER = 0x4D0,
+    CR4 = 0x548, CR3 = 0x550, CR0 = 0x558, DR7 = 0x560, DR6 = 0x568, RFLAGS = 0x570, RIP = 0x578, RSP = 0x5D8,
+    RAX = 0x5F8 };
+#define INTERCEPT_INTERRUPT 1u
 #define INTERCEPT_HLT (1u << 24)
 #define INTERCEPT_MSR (1u << 28)
 #define INTERCEPT_SHUTDOWN (1u << 31)
 #define INTERCEPT_VMRUN 1u /* has to be */
 #define INTERCEPT_VMMCALL 2u
+#define HOST_MASKS_INTERRUPTS (1u << 24) /* V_INTR_MASKING */
+#define FLUSH_ALL 1
+#define VALID (1u << 31) /* of what is injected */
 #define CODE_ATTRIBUTES 0xA9B
 #define DATA_ATTRIBUTES 0xC93
 
@@ -34,6 +40,13 @@ static void set_segment(u32 offset, u32 selector, u32 attributes)
     set32(offset + 4, ~0U);
 }
 
+/* A table may be shorter than its limit. */
+static void set_table(u32 offset, u64 base)
+{
+    set32(offset + 4, 0xFFFF);
+    set64(offset + 8, base);
+}
+
 #define COPY_CONTROL(name, offset) \
     do { \
         u64 value; \
@@ -43,6 +56,12 @@ static void set_segment(u32 offset, u32 selector, u32 attributes)
 
 static void set_up(u64 efer)
 {
+    struct { u16 limit; u64 base; } __attribute__((packed)) gdt;
+
+    __asm__ volatile("sgdt %0" : "=m"(gdt));
+    set_table(GDTR, gdt.base);
+    set_table(IDTR, (u64)nested_gates);
+    set64(RSP, (u64)nested_stack_end);
     set32(INTERCEPTS, INTERCEPT_HLT | INTERCEPT_MSR | INTERCEPT_SHUTDOWN);
     set32(INTERCEPTS_2, INTERCEPT_VMRUN | INTERCEPT_VMMCALL);
     set64(MSRPM, (u64)bitmap);
@@ -90,13 +109,26 @@ static void intercept(void)
     bitmap[PAGE / 2 + NESTED_MSR % 0x2000 / 4] |= 1 << NESTED_MSR % 4 * 2;
 }
 
+static void let_interrupts_exit(void)
+{
+    set32(INTERCEPTS, *(u32 *)(vmcb + INTERCEPTS) | INTERCEPT_INTERRUPT);
+    set32(INTERRUPT_CONTROL, HOST_MASKS_INTERRUPTS);
+    set64(RFLAGS, 2 | INTERRUPTS_ON);
+}
+
+static void inject(u32 vector) { set64(EVENT, VALID | vector); }
+static void flush(void) { set32(TLB_CONTROL, FLUSH_ALL); }
+
 static u64 run(const u8 *guest, int again, u32 clean)
 {
     (void)again;
-    set64(RIP, (u64)guest);
+    if (guest)
+        set64(RIP, (u64)guest);
+    set64(RAX, nested_rax);
     set32(CLEAN_BITS, clean);
     __asm__ volatile("clgi; vmrun; stgi" ::"a"(vmcb) : "rbx", "rcx", "rdx", "cc", "memory");
     nested_rax = *(u64 *)(vmcb + RAX);
+    set32(TLB_CONTROL, 0);
     return *(u64 *)(vmcb + EXIT_CODE);
 }
 
@@ -110,4 +142,5 @@ static u64 inspect(void)
     return sum + *(u64 *)(vmcb + RIP) + *(u64 *)(vmcb + RFLAGS);
 }
 
-const struct hypervisor svm = {start, stop, run, inspect, enlighten, intercept, svm_reads, svm_flushes, SVM_CLEAN_BITMAP};
+const struct hypervisor svm = {start, stop, run, inspect, enlighten, intercept, let_interrupts_exit, inject, flush,
+    svm_reads, svm_flushes, svm_flushed, SVM_CLEAN_BITMAP};

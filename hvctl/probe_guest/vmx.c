@@ -21,6 +21,8 @@
 /* SDM 3C, 26.6 to 26.8 */
 #define USE_MSR_BITMAPS (1u << 28)
 #define EXIT_ON_HLT (1u << 7)
+#define EXIT_ON_INTERRUPT 1u /* of the pins' */
+#define VALID (1u << 31)     /* of what is injected */
 #define SECONDARY (1u << 31)
 #define LONG_MODE (1u << 9) /* of the host at exits, of the guest at entries */
 #define UNUSABLE 0x10000
@@ -28,17 +30,19 @@
 #define DATA_RIGHTS 0xC093
 #define TASK_RIGHTS 0x8B
 #define TASK_LIMIT 0x67
+#define TABLE_LIMIT 0xFFFF
 
 /* TLFS, "Enlightened VMCS" and "VP Assist Page": what is used of them, by offsets in bytes. */
 enum { HOST_ES = 8, HOST_CS = 10, HOST_SS = 12, HOST_DS = 14, HOST_TR = 20, HOST_CR0 = 40, HOST_CR3 = 48, HOST_CR4 = 56,
     HOST_RIP = 80, PIN_CONTROLS = 92, EXIT_CONTROLS = 96, SECONDARY_CONTROLS = 100, MSR_BITMAP = 120, GUEST_ES = 128,
     GUEST_CS = 130, GUEST_SS = 132, GUEST_DS = 134, GUEST_TR = 142, ES_LIMIT = 144, CS_LIMIT = 148, SS_LIMIT = 152,
-    DS_LIMIT = 156, TR_LIMIT = 172, ES_RIGHTS = 184, CS_RIGHTS = 188, SS_RIGHTS = 192, DS_RIGHTS = 196, FS_RIGHTS = 200,
-    GS_RIGHTS = 204, LDTR_RIGHTS = 208, TR_RIGHTS = 212, LINK_POINTER = 416, GUEST_CR0 = 544, GUEST_CR3 = 552,
+    DS_LIMIT = 156, TR_LIMIT = 172, GDTR_LIMIT = 176, IDTR_LIMIT = 180, ES_RIGHTS = 184, CS_RIGHTS = 188,
+    SS_RIGHTS = 192, DS_RIGHTS = 196, FS_RIGHTS = 200, GS_RIGHTS = 204, LDTR_RIGHTS = 208, TR_RIGHTS = 212,
+    GDTR = 280, IDTR = 288, LINK_POINTER = 416, GUEST_CR0 = 544, GUEST_CR3 = 552,
     GUEST_CR4 = 560, GUEST_DR7 = 568, HOST_GDTR = 600, HOST_IDTR = 608, HOST_RSP = 616, EXIT_REASON = 692, EXIT_INTERRUPTION = 696, VECTORING = 704, INSTRUCTION_LENGTH = 712,
     EXIT_QUALIFICATION = 720,
-    GUEST_RFLAGS = 776, CPU_CONTROLS = 788, ENTRY_CONTROLS = 796, GUEST_RIP = 816, CLEAN_FIELDS = 824,
-    ENLIGHTENMENTS = 836, VP_ID = 840, VM_ID = 848, PARTITION_ASSIST = 856 };
+    GUEST_RSP = 768, GUEST_RFLAGS = 776, CPU_CONTROLS = 788, ENTRY_CONTROLS = 796, ENTRY_INTERRUPTION = 800,
+    GUEST_RIP = 816, CLEAN_FIELDS = 824, ENLIGHTENMENTS = 836, VP_ID = 840, VM_ID = 848, PARTITION_ASSIST = 856 };
 enum { USE_EVMCS = 40, CURRENT_EVMCS = 48 }; /* of the VP assist page */
 
 /* Fields of a plain VMCS by their encodings (SDM 3D, appendix B), and where the enlightened one has them. */
@@ -52,10 +56,12 @@ static const struct { u16 encoding, offset, size; } fields[] = {
     {0x4814, ES_RIGHTS, 4}, {0x4816, CS_RIGHTS, 4}, {0x4818, SS_RIGHTS, 4}, {0x481A, DS_RIGHTS, 4},
     {0x481C, FS_RIGHTS, 4}, {0x481E, GS_RIGHTS, 4}, {0x4820, LDTR_RIGHTS, 4}, {0x4822, TR_RIGHTS, 4},
     {0x6800, GUEST_CR0, 8}, {0x6802, GUEST_CR3, 8}, {0x6804, GUEST_CR4, 8}, {0x681A, GUEST_DR7, 8},
+    {0x4810, GDTR_LIMIT, 4}, {0x4812, IDTR_LIMIT, 4}, {0x6816, GDTR, 8}, {0x6818, IDTR, 8}, {0x681C, GUEST_RSP, 8},
     {0x6820, GUEST_RFLAGS, 8}, {0x681E, GUEST_RIP, 8},
 };
 #define ENCODING_RIP 0x681E
 #define ENCODING_REASON 0x4402
+#define ENCODING_ENTRY_INTERRUPTION 0x4016
 
 static u8 region[PAGE] __attribute__((aligned(PAGE)));
 static u8 plain[PAGE] __attribute__((aligned(PAGE)));
@@ -122,6 +128,11 @@ static void set_up(u64 cr0, u64 cr4)
     set64(GUEST_CR3, cr3);
     set64(GUEST_CR4, cr4);
     set64(GUEST_DR7, 0x400);
+    set32(GDTR_LIMIT, TABLE_LIMIT);
+    set32(IDTR_LIMIT, TABLE_LIMIT);
+    set64(GDTR, gdt.base);
+    set64(IDTR, (u64)nested_gates);
+    set64(GUEST_RSP, (u64)nested_stack_end);
     set64(GUEST_RFLAGS, 2);
     set64(HOST_GDTR, gdt.base);
     set64(HOST_IDTR, idt.base);
@@ -217,15 +228,33 @@ static void intercept(void)
     bitmap[PAGE / 4 + NESTED_MSR % 0x2000 / 8] |= 1 << NESTED_MSR % 8;
 }
 
+static void let_interrupts_exit(void)
+{
+    set32(PIN_CONTROLS, field(PIN_CONTROLS, 4) | EXIT_ON_INTERRUPT);
+    set64(GUEST_RFLAGS, 2 | INTERRUPTS_ON);
+}
+
+static void inject(u32 vector)
+{
+    if (enlightened)
+        set32(ENTRY_INTERRUPTION, VALID | vector);
+    else
+        write_field(ENCODING_ENTRY_INTERRUPTION, VALID | vector);
+}
+
+/* Without a VPID every entry flushes it (SDM 3C, 29.3.3.1). */
+static void flush(void) { }
+
 static u64 run(const u8 *guest, int again, u32 clean)
 {
     u64 reason = 0;
     int failed;
 
     if (enlightened) {
-        set64(GUEST_RIP, (u64)guest);
+        if (guest)
+            set64(GUEST_RIP, (u64)guest);
         set32(CLEAN_FIELDS, clean);
-    } else {
+    } else if (guest) {
         write_field(ENCODING_RIP, (u64)guest);
     }
     __asm__ volatile("cli" ::: "memory");
@@ -233,8 +262,10 @@ static u64 run(const u8 *guest, int again, u32 clean)
     __asm__ volatile("sti" ::: "memory");
     if (failed)
         return FAULTED;
-    if (enlightened)
+    if (enlightened) {
+        set32(ENTRY_INTERRUPTION, 0); /* which has been injected */
         return field(EXIT_REASON, 4);
+    }
     __asm__ volatile("vmread %1, %0" : "=rm"(reason) : "r"((u64)ENCODING_REASON) : "cc");
     return reason;
 }
@@ -260,4 +291,5 @@ static u64 inspect(void)
 
 /* KVM since 6.12.y looks at the MSR bitmap also where other groups of controls have changed (linux:arch/x86/kvm/vmx/
  * nested.c, copy_enlightened_to_vmcs12(), runtime_controls). */
-const struct hypervisor vmx = {start, stop, run, inspect, enlighten, intercept, vmx_reads, vmx_flushes, ALL_CLEAN};
+const struct hypervisor vmx = {start, stop, run, inspect, enlighten, intercept, let_interrupts_exit, inject, flush,
+    vmx_reads, vmx_flushes, vmx_flushed, ALL_CLEAN};

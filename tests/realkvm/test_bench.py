@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from hvctl.bench.compare import GROUPS, SINGLE, Gain, answers, mask
+from hvctl.bench.compare import GROUPS, NESTED, SINGLE, Answered, Gain, answers, mask
 from hvctl.bench.file import Bench, HostState, read_bench
 from hvctl.bench.measuring import Setup, measure
 from hvctl.cli import run
@@ -16,9 +18,20 @@ from hvctl.plan.resolve import resolve
 from hvctl.profile.reader import load_profile
 from hvctl.verify.probe_subject import plain
 from tests.realkvm.real import QEMU, this_host
+from tests.testbed.world import WORLDS, inside
 
 FLUSH = next(group for group in GROUPS if group not in SINGLE)
 Note = Callable[[str], None]
+
+
+def measured(profile: str, group: str, vcpus: int, runs: int) -> tuple[Answered, ...]:
+    """What `hvctl bench PROFILE --only GROUP` measures here."""
+    host = this_host()
+    words = (*arguments(resolve(load_profile(profile), (host,))), "-accel", "kvm", "-smp", str(vcpus))
+    kinds = ((False, plain(words)), (True, words))
+    setups = [Setup((QEMU, *kind), enlightened, vcpus, mask((group,))) for enlightened, kind in kinds]
+    series = measure(setups, runs, lambda: None).series
+    return answers(Bench("", (group,), runs, host.hardware.tsc_hz, HostState(1), series))
 
 
 @pytest.mark.world("debian-12")
@@ -39,13 +52,63 @@ def test_the_reference_tsc_page_is_a_hundred_times_cheaper_than_the_pm_timer(tmp
 @pytest.mark.world("debian-13")
 def test_busy_vcpus_are_flushed_sooner_by_hypercall(note: Note) -> None:
     """Two of them on the testbed's one CPU: the other one never runs while it is asked."""
-    host = this_host()
-    words = (*arguments(resolve(load_profile("windows-11"), (host,))), "-accel", "kvm", "-smp", "2")
-    kinds = ((False, plain(words)), (True, words))
-    setups = [Setup((QEMU, *kind), enlightened, 2, mask((FLUSH,))) for enlightened, kind in kinds]
-    measured = measure(setups, 5, lambda: None)
-    (table,) = answers(Bench("", (FLUSH,), 5, host.hardware.tsc_hz, HostState(1), measured.series))
+    (table,) = measured("windows-11", FLUSH, 2, 5)
     ratio = table.lines[1].ratio
     assert table.lines[1].gain is Gain.FASTER
     assert ratio is not None
     note(f"bench: {table.vcpus} busy vCPUs are flushed {ratio:.0f} times sooner by hypercall")
+
+
+def medians(table: Answered) -> dict[str, float]:
+    """Of each way that was measured."""
+    return {line.title: line.median for line in table.lines if line.median is not None}
+
+
+@contextmanager
+def kvm_intel(parameter: str) -> Iterator[None]:
+    """The module loaded with one more parameter than this world's; its own are given back to it."""
+    processor = WORLDS[inside() or ""].processor
+    assert processor
+    try:
+        _load(f"{processor.parameters} {parameter}")
+        yield
+    finally:
+        _load(processor.parameters)
+
+
+def _load(parameters: str) -> None:
+    for command in (["rmmod", "kvm_intel"], ["modprobe", "kvm_intel", *parameters.split()]):
+        subprocess.run(command, check=True, timeout=60)
+    # As tests/testbed/init.sh leaves it.
+    Path("/dev/kvm").chmod(0o666)
+
+
+@pytest.mark.world("debian-12-intel")
+def test_an_enlightened_vmcs_saves_instructions_and_the_bitmap_more(note: Note) -> None:
+    """One run: an emulated processor takes as many instructions each time."""
+    for table in measured("all", NESTED, 1, 1):
+        plain_vmcs, enlightened, bitmap = medians(table).values()
+        assert plain_vmcs > enlightened > bitmap, table.title
+    note(f"bench: {table.title}: {plain_vmcs:.0f} instructions, {enlightened:.0f}, {bitmap:.0f}")
+
+
+@pytest.mark.world("debian-12-intel")
+def test_without_shadow_vmcs_an_enlightened_one_saves_a_quarter(note: Note) -> None:
+    with kvm_intel("enable_shadow_vmcs=0"):
+        tables = measured("all", NESTED, 1, 1)
+    assert Path("/sys/module/kvm_intel/parameters/enable_shadow_vmcs").read_text() == "Y\n"
+    for table in tables:
+        plain_vmcs, enlightened, bitmap = medians(table).values()
+        assert plain_vmcs * 0.75 > enlightened > bitmap, table.title
+    note(f"bench: {table.title}, no shadow VMCS: {plain_vmcs:.0f} instructions, {enlightened:.0f}, {bitmap:.0f}")
+
+
+@pytest.mark.world("debian-13", "debian-13-intel")
+def test_a_nested_flush_is_cheaper_by_kvm(testbed_world: str, note: Note) -> None:
+    """Linux 6.1 has no direct flush; on AMD there is no enlightened VMCS. All else is measured."""
+    intel = "intel" in testbed_world
+    tables = measured("all", NESTED, 1, 1 if intel else 5)
+    assert [len(medians(table)) for table in tables] == ([3, 3, 3, 3, 3, 4] if intel else [2, 2, 2, 2, 2, 3])
+    *exiting, direct = medians(tables[-1]).values()
+    assert direct < min(exiting)
+    note(f"bench: a nested guest's TLB flush takes {direct / min(exiting):.2f} of the time if KVM does it")
