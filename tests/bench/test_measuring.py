@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hvctl.bench.compare import GROUPS, SINGLE, TABLES, mask
+from hvctl.bench.compare import GROUPS, NESTED, SINGLE, TABLES, mask
 from hvctl.bench.file import Boot, Took
 from hvctl.bench.measuring import FIELDS, Setup, boot, measure, read_boot
 from hvctl.errors import HostError, RefusedError
@@ -73,6 +73,15 @@ def test_a_boot_measures_what_it_is_asked_for(machine: str) -> None:
 def test_a_machine_without_an_hpet_says_so() -> None:
     found = boot(Setup((*TCG, "-machine", "q35,hpet=off"), False, 1, mask(("clock",))))
     assert 0x14 in found.missing
+
+
+def test_a_nested_guest_is_woken_and_interrupted_and_flushed() -> None:
+    """By QEMU's emulated SVM alone; without that all is missing."""
+    own = {0x70, 0x71, 0x72, 0x73, 0x80, 0x81}
+    for cpu, took, missing in (("max", own, set()), ("max,svm=off", set(), own)):
+        argv = (QEMU, "-accel", "tcg", "-cpu", cpu, "-smp", "1")
+        found = boot(Setup(argv, False, 1, mask((NESTED,))))
+        assert ({one.id for one in found.took}, set(found.missing)) == (took, missing)
 
 
 def test_runs_alternate_and_each_has_a_value() -> None:
