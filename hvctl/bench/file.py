@@ -44,8 +44,8 @@ class Series(NamedTuple):
 class HostState(NamedTuple):
     """What the measurements depend on beside KVM. None is unknown.
 
-    `load` is the average of the last minute at the start, `steal` the percentage of time that this host's own host
-    took from it meanwhile. `virtual` is whether this host is a virtual machine itself.
+    `load` is how many tasks beside hvctl wanted a CPU just before the start, `steal` the percentage of time that this
+    host's own host took from it meanwhile. `virtual` is whether this host is a virtual machine itself.
     """
 
     cpus: int

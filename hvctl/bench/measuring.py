@@ -4,7 +4,9 @@ The guests with and without enlightenments are booted in turn, so that whatever 
 described in hvctl/probe_guest/PROTOCOL.md.
 """
 
+import contextlib
 import os
+import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -19,6 +21,7 @@ from hvctl.verify.probe_run import finished, start
 VERSION = "hvctl-bench 1"
 FIELDS = {"cpus": "ww", "took": "wwnnnnn", "missing": "w", "lost": "w"}
 TIMEOUT = 120.0
+_LOOKS, _BETWEEN = 10, 0.05
 _STEAL = 7  # linux:Documentation/filesystems/proc.rst, "/proc/stat": user nice system idle iowait irq softirq steal
 
 
@@ -123,9 +126,23 @@ def steal(begin: Ticks | None, end: Ticks | None) -> float | None:
     return 100 * (end.stolen - begin.stolen) / (end.all - begin.all)
 
 
+def load() -> float | None:
+    """How many tasks beside this one run or wait for a CPU, on average of some looks; None where that is not known.
+
+    The average that the kernel keeps of the last minute has what this program did in it, a measurement before this
+    one too. What is running now has not: a task that sleeps is not counted (linux:kernel/sched/loadavg.c and
+    fs/proc/stat.c).
+    """
+    found = []
+    for _ in range(_LOOKS):
+        time.sleep(_BETWEEN)
+        with contextlib.suppress(OSError, ValueError), open("/proc/stat", encoding="ascii") as stream:
+            found += [int(line.split()[1]) - 1 for line in stream if line.startswith("procs_running ")]
+    return max(0.0, sum(found) / len(found)) if found else None
+
+
 def state(host: Host) -> HostState:
     """This host as it is before a measurement."""
-    load = _first_line("/proc/loadavg").partition(" ")[0]
     governor = clean(_first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"))
     return HostState(
         cpus=cpus(),
@@ -134,7 +151,7 @@ def state(host: Host) -> HostState:
         qemu=host.qemu[0].version if host.qemu else None,
         clocksource=host.hardware.clocksource,
         governor=governor or None,
-        load=float(load) if load.replace(".", "", 1).isdecimal() else None,
+        load=load(),
         virtual=read_host_files("/").virtual,
     )
 

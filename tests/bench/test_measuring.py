@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hvctl.bench.compare import GROUPS, NESTED, SINGLE, TABLES, mask
 from hvctl.bench.file import Boot, Took
-from hvctl.bench.measuring import FIELDS, Setup, boot, measure, read_boot
+from hvctl.bench.measuring import FIELDS, Setup, boot, load, measure, read_boot
 from hvctl.errors import HostError, RefusedError
 from hvctl.verify.probe_report import ReportError
 from tests.made_observation import sealed
@@ -103,6 +108,27 @@ def test_vcpus_that_do_not_start_are_an_error() -> None:
 def test_a_refusal_is_told() -> None:
     with pytest.raises(RefusedError, match="unable to find CPU model"):
         boot(Setup((QEMU, "-accel", "tcg", "-cpu", "nosuch"), False, 1, 0))
+
+
+def test_load_is_what_runs_now() -> None:
+    """Not what ran in the last minute, which the kernel's average has."""
+    with busy(), busy(), busy():
+        before = load()
+    assert before is not None
+    assert before >= 2.5
+    after = load()
+    assert after is not None
+    assert after <= before - 1.5
+
+
+@contextmanager
+def busy() -> Iterator[None]:
+    process = subprocess.Popen([sys.executable, "-c", "print(flush=True)\nwhile True: pass"], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    yield
+    process.kill()
+    process.communicate()
 
 
 def test_groups_are_all_in_tables() -> None:
