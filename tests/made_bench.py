@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 from hvctl.bench.compare import GROUPS, TABLES
-from hvctl.bench.file import Bench, HostState, Series
+from hvctl.bench.file import PLAN, Bench, HostState, Series, SetGuest
+from hvctl.bench.sets import COMPARED
 
 HOST = HostState(8, "Made EPYC", "6.12.0", "10.0.13", "tsc", "performance", 0.1, 0.0, False)
+PLAN_ROWS = (
+    "relaxed",
+    "vapic",
+    "spinlocks",
+    "vpindex",
+    "time",
+    "synic",
+    "stimer",
+    "stimer-direct",
+    "tlbflush",
+    "ipi",
+    "emsr-bitmap",
+)
 # TSC cycles at 2.5 GHz.
 CYCLES = {
     0x10: 25.0,
@@ -66,3 +80,22 @@ def made_bench(*, runs: int = 7, factor: float = 1.0, host: HostState = HOST, gr
 def cycles(number: int, runs: int, factor: float) -> tuple[float, ...]:
     """One value for each run, in thousandths as files have them."""
     return tuple(round(factor * CYCLES[number] * (1 + run / 100), 3) for run in range(runs))
+
+
+def made_sets(*, runs: int = 7) -> Bench:
+    """A plan, a set without timers of its own, one that is the plan, one that QEMU refuses, and no enlightenments."""
+    groups = tuple(group for group in GROUPS if group in COMPARED)
+    plain = made_bench(runs=runs, groups=groups)
+    lacks = {0x42, 0x74, 0x75, 0x76, 0x78, 0x79, 0x7A}
+    ids = sorted({(one.id, one.vcpus) for one in plain.series} - {(number, 8) for number in lacks})
+    theirs = [Series(number, True, vcpus, cycles(number, runs, 1.0), "nova") for number, vcpus in ids]
+    plan = tuple((row_id, "8191" if row_id == "spinlocks" else None) for row_id in PLAN_ROWS)
+    less = tuple(row for row in plan if row[0] not in ("stimer", "stimer-direct", "emsr-bitmap"))
+    sets = (
+        SetGuest(PLAN, plan),
+        SetGuest("nova", (*less, ("reset", None))),
+        SetGuest("ovirt", plan, same_as=PLAN),
+        SetGuest("proxmox", (*plan, ("evmcs", None)), refused="Hyper-V enlightened VMCS is not supported by kernel"),
+        SetGuest("none", ()),
+    )
+    return plain._replace(series=(*plain.series, *theirs), release="windows-11", sets=sets)

@@ -33,12 +33,28 @@ class Boot(NamedTuple):
 
 
 class Series(NamedTuple):
-    """One thing in one kind of guest, with so many vCPUs: the cycles of an operation, one value for each run."""
+    """One thing in one kind of guest, with so many vCPUs: the cycles of an operation, one value for each run.
+
+    `set` is the platform whose set the guest had; empty for the profile's plan, and without enlightenments.
+    """
 
     id: int
     enlightened: bool
     vcpus: int
     cycles: tuple[float, ...]
+    set: str = ""
+
+
+class SetGuest(NamedTuple):
+    """A platform's set for one release on this host: its rows with their values as text, in the catalog's order.
+
+    `same_as` is the set with the same rows that was measured in its stead, `refused` why QEMU does not start with it.
+    """
+
+    id: str
+    rows: tuple[tuple[str, str | None], ...]
+    same_as: str = ""
+    refused: str = ""
 
 
 class HostState(NamedTuple):
@@ -60,7 +76,11 @@ class HostState(NamedTuple):
 
 
 class Bench(NamedTuple):
-    """All of it. `tsc_hz` turns cycles into time, None where it is not known. `groups` are those asked for."""
+    """All of it. `tsc_hz` turns cycles into time, None where it is not known. `groups` are those asked for.
+
+    `sets` are the profile's plan and what was compared with it, those that platforms give the Windows `release`; empty
+    where nothing was.
+    """
 
     guest: str
     groups: tuple[str, ...]
@@ -69,10 +89,14 @@ class Bench(NamedTuple):
     host: HostState
     series: tuple[Series, ...]
     missing: tuple[int, ...] = ()
+    release: str = ""
+    sets: tuple[SetGuest, ...] = ()
 
 
 FORM = Form("measurement", "measurements are written by 'hvctl bench --format json -o FILE'", FileKind.MEASUREMENT)
 _KINDS = 1000
+PLAN = "plan"
+"""What the profile's own plan is named among the sets."""
 
 
 def content(bench: Bench) -> dict[str, Any]:
@@ -104,11 +128,19 @@ def content(bench: Bench) -> dict[str, Any]:
                 "vcpus": one.vcpus,
                 "run": run,
                 "millicycles": round(1000 * cycles),
+                **({"set": one.set} if one.set else {}),
             }
             for one in bench.series
             for run, cycles in enumerate(one.cycles)
         ],
+        "release": bench.release or None,
+        "sets": [set_content(one) for one in bench.sets],
     }
+
+
+def set_content(one: SetGuest) -> dict[str, Any]:
+    rows = [{"id": row_id, **({} if value is None else {"value": value})} for row_id, value in one.rows]
+    return {"id": one.id, "rows": rows, "same_as": one.same_as or None, "refused": one.refused or None}
 
 
 def read_bench(path: str) -> Bench:
@@ -137,7 +169,15 @@ def _decode(root: Fields) -> Bench | None:
         host=_host(root.fields("host")),
         series=_series(root),
         missing=tuple(_number(record, "id") for record in root.records("missing")),
+        release=root.text("release", optional=True) or "",
+        sets=tuple(_set(record) for record in root.records("sets", needed=False)),
     )
+
+
+def _set(record: Fields) -> SetGuest:
+    rows = tuple((row.text("id") or "", row.text("value", optional=True)) for row in record.records("rows"))
+    same_as, refused = (record.text(key, optional=True) or "" for key in ("same_as", "refused"))
+    return SetGuest(record.text("id") or "", rows, same_as, refused)
 
 
 def _host(fields: Fields) -> HostState:
@@ -156,9 +196,10 @@ def _host(fields: Fields) -> HostState:
 
 
 def _series(root: Fields) -> tuple[Series, ...]:
-    values: dict[tuple[int, bool, int], list[float]] = {}
+    values: dict[tuple[int, bool, int, str], list[float]] = {}
     for record in root.records("values"):
-        key = (_number(record, "id"), bool(record.flag("enlightened")), _number(record, "vcpus"))
+        kind = (_number(record, "id"), bool(record.flag("enlightened")), _number(record, "vcpus"))
+        key = (*kind, record.text("set", optional=True) or "")
         if key not in values and len(values) == _KINDS:
             record.wrong("id", f"a measurement has at most {_KINDS} things")
             break
@@ -166,7 +207,10 @@ def _series(root: Fields) -> tuple[Series, ...]:
         if not cycles:
             record.wrong("millicycles", "nothing takes no time")
         values.setdefault(key, []).append(cycles / 1000)
-    return tuple(Series(*key, tuple(cycles)) for key, cycles in values.items())
+    return tuple(
+        Series(number, enlightened, vcpus, tuple(cycles), name)
+        for (number, enlightened, vcpus, name), cycles in values.items()
+    )
 
 
 def _number(fields: Fields, key: str) -> int:

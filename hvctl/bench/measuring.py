@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from hvctl.bench.file import Boot, HostState, Series, Took
-from hvctl.errors import HostError
+from hvctl.errors import HostError, RefusedError
 from hvctl.host.hostfs import clean, read_host_files
 from hvctl.model.host import Host
 from hvctl.probe_guest import BENCH, firmware, with_parameter
@@ -26,19 +26,25 @@ _STEAL = 7  # linux:Documentation/filesystems/proc.rst, "/proc/stat": user nice 
 
 
 class Setup(NamedTuple):
-    """A kind of guest: QEMU's path and arguments, the number of vCPUs that they say, and what it is to measure."""
+    """A kind of guest: QEMU's path and arguments, the number of vCPUs that they say, and what it is to measure.
+
+    `set` is the platform whose set it has, empty for the profile's plan and without enlightenments.
+    """
 
     argv: tuple[str, ...]
     enlightened: bool
     vcpus: int
     mask: int
+    set: str = ""
 
 
 class Measured(NamedTuple):
-    """What all boots together say; `missing` are things that no guest has."""
+    """What all boots together say; `missing` are things that no guest has, `refused` sets that QEMU does not start
+    with, and why."""
 
     series: tuple[Series, ...]
     missing: tuple[int, ...]
+    refused: dict[str, str]
 
 
 def boot(setup: Setup) -> Boot:
@@ -62,20 +68,38 @@ def boot(setup: Setup) -> Boot:
 def measure(setups: Sequence[Setup], runs: int, progress: Callable[[], None]) -> Measured:
     """Boot every kind of guest once in each run; every other run goes the other way round.
 
+    A platform's set with which QEMU does not start is left out, and its reason kept.
+
     Raises:
         RefusedError, HostError: as `boot`.
     """
-    values: dict[tuple[int, bool, int], list[float]] = {}
+    values: dict[tuple[str, int, bool, int], list[float]] = {}
     missing: set[int] = set()
+    refused: dict[str, str] = {}
     for run in range(runs):
         for setup in setups if run % 2 == 0 else reversed(setups):
-            found = boot(setup)
-            missing.update(found.missing)
-            for took in found.took:
-                values.setdefault((took.id, setup.enlightened, setup.vcpus), []).append(took.each)
+            try:
+                found = boot(setup) if setup.set not in refused else None
+            except RefusedError as error:
+                if not setup.set:
+                    raise
+                refused[setup.set] = said(error, setup.argv[0])
+                found = None
+            for took in found.took if found else ():
+                values.setdefault((setup.set, took.id, setup.enlightened, setup.vcpus), []).append(took.each)
+            missing.update(found.missing if found else ())
             progress()
-    series = tuple(Series(*key, tuple(cycles)) for key, cycles in sorted(values.items()))
-    return Measured(series, tuple(sorted(missing - {one.id for one in series})))
+    series = tuple(
+        Series(number, enlightened, vcpus, tuple(cycles), name)
+        for (name, number, enlightened, vcpus), cycles in sorted(values.items())
+        if name not in refused
+    )
+    return Measured(series, tuple(sorted(missing - {one.id for one in series})), refused)
+
+
+def said(error: RefusedError, program: str) -> str:
+    """QEMU's first sentence of a refusal, without the program's name."""
+    return error.message.partition("\n")[0].removeprefix(f"{os.path.basename(program)}: ")
 
 
 def read_boot(data: bytes) -> Boot:

@@ -23,7 +23,8 @@ from hvctl.bench.compare import (
     differences,
 )
 from hvctl.bench.file import Bench, content
-from hvctl.report.console import BOLD, GREEN, RED, Paint, wrapped
+from hvctl.report.bench_sets import sets_json, sets_lines, sets_page
+from hvctl.report.console import BOLD, GREEN, RED, Paint, time_text, wrapped
 from hvctl.text.json_document import write
 from hvctl.text.problems import counted
 
@@ -42,9 +43,12 @@ def bench_text(bench: Bench, before: Bench | None = None, *, width: int = 80, co
     lines = [paint(f"{bench.guest}: {headline(bench)}", BOLD)]
     for fact in (*host_facts(bench), *(f"note: {doubt}" for doubt in doubts(bench))):
         lines += wrapped(fact, width, 2, 6)
-    for answered in answers(bench):
-        lines += ["", paint(question(answered, bench), BOLD), *_table(answered, bench, paint)]
-    lines += ["", *wrapped(LEGEND, width)]
+    if bench.sets:
+        lines += sets_lines(bench, width, paint)
+    else:
+        for answered in answers(bench):
+            lines += ["", paint(question(answered, bench), BOLD), *_table(answered, bench, paint)]
+        lines += ["", *wrapped(LEGEND, width)]
     if before:
         lines += ["", *since_lines(before, bench, paint)]
     return "\n".join(line.rstrip() for line in lines) + "\n"
@@ -52,6 +56,8 @@ def bench_text(bench: Bench, before: Bench | None = None, *, width: int = 80, co
 
 def headline(bench: Bench) -> str:
     """What was done, in half a sentence."""
+    if bench.sets:
+        return f"{counted(bench.runs, 'run')} of its plan, others' sets and none"
     return f"{counted(bench.runs, 'run')} with and without its enlightenments in turn"
 
 
@@ -161,23 +167,12 @@ def gain_text(line: Line) -> str:
     return f"{factor:.{0 if factor >= 10 else 1}f} x {line.gain}"
 
 
-def time_text(cycles: float, tsc_hz: int | None) -> str:
-    """A duration with three digits; cycles where the frequency is not known."""
-    if not tsc_hz:
-        return f"{cycles:.0f}"
-    value = cycles * 1e9 / tsc_hz
-    for unit in ("ns", "us", "ms"):
-        if value < 999.5:
-            return f"{value:.{0 if value >= 99.95 else 1}f} {unit}"
-        value /= 1000
-    return f"{value:.2f} s"
-
-
 def bench_json(bench: Bench, before: Bench | None = None) -> str:
     """The object that `bench --format json` prints, with a final newline: what was measured, and what that says."""
     answered = [_answered(one) for one in answers(bench)]
     since = None if before is None else [change._asdict() for change in changes(before, bench)]
-    return write({**content(bench), "doubts": doubts(bench), "answers": answered, "since": since}) + "\n"
+    told = {"doubts": doubts(bench), "answers": answered, "since": since}
+    return write({**content(bench), "sets": sets_json(bench), **told}) + "\n"
 
 
 def _answered(answered: Answered) -> dict[str, Any]:
@@ -228,7 +223,8 @@ def bench_html(bench: Bench, before: Bench | None = None) -> str:
         headline=headline(bench),
         facts=host_facts(bench),
         doubts=doubts(bench),
-        charts=[_chart(answered, bench) for answered in answers(bench)],
+        charts=[] if bench.sets else [_chart(answered, bench) for answered in answers(bench)],
+        sets=sets_page(bench) if bench.sets else None,
         since=None if before is None else [_change_cells(change, bench) for change in changes(before, bench)],
         differences=() if before is None else differences(before, bench),
         width=WIDTH,

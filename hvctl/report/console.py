@@ -1,4 +1,4 @@
-"""Text for a terminal: long lines broken at spaces, and colours.
+"""Text for a terminal: long lines broken at spaces, colours, and durations.
 
 Not textwrap: its import alone is a twentieth of what `hvctl gen` may cost beside the imports that it cannot do without.
 """
@@ -53,3 +53,15 @@ def _words(text: str) -> list[str]:
         else:
             words.append(word)
     return words[1:]
+
+
+def time_text(cycles: float, tsc_hz: int | None) -> str:
+    """A duration with three digits; cycles where the frequency is not known."""
+    if not tsc_hz:
+        return f"{cycles:.0f}"
+    value = cycles * 1e9 / tsc_hz
+    for unit in ("ns", "us", "ms"):
+        if value < 999.5:
+            return f"{value:.{0 if value >= 99.95 else 1}f} {unit}"
+        value /= 1000
+    return f"{value:.2f} s"

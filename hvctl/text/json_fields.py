@@ -159,8 +159,8 @@ class Fields:
             return Absent(self._mistakes, {}, (*self._path, key))
         return Fields(self._mistakes, value or {}, (*self._path, key))
 
-    def records(self, key: str) -> list[Fields]:
-        values = self._get(key, list) or []
+    def records(self, key: str, *, needed: bool = True) -> list[Fields]:
+        values = self._get(key, list, needed=needed) or []
         found = []
         for position, value in enumerate(values):
             if type(value) is dict:

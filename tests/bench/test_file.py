@@ -26,6 +26,14 @@ def test_what_is_written_is_read_again() -> None:
     assert load_bench(bench_json(unknown), "a.json") == unknown
 
 
+def test_files_of_a_version_without_sets_are_read() -> None:
+    document = json.loads(TEXT)
+    assert not document.pop("sets")
+    assert document.pop("release") is None
+    assert not any("set" in value for value in document["values"])
+    assert load_bench(json.dumps(document), "a.json") == made_bench()
+
+
 def test_it_has_what_the_measurements_say_too() -> None:
     document = json.loads(bench_json(made_bench(), made_bench(factor=2)))
     assert document["answers"][0]["ways"][3]["title"] == "reference TSC page"
@@ -45,6 +53,8 @@ def test_it_has_what_the_measurements_say_too() -> None:
         ('"vcpus": 8', '"vcpus": null', '"vcpus" must be a whole number'),
         ('"millicycles": 5200000', '"millicycles": 0', "nothing takes no time"),
         ('"virtual": false', '"virtual": 0', '"virtual" must be true or false'),
+        ('"sets": []', '"sets": [{"id": "a", "rows": [{}]}]', '"id" is missing'),
+        ('"release": null', '"release": 11', '"release" must be a string or null'),
     ],
 )
 def test_mistakes_are_told(before: str, after: str, says: str) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hvctl.bench.compare import GROUPS, NESTED, SINGLE, TABLES, mask
 from hvctl.bench.file import Boot, Took
-from hvctl.bench.measuring import FIELDS, Setup, boot, load, measure, read_boot
+from hvctl.bench.measuring import FIELDS, Setup, boot, load, measure, read_boot, said
 from hvctl.errors import HostError, RefusedError
 from hvctl.verify.probe_report import ReportError
 from tests.made_observation import sealed
@@ -108,6 +108,21 @@ def test_vcpus_that_do_not_start_are_an_error() -> None:
 def test_a_refusal_is_told() -> None:
     with pytest.raises(RefusedError, match="unable to find CPU model"):
         boot(Setup((QEMU, "-accel", "tcg", "-cpu", "nosuch"), False, 1, 0))
+
+
+def test_a_set_that_is_refused_does_not_end_the_others() -> None:
+    ready = Setup((*TCG, "-machine", "pc", "-smp", "1"), True, 1, mask(("exit",)))
+    unknown = Setup((QEMU, "-accel", "tcg", "-cpu", "nosuch"), True, 1, mask(("exit",)), "a")
+    steps: list[int] = []
+    found = measure([ready, unknown, ready._replace(set="b")], 2, lambda: steps.append(1))
+    assert len(steps) == 6
+    assert found.refused == {"a": "unable to find CPU model 'nosuch'"}
+    assert {(one.set, len(one.cycles)) for one in found.series} == {("", 2), ("b", 2)}
+
+
+def test_a_refusal_is_its_first_sentence() -> None:
+    error = RefusedError("qemu-system-x86_64: hv-a requires hv-b\nso nothing starts")
+    assert said(error, "/usr/bin/qemu-system-x86_64") == "hv-a requires hv-b"
 
 
 def test_load_is_what_runs_now() -> None:

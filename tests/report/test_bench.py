@@ -7,7 +7,8 @@ import re
 import pytest
 
 from hvctl.bench.compare import GROUPS
-from hvctl.report.bench import bench_text, doubts, time_text
+from hvctl.report.bench import bench_text, doubts
+from hvctl.report.console import time_text
 from tests.made_bench import HOST, made_bench
 
 CLOCK = """\

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from hvctl.report.bench import bench_html
-from tests.made_bench import HOST, made_bench
+from tests.made_bench import HOST, made_bench, made_sets
 
 HOSTILE = HOST._replace(processor='<script>alert("x")</script>', clocksource="hpet", virtual=True)
 PAGE = bench_html(made_bench(host=HOSTILE), made_bench(factor=2))
@@ -69,15 +69,21 @@ def preferring(scheme: str) -> str:
 @pytest.fixture(scope="module", params=["light", "dark"])
 def measured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """The page at each width, in one of the colour schemes."""
-    frames = "".join(f'<iframe width="{width}" height="800" srcdoc="{html.escape(PAGE)}"></iframe>' for width in WIDTHS)
+    return measure(PAGE, request.param, tmp_path_factory.mktemp("chromium"))
+
+
+def measure(measured: str, scheme: str, folder: Path) -> list[dict[str, Any]]:
+    frames = "".join(
+        f'<iframe width="{width}" height="800" srcdoc="{html.escape(measured)}"></iframe>' for width in WIDTHS
+    )
     style = "<style>:root { color-scheme: light dark } iframe { border: 0; display: block }</style>"
     page = f"<!DOCTYPE html><meta charset=utf-8>{style}<script>{MEASURE}</script><body>{frames}"
-    shown = chromium(tmp_path_factory.mktemp("chromium"), page, preferring(request.param), "--dump-dom")
+    shown = chromium(folder, page, preferring(scheme), "--dump-dom")
     result = re.search(r"<pre>(.*)</pre>", shown, re.DOTALL)
     assert result, shown[:1000]
     found: list[dict[str, Any]] = json.loads(html.unescape(result[1]))
     assert [one["width"] for one in found] == [*WIDTHS]
-    assert {one["background"] for one in found} == {BACKGROUNDS[request.param]}
+    assert {one["background"] for one in found} == {BACKGROUNDS[scheme]}
     return found
 
 
@@ -91,6 +97,15 @@ def test_nothing_is_wider_than_the_screen(measured: list[dict[str, Any]]) -> Non
 
 def test_every_text_has_enough_contrast(measured: list[dict[str, Any]]) -> None:
     assert all(one["texts"] > 100 and one["contrast"] >= 4.5 for one in measured)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_platforms_sets_are_shown_on_every_screen_too(scheme: str, tmp_path: Path) -> None:
+    for one in measure(bench_html(made_sets()), scheme, tmp_path):
+        assert one["document"][0] <= one["document"][1]
+        assert one["texts"] > 100
+        assert one["contrast"] >= 4.5
+        assert (one["requests"], one["scripts"]) == ([], 0)
 
 
 def test_every_bar_is_drawn_inside_its_cell(measured: list[dict[str, Any]]) -> None:
