@@ -140,13 +140,15 @@ def test_a_set_is_compared_with_the_plan_and_the_load_of_a_bench_is_not_its_own(
 def test_a_set_with_the_enlightened_vmcs_costs_less_in_nested_exits(tmp_path: Path, note: Note) -> None:
     """Proxmox VE gives it to Windows 11 on Intel; the profile does not (docs/decisions/013-evmcs-and-avic.md)."""
     kept = tmp_path / "nested.json"
-    words = ["windows-11", "--set", "proxmox,none", "--only", "nested", "--vcpus", "1", "--runs", "5", "-q"]
+    words = ["windows-11", "--set", "proxmox,none", "--only", "nested", "--vcpus", "1", "--runs", "2", "-q"]
     assert run(["bench", *words, "--format", "json", "-o", str(kept)]) == 0
     (nested,) = operations(read_bench(str(kept)))
     plan, proxmox, none = nested.costs
     assert [plan.way, proxmox.way, none.way] == ["plain VMCS or VMCB", "enlightened VMCS", "plain VMCS or VMCB"]
-    assert proxmox.gain is Gain.FASTER
+    # Instructions are counted, the same in each run: two are enough, though no gain is named of them.
+    assert proxmox.gain is Gain.FEW
     assert proxmox.ratio is not None
+    assert proxmox.ratio < 0.9
     note(f"bench: with Proxmox VE's set an exit of a nested guest takes {proxmox.ratio:.2f} times as many instructions")
 
 
