@@ -42,17 +42,12 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A migration to try: `reenlightened` is the guest's wish, `capabilities` are QEMU's migration capabilities.
-
-    With `held` the destination hears nothing before the source has sent all, as over a long way. Otherwise it is chance
-    whether a destination that gives up on the last part does so while the source still sends, and hears of it.
-    """
+    """A migration to try: `reenlightened` is the guest's wish, `capabilities` are QEMU's migration capabilities."""
 
     source: Side
     target: Side
     reenlightened: bool = False
     capabilities: tuple[str, ...] = ()
-    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,25 +214,7 @@ def migrate(move: Move, folder: Path) -> Moved:
             return Moved(source.ended(), target.ended(), before=before, stayed=True)
         for qemu in (source, target):
             enable(qemu, move.capabilities)
-        if not move.held:
-            return _moved(source, target, before, address)
-        with socket.socket(socket.AF_UNIX) as way:
-            way.bind(str(folder / "way"))
-            way.listen()
-            return _moved(source, target, before, f"unix:{folder / 'way'}", lambda: pass_on(way, folder / "stream"))
-
-
-def pass_on(way: socket.socket, address: Path) -> None:
-    """Give the destination what the source has sent, now that it has sent all."""
-    way.settimeout(LONG)
-    source, _ = way.accept()
-    with source, socket.socket(socket.AF_UNIX) as target:
-        source.settimeout(LONG)
-        stream = b"".join(iter(lambda: source.recv(1 << 16), b""))
-        target.connect(str(address))
-        # It may give up before the end.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            target.sendall(stream)
+        return _moved(source, target, before, address)
 
 
 def enable(qemu: Qemu, capabilities: tuple[str, ...]) -> None:
@@ -245,16 +222,13 @@ def enable(qemu: Qemu, capabilities: tuple[str, ...]) -> None:
     qemu.ask("migrate-set-capabilities", capabilities=states)
 
 
-def _moved(
-    source: Qemu, target: Qemu, before: Notes, address: str, on_the_way: Callable[[], None] = lambda: None
-) -> Moved:
+def _moved(source: Qemu, target: Qemu, before: Notes, address: str) -> Moved:
     blocked = tuple(source.ask("query-migrate").get("blocked-reasons", ()))
     try:
         source.ask("migrate", uri=address)
     except QmpError as error:
         stayed = goes_on(source, before) is not None
         return Moved(source.ended(), target.ended(), blocked, str(error), before=before, stayed=stayed)
-    on_the_way()
     last = until(lambda: finished(source.ask("query-migrate")))
     state = until(lambda: at_rest(source.ask("query-status")))
     before = source.notes()
