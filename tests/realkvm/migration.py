@@ -29,7 +29,13 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """How a QEMU is called, as far as source and destination may differ."""
+    """How a QEMU is called, as far as source and destination may differ.
+
+    The state without RAM leaves the source in one piece, or chance decides: where a destination dies of the first part
+    of it, the source fails by EPIPE if it has not yet sent the last. QEMU sends 32 KiB at a time
+    (qemu:migration/qemu-file.c, IO_BUF_SIZE), which a unix socket takes as a whole. The state of a pc has 13 KiB, a
+    q35's 32, and the description that follows 43 (qemu:migration/savevm.c, should_send_vmdesc()).
+    """
 
     qemu: tuple[str, ...]
     machine: str
@@ -37,7 +43,8 @@ class Side:
     more: tuple[str, ...] = ()
 
     def words(self) -> list[str]:
-        return [*self.qemu, "-machine", self.machine, "-accel", "kvm", "-cpu", self.cpu, *self.more]
+        machine = f"{self.machine},suppress-vmdesc=on"
+        return [*self.qemu, "-machine", machine, "-accel", "kvm", "-cpu", self.cpu, *self.more]
 
 
 @dataclass(frozen=True, slots=True)
