@@ -126,7 +126,8 @@ class Row(NamedTuple):
     should get. `windows_build` is the NT build from which Windows may gain from it, `windows_source` who says so;
     empty is unknown. `takes_all` is the row that turns on all that KVM has: those with `in_passthrough`, while those
     with `overwritten` get KVM's own value. `migration_error` is what QEMU says where the row stands in the way of a
-    migration, `ramblock` the name of memory that QEMU sends for it. `vendors` is empty where any CPU will do.
+    migration, `ramblock` the name of memory that QEMU sends for it, `gone_error` what a destination where the row is
+    off says as it dies of the state of a guest that uses it. `vendors` is empty where any CPU will do.
     `libvirt` is None for what only QEMU's own arguments can say.
     """
 
@@ -172,6 +173,7 @@ class Row(NamedTuple):
     migration: str = ""
     migration_error: str = ""
     ramblock: str = ""
+    gone_error: str = ""
     vmstate: str = ""
     msrs: tuple[tuple[int, int], ...] = ()
     hypercalls: tuple[str, ...] = ()

@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Iterator
 
 from hvctl.catalog import BY_ID, machines
-from hvctl.catalog.cpu_models import VENDOR_NAMES, lacking
+from hvctl.catalog.cpu_models import NESTED_FEATURE, VENDOR_NAMES, lacking
 from hvctl.catalog.roles import PREFIXES, enclosing
 from hvctl.catalog.types import Need, Row
-from hvctl.migration.differences import Effect, Journey, Reason, differences, leaves_apart
+from hvctl.migration.differences import SAME, Effect, Journey, Reason, differences, leaves_apart
 from hvctl.model.guest import HOST_MODELS, Guest
 from hvctl.model.host import Host, Qemu
 from hvctl.model.plan import Layer
 from hvctl.plan.cpu import cannot, comparable, difference, propose
-from hvctl.plan.support import NO_HYPERV, Answer, State, canonical, support
+from hvctl.plan.support import NO_HYPERV, Answer, State, canonical, nested_on, support
 
 
 def at_destination(journey: Journey, target: Host) -> tuple[Reason, ...]:
@@ -20,11 +20,16 @@ def at_destination(journey: Journey, target: Host) -> tuple[Reason, ...]:
         text, remedy = "no QEMU is known there", "record the host again with its QEMU"
         return (Reason(Effect.UNKNOWN, "qemu", text, Layer.QEMU, remedy),)
     machine = tuple(_machine(journey, target.qemu[0]))
-    found = (*_enlightenments(journey.arriving, target), *_cpu(journey, target))
-    changed = tuple(differences(journey))
+    nested = tuple(_nested_state(journey, target))
+    worse = {reason.id for reason in nested}
+    cpu = (reason for reason in _cpu(journey, target) if reason.id not in worse)
+    found = (*_enlightenments(journey.arriving, target), *cpu, *nested)
+    changed = tuple(reason for reason in differences(journey) if reason.id not in worse)
     # A machine type of its own has defaults of its own, and such a migration comes to nothing.
     leaves = (
-        () if changed or any(reason.effect is Effect.FAILS for reason in machine) else leaves_apart(journey, target)
+        ()
+        if changed or nested or any(reason.effect is Effect.FAILS for reason in machine)
+        else leaves_apart(journey, target)
     )
     return (*machine, *found, *changed, *leaves, *_unbootable(journey, target))
 
@@ -143,6 +148,31 @@ def _cpu(journey: Journey, target: Host) -> Iterator[Reason]:
         yield from _named_model(journey, model, target)
     elif model == journey.guest.cpu:
         yield from _host_model(journey, model, target)
+
+
+def _nested_state(journey: Journey, target: Host) -> Iterator[Reason]:
+    """A CPU without vmx or svm has no room for what KVM keeps of a guest that runs a hypervisor, and QEMU does not
+    check whether there is any (qemu:target/i386/machine.c, vmstate_nested_state; observed with QEMU 7.2 and 10.0). On
+    AMD there is something to keep only while a guest of the hypervisor runs."""
+    name = NESTED_FEATURE.get(journey.source.hardware.vendor or "")
+    if name is None or not _has(journey.guest, journey.source, name):
+        return
+    there = journey.arriving
+    refuses = there.enforce and dict(there.features).get(name) and cannot(target, name)
+    if _has(there, target, name) is False and not refuses:
+        text = "the guest's CPU has it, and not there: if the guest runs a hypervisor, the destination dies"
+        layer, remedy = (Layer.HARDWARE, nested_on(target.hardware)) if cannot(target, name) else (Layer.QEMU, SAME)
+        error = "vmstate_load_state: Assertion `first_elem || !n_elems || !size' failed"
+        yield Reason(Effect.LOST, f"cpu.features.{name}", text, layer, remedy, error)
+
+
+def _has(guest: Guest, host: Host, name: str) -> bool | None:
+    """Whether a guest's CPU has vmx or svm on a host, which KVM adds to no named model; None if that is not known."""
+    if guest.seen is not None:
+        return {"on": True, "off": False}.get(dict(guest.seen).get(name, ""))
+    if guest.cpu is None:
+        return None
+    return dict(guest.features).get(name, guest.cpu in HOST_MODELS) and not cannot(host, name)
 
 
 def _propose(journey: Journey, pool: tuple[Host, ...]) -> str:

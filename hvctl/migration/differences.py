@@ -159,6 +159,9 @@ def _rows(guest: Guest, arriving: Guest) -> Iterator[Reason]:
 def _lost(row: Row, here: _Values, note: str) -> Reason:
     value = here[row.id]
     loses = f"the guest loses it{note}" if value is None else f"{_shown(value)} becomes QEMU's default{note}"
+    if row.gone_error:
+        text = f"{loses}, and if it uses it the destination dies"
+        return Reason(Effect.LOST, row.id, text, Layer.QEMU, SAME, row.gone_error)
     if not row.ramblock:
         return Reason(Effect.CHANGES, row.id, loses, Layer.QEMU, SAME)
     if row.requires_unless not in here:

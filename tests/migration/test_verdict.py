@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hvctl.catalog import ROWS
+from hvctl.catalog import BY_ID, ROWS
 from hvctl.guest.command.reader import read_command_line
 from hvctl.guest.domain import LIBOSINFO
 from hvctl.guest.domain.reader import read_domain
@@ -388,7 +388,7 @@ class TestCpu:
         poor = made_amd_host("t", qemu=(qemu._replace(models=("qemu64",), expansion=(("svm", False), ("avx", True))),))
         assert found(f"EPYC,+svm,-avx{enforce}", poor) == [
             (effect, "cpu", Layer.HARDWARE),
-            (effect, "cpu.features.svm", Layer.HARDWARE),
+            (Effect.FAILS if enforce else Effect.LOST, "cpu.features.svm", Layer.HARDWARE),
         ]
         assert reasons(f"qemu64,svm=off{enforce}", poor) == ()
         # What the source does not give either does not go.
@@ -487,12 +487,22 @@ class TestIncoming:
             (f"{FULL},tsc-frequency={TSC}", f"{FULL},tsc-frequency={TSC + 999}", []),
             (f"{FULL},tsc-frequency={TSC}", FULL, []),
             (FULL, f"{FULL},kvm=off", [("cpu.hidden", Effect.CHANGES)]),
-            (FULL, f"{FULL},svm=off", [("cpu.features.svm", Effect.CHANGES)]),
+            (FULL, f"{FULL},svm=off", [("cpu.features.svm", Effect.LOST)]),
+            (FULL, f"{FULL},svm=on", [("cpu.features.svm", Effect.CHANGES)]),
             (f"{FULL},tsc_adjust=on", f"{FULL},+tsc-adjust", []),
             (f"{FULL},phys-bits=40", f"{FULL},phys-bits=41", [("cpu.features.phys-bits", Effect.CHANGES)]),
             (FULL, f"{FULL},model-id=x", [("cpu.features.model-id", Effect.CHANGES)]),
             (FULL, f"{FULL},migratable=off", [("cpu", Effect.CHANGES)]),
-            (FULL, FULL.replace("host,migratable=on", "EPYC"), [("cpu", Effect.CHANGES)]),
+            (
+                FULL,
+                FULL.replace("host,migratable=on", "EPYC"),
+                [("cpu.features.svm", Effect.LOST), ("cpu", Effect.CHANGES)],
+            ),
+            (
+                FULL,
+                FULL.replace("host,migratable=on", "EPYC,svm=on"),
+                [("cpu", Effect.CHANGES), ("cpu.features.svm", Effect.CHANGES)],
+            ),
             (FULL, f"{FULL},enforce,check=off", []),
             # What is written need not be more than what there is without a word.
             (FULL, f"{FULL},hv-vendor-id=Microsoft Hv,hv-version-id-build=14393,hv-crash=off", []),
@@ -546,10 +556,25 @@ class TestIncoming:
         assert reasons(running) == ()
         assert found(running, incoming=FULL) == found(FULL, incoming=running) == [unknown]
         assert found(running, incoming=f"{FULL},svm=on,-avx,phys-bits=40,newer=on") == [unknown]
-        for written in ("svm=off", "avx=on", "phys-bits=41"):
+        for written in ("avx=on", "phys-bits=41"):
             name = f"cpu.features.{written.partition('=')[0]}"
             assert found(running, incoming=f"{FULL},{written}") == [unknown, (Effect.CHANGES, name, Layer.QEMU)]
+        lost = (Effect.LOST, "cpu.features.svm", Layer.QEMU)
+        assert found(running, incoming=f"{FULL},svm=off") == [lost, unknown]
         assert answer(running, incoming=f"{FULL},tsc-frequency={TSC}") is Answer.UNKNOWN
+
+    def test_a_hypervisor_in_the_guest_needs_what_it_uses(self) -> None:
+        intel = made_intel_host("here")
+        gone = only(f"{FULL},hv-evmcs", intel, source=intel, incoming=FULL)
+        assert (gone.effect, gone.id, gone.error) == (Effect.LOST, "evmcs", BY_ID["evmcs"].gone_error)
+        without_vmx = made_qemu()._replace(expansion=(("avx", True), ("pcid", True), ("vmx", False)))
+        plain = made_intel_host("there", nested=False, qemu=(without_vmx,))
+        lost = (Effect.LOST, "cpu.features.vmx", Layer.HARDWARE)
+        assert found(FULL, plain, source=intel) == [(Effect.CHANGES, "cpu", Layer.HARDWARE), lost]
+        assert found("host,migratable=on,vmx=off", plain, source=intel) == [(Effect.CHANGES, "cpu", Layer.HARDWARE)]
+        # A source without it has no such guest.
+        assert lost[:2] not in [one[:2] for one in found(FULL, plain, source=plain)]
+        assert found("Skylake-Server", plain, source=intel) == []
 
     def test_two_running_qemus(self) -> None:
         """A newer one has properties that the older one does not know."""
@@ -557,7 +582,7 @@ class TestIncoming:
         there = guest(seen=(("svm", "on"), ("avx", "off"), ("newer", "on")))
         assert reasons(here, incoming=there) == ()
         changed = there.replace(seen=(("svm", "off"), ("avx", "off")))
-        assert found(here, incoming=changed) == [(Effect.CHANGES, "cpu.features.svm", Layer.QEMU)]
+        assert found(here, incoming=changed) == [(Effect.LOST, "cpu.features.svm", Layer.QEMU)]
 
     def test_a_running_qemu_and_what_it_was_started_with(self) -> None:
         nested = guest(NESTED, seen=())

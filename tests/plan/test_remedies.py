@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hvctl.catalog import BY_ID, ROWS
-from hvctl.catalog.cpu_models import lacking
+from hvctl.catalog.cpu_models import NESTED_FEATURE, lacking
 from hvctl.catalog.windows import SYSTEMS, USES, system_of, without_use
 from hvctl.errors import InputError
 from hvctl.model.host import Hardware, Host, Libvirt
@@ -114,7 +114,13 @@ def newest_kernel(host: Host) -> Host:
 
 
 def nested(host: Host) -> Host:
-    return newest_kernel(hardware(host, nested=True))
+    """QEMU can then give it to guests."""
+    feature = {NESTED_FEATURE.get(host.hardware.vendor or "", "svm"): True}
+    qemus = (
+        qemu._replace(expansion=qemu.expansion and tuple((dict(qemu.expansion) | feature).items()))
+        for qemu in host.qemu
+    )
+    return newest_kernel(hardware(host._replace(qemu=tuple(qemus)), nested=True))
 
 
 def recorded(host: Host) -> Host:

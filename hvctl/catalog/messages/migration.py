@@ -120,6 +120,7 @@ MESSAGES = (
         f"{_MACHINE_C}; linux:arch/x86/kvm/vmx/nested.c:6978-6981",
         (
             "Failed to set nested state",
+            "vmstate_load_state: Assertion `first_elem || !n_elems || !size' failed",
             "Received nested state when kernel cannot restore it",
             "Received unsupported nested state size",
             "vCPU set in guest-mode inconsistent with migrated kernel nested state",
