@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from hvctl.catalog import BY_ID, ORDER, ROWS, machines, parse_version
+from hvctl.catalog.cpu_models import INVARIANT_TSC
 from hvctl.catalog.types import Kind, Need, Row
 from hvctl.guest.plan import plan_of
 from hvctl.model.guest import HOST_MODELS, Guest
@@ -193,6 +194,7 @@ def _others(guest: Guest, arriving: Guest) -> Iterator[Reason]:
     if guest.hidden != arriving.hidden:
         yield Reason(Effect.CHANGES, "cpu.hidden", "KVM's own leaves appear or go", Layer.QEMU, SAME)
     yield from _features(guest, arriving)
+    yield from _invariant_tsc(guest, arriving)
 
 
 def _features(guest: Guest, arriving: Guest) -> Iterator[Reason]:
@@ -208,6 +210,18 @@ def _features(guest: Guest, arriving: Guest) -> Iterator[Reason]:
         if here.get(name) != there.get(name):
             text = f"{here.get(name, 'not written')} at the source and {there.get(name, 'not written')} there"
             yield Reason(Effect.CHANGES, f"cpu.features.{name}", text, Layer.QEMU, SAME)
+
+
+def _invariant_tsc(guest: Guest, arriving: Guest) -> Iterator[Reason]:
+    """A newer QEMU takes invtsc for migratable where tsc-frequency is written (qemu:target/i386/cpu.c,
+    x86_cpu_get_migratable_flags(); observed with 10.0, and not with 7.2)."""
+    ends = guest, arriving
+    fixed = {end.tsc_frequency is not None for end in ends}
+    if len(fixed) == 1 or any(end.seen is not None or INVARIANT_TSC in dict(end.features) for end in ends):
+        return
+    if all(end.cpu in HOST_MODELS and end.migratable for end in ends):
+        text = "the guest may gain or lose it: a newer QEMU adds it to CPU model host where tsc-frequency is written"
+        yield Reason(Effect.UNKNOWN, f"cpu.features.{INVARIANT_TSC}", text, Layer.QEMU, SAME)
 
 
 def _properties(guest: Guest) -> dict[str, str]:
@@ -233,7 +247,9 @@ def _frequencies(journey: Journey) -> Iterator[Reason]:
         text = f"it is {wanted} Hz there, and the guest's is {runs_at} Hz: the destination dies of it"
         error = "Mismatch between user-specified TSC frequency and migrated TSC frequency"
         remedy = "start the destination with the frequency of the guest"
-        # Without any such a guest is lost, too.
-        if not any(Need.TSC_FREQUENCY in BY_ID[row_id].needs for row_id in in_effect(journey.guest)):
+        # Without any such a guest is lost, too, and one that had some may lose invtsc.
+        if journey.guest.tsc_frequency is None and not any(
+            Need.TSC_FREQUENCY in BY_ID[row_id].needs for row_id in in_effect(journey.guest)
+        ):
             remedy += ", or without tsc-frequency"
         yield Reason(Effect.LOST, "tsc-frequency", text, Layer.QEMU, remedy, error)

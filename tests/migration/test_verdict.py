@@ -138,7 +138,8 @@ class TestDeparture:
         """And it must be the one that the guest runs at."""
         target = hardware(HOST, tsc_scaling=True)
         effects = found(NESTED, target, incoming=f"{NESTED},tsc-frequency={incoming}")
-        assert effects == ([(effect, "tsc-frequency", Layer.QEMU)] if effect else [])
+        doubt = (Effect.UNKNOWN, "cpu.features.invtsc", Layer.QEMU)
+        assert effects == [doubt, *([(effect, "tsc-frequency", Layer.QEMU)] if effect else [])]
 
     def test_reenlightenment_that_the_guest_may_use_loses_it_though_it_is_off_there(self) -> None:
         assert (Effect.LOST, "reenlightenment", Layer.QEMU) in found(NESTED, incoming=FULL)
@@ -483,9 +484,15 @@ class TestIncoming:
                 [("synic", Effect.FAILS)],
             ),
             (f"{FULL},tsc-frequency={TSC}", f"{FULL},tsc-frequency={TSC + 100_000}", [("tsc-frequency", Effect.LOST)]),
-            (FULL, f"{FULL},tsc-frequency={TSC + 100_000}", [("tsc-frequency", Effect.LOST)]),
+            (
+                FULL,
+                f"{FULL},tsc-frequency={TSC + 100_000}",
+                [("cpu.features.invtsc", Effect.UNKNOWN), ("tsc-frequency", Effect.LOST)],
+            ),
             (f"{FULL},tsc-frequency={TSC}", f"{FULL},tsc-frequency={TSC + 999}", []),
-            (f"{FULL},tsc-frequency={TSC}", FULL, []),
+            (f"{FULL},tsc-frequency={TSC}", FULL, [("cpu.features.invtsc", Effect.UNKNOWN)]),
+            (f"{FULL},tsc-frequency={TSC},invtsc=off", f"{FULL},invtsc=off", []),
+            (f"EPYC,hv-relaxed,tsc-frequency={TSC}", "EPYC,hv-relaxed", []),
             (FULL, f"{FULL},kvm=off", [("cpu.hidden", Effect.CHANGES)]),
             (FULL, f"{FULL},svm=off", [("cpu.features.svm", Effect.LOST)]),
             (FULL, f"{FULL},svm=on", [("cpu.features.svm", Effect.CHANGES)]),
