@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tests.realkvm.migration_guest import NOTES_ADDRESS, NOTES_SIZE, Notes, image, read_notes
+from tests.realkvm.migration_guest import NOTES_ADDRESS, NOTES_SIZE, Notes, hypervisor, image, read_notes
 
 LONG = 60.0
 POLL_SECONDS = 0.02
@@ -49,12 +49,16 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A migration to try: `reenlightened` is the guest's wish, `capabilities` are QEMU's migration capabilities."""
+    """A migration to try: `reenlightened` is the guest's wish, `capabilities` are QEMU's migration capabilities.
+
+    A `nested` guest is a hypervisor that runs one of its own.
+    """
 
     source: Side
     target: Side
     reenlightened: bool = False
     capabilities: tuple[str, ...] = ()
+    nested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +207,7 @@ def running(name: str, words: list[str], folder: Path) -> Iterator[Qemu]:
 
 def migrate(move: Move, folder: Path) -> Moved:
     """Tries to migrate a guest that runs, over a socket in `folder`."""
-    (folder / "guest").write_bytes(image(reenlightened=move.reenlightened))
+    (folder / "guest").write_bytes(hypervisor() if move.nested else image(reenlightened=move.reenlightened))
     bios, address = ("-bios", str(folder / "guest")), f"unix:{folder / 'stream'}"
     # The guest never sleeps: it waits until the destination has started, as they share a processor.
     with running("source", [*move.source.words(), *bios, "-S"], folder) as source, contextlib.ExitStack() as stack:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from pathlib import Path
 
 from hvctl.model.host import CpuidLeaf
+from hvctl.probe_guest import FIRMWARE_SIZE
 
 # Hyper-V's, KVM's, and of the processor what differs between CPU models.
 LEAVES = (
@@ -19,6 +21,9 @@ LEAVES = (
 NOTES_ADDRESS = 0x10000
 NOTES_SIZE = 0x40 + 16 * len(LEAVES)
 
+# A guest in which another one runs nearly all the time, by VMX or SVM; where there is neither it goes on alone.
+HYPERVISOR = Path(__file__).parent / "hypervisor" / "hypervisor.bin"
+FAULTED = (1 << 64) - 1
 # Offsets in the notes: loops made, sequence of the TSC page, messages of the timer, reference counter.
 _TICKS, _SEQUENCE, _TIMER, _COUNTER, _LEAVES = 0, 4, 8, 16, 0x40
 _NO_IDT = 0xF00
@@ -47,21 +52,30 @@ class Notes:
     """What the guest has written down.
 
     `ticks` counts its loops, `timer` the messages of its synthetic timer; `tsc_sequence` is the TSC page's, `counter`
-    the reference counter in 100 ns; each is 0 without that enlightenment.
+    the reference counter in 100 ns; each is 0 without that enlightenment. `exits` counts the exits of the guest's own
+    guest, `reason` is the last one's, as VMX or SVM has it, or FAULTED if it could not be entered.
     """
 
     ticks: int
     tsc_sequence: int
     timer: int
+    exits: int
     counter: int
+    reason: int
     leaves: tuple[CpuidLeaf, ...]
 
 
 def read_notes(data: bytes) -> Notes:
-    ticks, sequence, timer, _, counter = struct.unpack_from("<IIIIQ", data)
+    ticks, sequence, timer, exits, counter, reason = struct.unpack_from("<IIIIQQ", data)
     registers = struct.iter_unpack("<IIII", data[_LEAVES:])
     leaves = tuple(CpuidLeaf(leaf, *row) for leaf, row in zip(LEAVES, registers, strict=True))
-    return Notes(ticks, sequence, timer, counter, leaves)
+    return Notes(ticks, sequence, timer, exits, counter, reason, leaves)
+
+
+def hypervisor() -> bytes:
+    """The firmware with the hypervisor at its end, and the leaves to look at in its beginning."""
+    leaves = struct.pack(f"<{len(LEAVES) + 1}I", len(LEAVES), *LEAVES)
+    return leaves + HYPERVISOR.read_bytes().rjust(FIRMWARE_SIZE - len(leaves), b"\0")
 
 
 def image(*, reenlightened: bool = False) -> bytes:

@@ -25,7 +25,7 @@ from hvctl.model.profile import Ask, CpuChoice, Migration, Profile, Wish
 from hvctl.plan.resolve import resolve
 from hvctl.profile.reader import load_profile
 from hvctl.profile.source import shipped_names
-from tests.realkvm.real import SETTINGS, add_libvirt_user, hvctl, this_host
+from tests.realkvm.real import SETTINGS, add_libvirt_user, hvctl, in_time, this_host
 from tests.realkvm.test_oracle import MACHINES, random_set
 
 SECONDS = 25.0
@@ -69,6 +69,7 @@ def flags(cpu: str) -> set[str]:
     return found
 
 
+@pytest.mark.world("amd", "debian-12-intel", "debian-13-intel")
 def test_libvirt_defines_every_profile_and_gives_the_flags_of_its_plan(uri: str, tmp_path: Path) -> None:
     plans = {name: resolve(load_profile(name), (this_host(),), libvirt=True) for name in shipped_names()}
     assert all(flags(cpu(guest_of(plan))) for plan in plans.values() if plan.enabled())
@@ -113,12 +114,13 @@ def random_plan(dice: random.Random) -> Plan:
     return plan
 
 
+@pytest.mark.world("amd", "debian-13-intel")
 def test_the_oracle_libvirt_gives_the_flags_of_random_plans(
-    uri: str, tmp_path: Path, note: Callable[[str], None]
+    uri: str, tmp_path: Path, note: Callable[[str], None], testbed_world: str
 ) -> None:
     count = int(os.environ.get("HVCTL_ORACLE_COUNT", "0"))
     seed = int(os.environ.get("HVCTL_ORACLE_SEED", "0")) or random.SystemRandom().randint(1, 10**9)
-    dice, end = random.Random(seed), time.monotonic() + SECONDS
+    dice, end = random.Random(seed), time.monotonic() + in_time(SECONDS, testbed_world)
     done, rows = 0, set()
     while done < count if count else time.monotonic() < end:
         plans = [random_plan(dice) for _ in range(BATCH)]
@@ -157,13 +159,14 @@ def gist(words: Sequence[str]) -> tuple[object, ...]:
     return (*cpu_facts, *clock, hpet is None or hpet.present is not False)
 
 
+@pytest.mark.world("amd", "debian-13-intel")
 def test_the_oracle_libvirt_makes_the_same_arguments_of_random_domains(
-    uri: str, tmp_path: Path, note: Callable[[str], None]
+    uri: str, tmp_path: Path, note: Callable[[str], None], testbed_world: str
 ) -> None:
     """`convert --to qemu` of a domain says what libvirt passes to QEMU."""
     count = int(os.environ.get("HVCTL_ORACLE_COUNT", "0"))
     seed = int(os.environ.get("HVCTL_ORACLE_SEED", "0")) or random.SystemRandom().randint(1, 10**9)
-    dice, end = random.Random(seed), time.monotonic() + SECONDS / 2
+    dice, end = random.Random(seed), time.monotonic() + in_time(SECONDS / 2, testbed_world)
     done = 0
     while done < count if count else time.monotonic() < end:
         texts = []

@@ -70,6 +70,7 @@ def layers(host: Host) -> dict[tuple[str, Layer], State]:
     return {(one.row.id, answer.layer): answer.state for one in judge(host, host.qemu[0]) for answer in one.answers}
 
 
+@pytest.mark.world("amd", "debian-12-intel", "debian-13-intel")
 @pytest.mark.usefixtures("libvirtd")
 def test_what_libvirt_tells_of_its_host_is_what_the_ioctl_says(hvctl: Hvctl, tmp_path: Path, note: Note) -> None:
     path = tmp_path / "told.json"

@@ -17,6 +17,7 @@ from hvctl.errors import HostError
 from hvctl.model.verification import Observation
 from hvctl.verify.probe_run import finished, observe, start
 from tests.made_observation import LEAVES
+from tests.realkvm.migration_guest import HYPERVISOR
 from tests.run.running import QEMU
 from tests.verify.firmware import other_evmcs_version
 
@@ -40,10 +41,10 @@ def run(*words: str, image: bytes | None = None, timeout: float = 60.0) -> Obser
         return observe(guest.finish(timeout), timeout)
 
 
-def make(folder: Path, *words: str) -> Path:
+def make(folder: Path, *words: str, sources: Path = SOURCES) -> Path:
     """The images made anew in a folder, by the compiler that is here."""
     done = subprocess.run(
-        ["make", "-C", str(SOURCES), f"OUT={folder}", *words], capture_output=True, text=True, check=False, timeout=120
+        ["make", "-C", str(sources), f"OUT={folder}", *words], capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 0, done.stderr
     return folder
@@ -69,6 +70,12 @@ def test_another_version_of_the_evmcs_is_what_the_sources_make_of_it(built: Path
     same = {tool: version(tool) for tool in TOOLS} == TOOLS
     assert other == other_evmcs_version((built / probe.IMAGE).read_bytes()) or not same
     assert other_evmcs_version(probe.firmware())
+
+
+def test_the_hypervisor_that_tests_move_is_what_its_sources_make(tmp_path: Path) -> None:
+    made = (make(tmp_path, sources=HYPERVISOR.parent) / HYPERVISOR.name).read_bytes()
+    same = {tool: version(tool) for tool in TOOLS} == TOOLS
+    assert made == HYPERVISOR.read_bytes() or not same, f"run `make -C {HYPERVISOR.parent}`"
 
 
 def test_images_of_any_compiler_work_alike(built: Path) -> None:
