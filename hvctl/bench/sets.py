@@ -12,7 +12,7 @@ from hvctl.catalog.types import Advice
 
 
 class Cost(NamedTuple):
-    """One operation with one set: the way that the guest has, and what the median run and the quarters take.
+    """One operation with one set: the way that it leads a guest to, and what the median run and the quarters take.
 
     `ratio` is how many times as long as with the plan it takes; all are None where it was not measured.
     """
@@ -79,7 +79,7 @@ def _costs(table: Table, vcpus: int, bench: Bench) -> Iterator[Cost]:
 
 
 def used(table: Table, guest: SetGuest, series: Sequence[Series]) -> Series | None:
-    """The way that a guest with a set uses of those that it has; None where it has none.
+    """The way that a set leads a guest to, of those that the guest has, which need not be the fastest; None for none.
 
     Args:
         table: the operation.
@@ -112,7 +112,7 @@ def needed(bench: Bench) -> tuple[Series, ...]:
 
 
 def difference(guest: SetGuest, plan: SetGuest) -> Difference:
-    """What a set has otherwise than the plan; what neither harms nor helps a guest is passed over."""
+    """How a set differs from the plan; what neither harms nor helps a guest is passed over."""
     theirs, ours = dict(guest.rows), dict(plan.rows)
     both = [row_id for row_id in theirs if row_id in ours]
     return Difference(

@@ -87,8 +87,8 @@ def command(
     the runs leave no doubt, and never from fewer than five.
 
     With --set the guest also gets, in turn, the enlightenments that other platforms give the same Windows release by
-    default. For each operation the report shows the best way that a guest has with each set and what it costs against
-    the plan of PROFILE, and what each set leaves out. A set with which QEMU does not start is reported with its reason.
+    default. For each operation the report shows the way that each set leads a guest to and what that costs against the
+    plan of PROFILE, and what each set leaves out. A set with which QEMU does not start is reported with its reason.
 
     Needs a KVM with Hyper-V emulation; on a host that is a virtual machine itself only large ratios mean anything.
 

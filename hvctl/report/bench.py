@@ -57,7 +57,7 @@ def bench_text(bench: Bench, before: Bench | None = None, *, width: int = 80, co
 def headline(bench: Bench) -> str:
     """What was done, in half a sentence."""
     if bench.sets:
-        return f"{counted(bench.runs, 'run')} of its plan, others' sets and none"
+        return f"{counted(bench.runs, 'run')} with the plan and each set in turn"
     return f"{counted(bench.runs, 'run')} with and without its enlightenments in turn"
 
 

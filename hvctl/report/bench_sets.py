@@ -66,13 +66,18 @@ def _cost(cost: Cost, bench: Bench, paint: Paint, *, spread: bool) -> str:
         time = time_text(cost.median, bench.tsc_hz)
         range_ = f" {f'+/-{100 * (cost.high - cost.low) / 2 / cost.median:.0f}%':>7}" if spread else ""
     mark = f"{mark_of(cost):>8}"
-    shown = paint(mark, _COLORS[cost.gain]) if cost.gain in _COLORS else mark
+    shown = paint(mark, _COLORS[cost.gain]) if _differs(cost) else mark
     return f"  {cost.set:<{_NAME}}{cost.way:<{_WAY}}{time:>{_TIME}}{range_}{shown}"
 
 
 def mark_of(cost: Cost) -> str:
     """How many times the plan's time it is, or a sign that the legend explains."""
-    return times(cost.ratio) if cost.gain in _COLORS and cost.ratio else _MARKS.get(cost.gain, "-")
+    return times(cost.ratio) if cost.ratio and _differs(cost) else _MARKS.get(cost.gain, _MARKS[Gain.SAME])
+
+
+def _differs(cost: Cost) -> bool:
+    """Whether a difference is significant, and large enough to show: 1.00 beside 1 would ask what it is."""
+    return cost.gain in _COLORS and cost.ratio is not None and times(cost.ratio) != times(1)
 
 
 def times(ratio: float) -> str:
@@ -116,8 +121,8 @@ def legend(columns: list[Operation], used: set[str]) -> str:
     signs = [f"{sign} {meaning}" for sign, meaning in _LEGEND.items() if sign in used]
     shared = [operation for operation in columns if operation.vcpus]
     many = f"; {' and '.join(one.name for one in shared)} with {shared[0].vcpus} vCPUs" if shared else ""
-    timer = "; timer is arming one, not how often a guest has to" if any(one.name == TIMER for one in columns) else ""
-    return f"times the plan's median, in the best way that a guest with the set has: {', '.join(signs)}{many}{timer}"
+    timer = "; timer is arming one, not how often a guest does so" if any(one.name == TIMER for one in columns) else ""
+    return f"times the plan's median, in the way that each set leads a guest to: {', '.join(signs)}{many}{timer}"
 
 
 def sets_json(bench: Bench) -> list[dict[str, Any]]:
@@ -197,5 +202,5 @@ def _cells(cost: Cost, bench: Bench) -> dict[str, str]:
         "time": time_text(cost.median, bench.tsc_hz) if known and cost.median else "-",
         "spread": " to ".join(spread),
         "mark": mark_of(cost),
-        "style": {Gain.FASTER: "faster", Gain.SLOWER: "slower"}.get(cost.gain, "none"),
+        "style": str(cost.gain) if _differs(cost) else "none",
     }

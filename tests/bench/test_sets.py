@@ -1,4 +1,4 @@
-"""What a guest pays with a set: the best way that it has, against the plan's, and never from too few runs."""
+"""What a guest pays with a set: the way that it leads a guest to, against the plan's, and never from too few runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def ways(name: str, bench: Bench = BENCH) -> dict[str, str]:
     return {one.name: cost.way for one in operations(bench) for cost in one.costs if cost.set == name}
 
 
-def test_a_guest_uses_the_best_way_that_its_set_has() -> None:
+def test_a_guest_uses_the_way_that_its_set_leads_it_to() -> None:
     assert ways(PLAN) == {
         "clock": "reference TSC page",
         "EOI": "MSR, VP assist page",

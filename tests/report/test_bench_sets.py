@@ -8,10 +8,12 @@ import re
 import jsonschema
 import pytest
 
+from hvctl.bench.compare import Gain
 from hvctl.bench.file import HostState
+from hvctl.bench.sets import Cost
 from hvctl.catalog.sets import SETS_BY_ID
 from hvctl.report.bench import bench_html, bench_json, bench_text
-from hvctl.report.bench_sets import sets_page, times
+from hvctl.report.bench_sets import mark_of, sets_page, times
 from tests.made_bench import made_bench, made_sets
 from tests.paths import schema
 
@@ -32,9 +34,9 @@ what your platform's default costs on this host
   proxmox        does not start here
   none              87    2.1    2.4    1.3    1.1    1.6
 
-times the plan's median, in the best way that a guest with the set has: 1 the
-    plan, = no significant difference from it; flush and IPI with 8 vCPUs; timer
-    is arming one, not how often a guest has to
+times the plan's median, in the way that each set leads a guest to: 1 the plan,
+    = no significant difference from it; flush and IPI with 8 vCPUs; timer is
+    arming one, not how often a guest does so
 """
 
 
@@ -42,7 +44,7 @@ def test_the_tables() -> None:
     text = bench_text(BENCH)
     assert CLOCK in text
     assert text.endswith(SUMMARY)
-    assert text.startswith("windows-11: 7 runs of its plan, others' sets and none\n")
+    assert text.startswith("windows-11: 7 runs with the plan and each set in turn\n")
 
 
 def test_what_a_set_leaves_out_and_adds_is_named() -> None:
@@ -65,6 +67,12 @@ def test_nothing_is_claimed_from_too_few_runs() -> None:
     text = bench_text(made_sets(runs=4))
     assert re.search(r"^  none +\? +\? +\?", text, re.MULTILINE)
     assert "? fewer than 5 runs cannot tell" in " ".join(text.split())
+
+
+@pytest.mark.parametrize(("ratio", "mark"), [(0.994, "0.99"), (0.996, "="), (1.004, "="), (1.006, "1.01")])
+def test_what_is_too_little_to_show_is_the_same(ratio: float, mark: str) -> None:
+    gain = Gain.SLOWER if ratio > 1 else Gain.FASTER
+    assert mark_of(Cost("a", "APIC", ratio, ratio, ratio, ratio, gain)) == mark
 
 
 def test_colour_takes_no_room() -> None:
