@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from hypothesis import given
@@ -126,24 +126,26 @@ def test_a_refusal_is_its_first_sentence() -> None:
 
 
 def test_load_is_what_runs_now() -> None:
-    """Not what ran in the last minute, which the kernel's average has."""
-    with busy(), busy(), busy():
+    """Not what ran in the last minute, which the kernel's average has. Many, as the other tests run beside it."""
+    with busy(16):
         before = load()
     assert before is not None
-    assert before >= 2.5
+    assert before >= 15.5
     after = load()
     assert after is not None
-    assert after <= before - 1.5
+    assert after <= before - 8
 
 
 @contextmanager
-def busy() -> Iterator[None]:
-    process = subprocess.Popen([sys.executable, "-c", "print(flush=True)\nwhile True: pass"], stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    process.stdout.readline()
-    yield
-    process.kill()
-    process.communicate()
+def busy(count: int) -> Iterator[None]:
+    words = [sys.executable, "-S", "-c", "print(flush=True)\nwhile True: pass"]
+    with ExitStack() as stack:
+        for _ in range(count):
+            process = stack.enter_context(subprocess.Popen(words, stdout=subprocess.PIPE))
+            stack.callback(process.kill)
+            assert process.stdout is not None
+            process.stdout.readline()
+        yield
 
 
 def test_groups_are_all_in_tables() -> None:
