@@ -27,8 +27,9 @@ class Entry(NamedTuple):
 class Table(NamedTuple):
     """One question. With `many` it is asked for each number of vCPUs.
 
-    Where it tells sets of enlightenments apart, `operation` is its name in a narrow column, and of the entries that a
-    guest has it uses the last enlightened one, else the first of all. With a row of `plainly` that is the first.
+    `operation` names it where sets of enlightenments are compared; empty where they do not differ. A set leads its
+    guest to the last enlightened entry that the guest has, else to the first entry; with a row of `ordinary_with`
+    always to the first.
     """
 
     group: str
@@ -36,7 +37,7 @@ class Table(NamedTuple):
     entries: tuple[Entry, ...]
     many: bool = False
     operation: str = ""
-    plainly: tuple[str, ...] = ()
+    ordinary_with: tuple[str, ...] = ()
 
 
 def _named_after(hypercall: str) -> str:
@@ -70,7 +71,7 @@ TABLES = (
         (Entry(0x20, False, "APIC in memory"), Entry(0x21, True, "MSRs"), Entry(0x22, True, "MSR, VP assist page")),
         operation="EOI",
         # QEMU does not recommend the MSRs beside it (qemu:target/i386/kvm/kvm.c, hyperv_fill_cpuids).
-        plainly=tuple(row.id for row in HARDWARE_APIC),
+        ordinary_with=tuple(row.id for row in HARDWARE_APIC),
     ),
     Table(
         "apic",

@@ -83,7 +83,7 @@ def measure(setups: Sequence[Setup], runs: int, progress: Callable[[], None]) ->
             except RefusedError as error:
                 if not setup.set:
                     raise
-                refused[setup.set] = said(error, setup.argv[0])
+                refused[setup.set] = first_sentence(error, setup.argv[0])
                 found = None
             for took in found.took if found else ():
                 values.setdefault((setup.set, took.id, setup.enlightened, setup.vcpus), []).append(took.each)
@@ -97,7 +97,7 @@ def measure(setups: Sequence[Setup], runs: int, progress: Callable[[], None]) ->
     return Measured(series, tuple(sorted(missing - {one.id for one in series})), refused)
 
 
-def said(error: RefusedError, program: str) -> str:
+def first_sentence(error: RefusedError, program: str) -> str:
     """QEMU's first sentence of a refusal, without the program's name."""
     return error.message.partition("\n")[0].removeprefix(f"{os.path.basename(program)}: ")
 

@@ -88,7 +88,7 @@ def used(table: Table, guest: SetGuest, series: Sequence[Series]) -> Series | No
     """
     own = {one.id: one for one in series if _is_of(one, guest.id)}
     enlightened = [entry.id for entry in reversed(table.entries) if entry.enlightened]
-    if any(row_id in table.plainly for row_id, _ in guest.rows):
+    if any(row_id in table.ordinary_with for row_id, _ in guest.rows):
         enlightened = []
     return next((own[number] for number in (*enlightened, table.entries[0].id) if number in own), None)
 

@@ -109,7 +109,7 @@ def command(
     groups = _groups(only, compared=bool(platforms))
     if platforms and runs > MOST_RUNS_OF_SETS:
         raise UsageError(
-            f"--set goes with at most {MOST_RUNS_OF_SETS} runs", "compare fewer runs: five can tell already"
+            f"--set takes at most {MOST_RUNS_OF_SETS} runs", f"use --runs {MOST_RUNS_OF_SETS} or less: five can tell"
         )
     check_stdin(profile, *([old] if old else []))
     before = None

@@ -259,7 +259,7 @@ class VmxControls(NamedTuple):
 
     @property
     def lost(self) -> tuple[str, ...]:
-        """Those that the row takes away."""
+        """Those that the row hides."""
         return tuple(name for name in self.without if name not in self.limited)
 
 

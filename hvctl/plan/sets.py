@@ -9,7 +9,7 @@ from hvctl.plan.support import State, support
 
 
 def release_of(os: str) -> System:
-    """The Windows release of a profile's `guest.os`; for what is none, the newest client."""
+    """The Windows release of a profile's `guest.os`; for another operating system, the newest client."""
     system = system_of(os)
     return system if system.build else max((one for one in SYSTEMS if _is_client(one)), key=_build)
 

@@ -17,7 +17,7 @@ enum {
     FLUSH_DIRECT = 0x8C,
 };
 
-/* Groups, as bits of the parameter that stands in the firmware (layout.h): see hvctl/bench/boots.py. */
+/* Groups, as bits of the parameter that is in the firmware (layout.h): see GROUPS in hvctl/bench/compare.py. */
 enum { CLOCK = 1, APIC_ACCESS = 2, EXIT = 4, TIMER = 8, SEND = 16, FLUSH = 32, NESTED = 64 };
 
 /* bench.c */

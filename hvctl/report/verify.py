@@ -108,7 +108,7 @@ def _vmx(vmx: VmxControls | None) -> list[str]:
     if vmx is None:
         return []
     left = f"{len(vmx.limited)} of {counted(len(vmx.without), 'VMX control')}"
-    lost = f", without {', '.join(vmx.lost)}" if vmx.lost else ""
+    lost = f"; missing are {', '.join(vmx.lost)}" if vmx.lost else ""
     return [f"{vmx.id} leaves a hypervisor in the guest {left}{lost}"]
 
 

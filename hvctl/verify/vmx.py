@@ -1,4 +1,4 @@
-"""What an enlightened VMCS takes from a hypervisor inside the guest: its VMX controls, seen with and without it.
+"""What an enlightened VMCS hides from a hypervisor inside the guest: VMX controls, seen with and without it.
 
 KVM hides the controls whose fields an enlightened VMCS does not have from the guest's first instruction on, whether the
 guest then uses one or not (linux:arch/x86/kvm/vmx/vmx.c, vmx_get_msr: guest_cpuid_has_evmcs). So one boot cannot show

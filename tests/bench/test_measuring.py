@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hvctl.bench.compare import GROUPS, NESTED, SINGLE, TABLES, mask
 from hvctl.bench.file import Boot, Took
-from hvctl.bench.measuring import FIELDS, Setup, boot, load, measure, read_boot, said
+from hvctl.bench.measuring import FIELDS, Setup, boot, first_sentence, load, measure, read_boot
 from hvctl.errors import HostError, RefusedError
 from hvctl.verify.probe_report import ReportError
 from tests.made_observation import sealed
@@ -122,7 +122,7 @@ def test_a_set_that_is_refused_does_not_end_the_others() -> None:
 
 def test_a_refusal_is_its_first_sentence() -> None:
     error = RefusedError("qemu-system-x86_64: hv-a requires hv-b\nso nothing starts")
-    assert said(error, "/usr/bin/qemu-system-x86_64") == "hv-a requires hv-b"
+    assert first_sentence(error, "/usr/bin/qemu-system-x86_64") == "hv-a requires hv-b"
 
 
 def test_load_is_what_runs_now() -> None:

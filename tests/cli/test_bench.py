@@ -32,7 +32,7 @@ enlightenments: {relaxed: on, vapic: on, spinlocks: {state: on, value: 8191}, vp
         (("--only", ","), "--only names nothing"),
         (("--set", "proxmx"), "did you mean 'proxmox' for 'proxmx'?"),
         (("--set", "cloud"), "they are proxmox, kubevirt, nova, ovirt, virt-install, qemu-docs, none,"),
-        (("--set", "all", "--runs", "51"), "--set goes with at most 50 runs"),
+        (("--set", "all", "--runs", "51"), "--set takes at most 50 runs"),
         (("--set", ","), "--set names nothing"),
         (("--set", "nova", "--only", "clock,exit"), "exit is the same with every set"),
         (("windows-8.1", "--set", "nova,kubevirt"), "kubevirt has no default for Windows 8.1"),

@@ -216,7 +216,7 @@ def test_another_version_of_the_enlightened_vmcs_is_refused() -> None:
 
 
 @pytest.mark.world("debian-12-intel", "debian-13-intel")
-def test_what_an_enlightened_vmcs_takes_away_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_an_enlightened_vmcs_hides_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     words = nested_words(nested_plan())[1:]
     found = json.loads(verified(capsys, "--format", "json", "--", *words, code=0))["vmx_controls"]
     assert found["limited_by"] == "evmcs"

@@ -103,12 +103,12 @@ def test_what_differs() -> None:
 
 
 LIMITED = """\
-  evmcs leaves a hypervisor in the guest 2 of 4 VMX controls, without
+  evmcs leaves a hypervisor in the guest 2 of 4 VMX controls; missing are
       PIN_BASED_POSTED_INTR, SECONDARY_EXEC_SHADOW_VMCS
 """
 
 
-def test_what_vmx_has_lost_is_listed() -> None:
+def test_hidden_vmx_controls_are_listed() -> None:
     names = (
         "PIN_BASED_NMI_EXITING",
         "PIN_BASED_POSTED_INTR",

@@ -14,8 +14,8 @@ Turn on stimer-direct: a Hyper-V inside can use no other synthetic timers. Besid
 on Intel they work only with evmcs.
 
 On Intel turn on evmcs: each VMREAD and VMWRITE of the inner hypervisor is an exit without it, unless the processor has
-shadow VMCS. It takes VMX controls away (`hvctl explain evmcs`), also from a hypervisor that does not use it. QEMU
-advises it for every guest on Intel, since only a nested hypervisor uses it.
+shadow VMCS. It hides VMX controls (`hvctl explain evmcs`), even from a hypervisor that does not use it. QEMU advises it
+for every guest on Intel, because only a nested hypervisor uses it.
 
 Leave the I/O APIC in the kernel (kernel-irqchip=on): with split, a Windows with Credential Guard on Intel takes hours
 to boot.

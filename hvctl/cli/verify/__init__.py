@@ -79,7 +79,7 @@ def command(
     guest looks from inside: every CPUID leaf of every vCPU, bit for bit, every Hyper-V MSR, and whether what is
     announced works: hypercalls, clocks, timers, interrupts and TLB flushes. It has no disk, no network and no
     operating system, and takes a second. With -v or --format json a guest with an enlightened VMCS is started again
-    without any enlightenment, to list the VMX controls that it takes from a hypervisor in the guest.
+    without any enlightenment, to list the VMX controls that it hides from a hypervisor in the guest.
 
     With PROFILE or --locked, QEMU-ARGS are merged as launch merges them. Alone, they are a guest's whole command line.
     --domain is a guest's domain XML. Only machine, accelerator, CPU, vCPUs and clock are used of what is written: no
