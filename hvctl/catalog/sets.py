@@ -94,7 +94,7 @@ SETS = (
         (*_BASE, *_rows("reset", "frequencies", "tlbflush", "ipi")),
         (
             "openstack/nova 34.0.0 nova/virt/libvirt/driver.py, _set_features()",
-            "the same, the timer hypervclock for os_type windows",
+            "openstack/nova 34.0.0 nova/virt/libvirt/driver.py, the timer hypervclock for os_type windows",
         ),
     ),
     PlatformSet(

@@ -92,9 +92,8 @@ def doubts(bench: Bench) -> list[str]:
     if host.governor not in (None, "performance"):
         found.append(f"the CPU governor {host.governor} changes the frequency while things are measured")
     if TIME in bench.missing:
-        found.append(
-            "this processor is emulated, and its TSC counts instructions: what is shown as time is their number"
-        )
+        number = f"1 us is {bench.tsc_hz / 1e6:.0f} of them" if bench.tsc_hz else "the figures are their number"
+        found.append(f"this processor is emulated, and its TSC counts instructions: {number}")
     if NO_HYPERVISOR in bench.missing:
         found.append("exits of a nested guest were not measured: the guest's CPU has neither vmx nor svm")
     if bench.runs < FEWEST_RUNS:

@@ -81,8 +81,11 @@ def test_doubts_are_told(host: dict[str, object], says: str) -> None:
 
 
 def test_an_emulated_clock_is_told() -> None:
-    (doubt,) = doubts(made_bench()._replace(missing=(1,)))
-    assert "counts instructions" in doubt
+    emulated = made_bench()._replace(missing=(1,), tsc_hz=250_000_000)
+    (doubt,) = doubts(emulated)
+    assert doubt.endswith("counts instructions: 1 us is 250 of them")
+    (doubt,) = doubts(emulated._replace(tsc_hz=None))
+    assert doubt.endswith("counts instructions: the figures are their number")
 
 
 def test_what_needs_a_hypervisor_in_the_guest_is_told_where_there_is_none() -> None:
