@@ -48,7 +48,8 @@ class Series(NamedTuple):
 class SetGuest(NamedTuple):
     """A platform's set for one release on this host: its rows with their values as text, in the catalog's order.
 
-    `same_as` is the set with the same rows that was measured in its stead, `refused` why QEMU does not start with it.
+    `same_as` is the set with the same rows that was measured in its stead, `refused` why the guest does not start or
+    run with it.
     """
 
     id: str

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from hvctl.bench.file import Boot, HostState, Series, Took
-from hvctl.errors import HostError, RefusedError
+from hvctl.errors import HostError, HvctlError, RefusedError
 from hvctl.host.hostfs import clean, read_host_files
 from hvctl.model.host import Host
 from hvctl.probe_guest import BENCH, firmware, with_parameter
@@ -39,8 +39,8 @@ class Setup(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What all boots together say; `missing` are things that no guest has, `refused` sets that QEMU does not start
-    with, and why."""
+    """What all boots together say; `missing` are things that no guest has, `refused` sets with which the
+    guest does not start or run to its end, and why."""
 
     series: tuple[Series, ...]
     missing: tuple[int, ...]
@@ -68,7 +68,7 @@ def boot(setup: Setup) -> Boot:
 def measure(setups: Sequence[Setup], runs: int, progress: Callable[[], None]) -> Measured:
     """Boot every kind of guest once in each run; every other run goes the other way round.
 
-    A platform's set with which QEMU does not start is left out, and its reason kept.
+    A platform's set with which the guest does not start or run to its end is left out, and the reason kept.
 
     Raises:
         RefusedError, HostError: as `boot`.
@@ -80,7 +80,7 @@ def measure(setups: Sequence[Setup], runs: int, progress: Callable[[], None]) ->
         for setup in setups if run % 2 == 0 else reversed(setups):
             try:
                 found = boot(setup) if setup.set not in refused else None
-            except RefusedError as error:
+            except (RefusedError, HostError) as error:
                 if not setup.set:
                     raise
                 refused[setup.set] = first_sentence(error, setup.argv[0])
@@ -97,8 +97,8 @@ def measure(setups: Sequence[Setup], runs: int, progress: Callable[[], None]) ->
     return Measured(series, tuple(sorted(missing - {one.id for one in series})), refused)
 
 
-def first_sentence(error: RefusedError, program: str) -> str:
-    """QEMU's first sentence of a refusal, without the program's name."""
+def first_sentence(error: HvctlError, program: str) -> str:
+    """The first sentence of an error, without the program's name where it is QEMU's."""
     return error.message.partition("\n")[0].removeprefix(f"{os.path.basename(program)}: ")
 
 

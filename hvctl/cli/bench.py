@@ -88,7 +88,7 @@ def command(
 
     With --set the guest also gets, in turn, the enlightenments that other platforms give the same Windows release by
     default. For each operation the report shows the way that each set leads a guest to and what that costs against the
-    plan of PROFILE, and what each set leaves out. A set with which QEMU does not start is reported with its reason.
+    plan of PROFILE, and what each set leaves out. A set with which the guest does not run is reported with the reason.
 
     Needs a KVM with Hyper-V emulation; on a host that is a virtual machine itself only large ratios mean anything.
 

@@ -48,7 +48,7 @@ def about(one: SetGuest, bench: Bench) -> list[str]:
         told += [f"adds {', '.join(other.adds)}"] if other.adds else []
         told += [f"has {theirs} for {row_id}, not {ours}" for row_id, theirs, ours in other.changes]
     told += [f"the same here as {one.same_as}"] if one.same_as else []
-    return [*told, f"does not start here: {one.refused}"] if one.refused else told
+    return [*told, f"does not run here: {one.refused}"] if one.refused else told
 
 
 def _heading(bench: Bench) -> str:
@@ -107,7 +107,7 @@ def _rows(bench: Bench, columns: list[Operation]) -> list[tuple[str, list[str]]]
     rows = []
     for one in bench.sets:
         if one.refused:
-            rows.append((one.id, ["  does not start here"]))
+            rows.append((one.id, ["  does not run here"]))
         elif one.same_as:
             rows.append((one.id, [f"  as {one.same_as}"]))
         else:

@@ -110,13 +110,15 @@ def test_a_refusal_is_told() -> None:
         boot(Setup((QEMU, "-accel", "tcg", "-cpu", "nosuch"), False, 1, 0))
 
 
-def test_a_set_that_is_refused_does_not_end_the_others() -> None:
+def test_a_set_that_does_not_run_does_not_end_the_others() -> None:
     ready = Setup((*TCG, "-machine", "pc", "-smp", "1"), True, 1, mask(("exit",)))
     unknown = Setup((QEMU, "-accel", "tcg", "-cpu", "nosuch"), True, 1, mask(("exit",)), "a")
+    lost = ready._replace(set="c", vcpus=2)
     steps: list[int] = []
-    found = measure([ready, unknown, ready._replace(set="b")], 2, lambda: steps.append(1))
-    assert len(steps) == 6
-    assert found.refused == {"a": "unable to find CPU model 'nosuch'"}
+    found = measure([ready, unknown, ready._replace(set="b"), lost], 2, lambda: steps.append(1))
+    assert len(steps) == 8
+    why = "of 2 vCPUs 1 started, and 0 answers did not come in time"
+    assert found.refused == {"a": "unable to find CPU model 'nosuch'", "c": why}
     assert {(one.set, len(one.cycles)) for one in found.series} == {("", 2), ("b", 2)}
 
 

@@ -31,7 +31,7 @@ what your platform's default costs on this host
   plan               1      1      1      1      1      1
   nova               =      =      =      =    1.1    1.6
   ovirt          as plan
-  proxmox        does not start here
+  proxmox        does not run here
   none              87    2.1    2.4    1.3    1.1    1.6
 
 times the plan's median, in the way that each set leads a guest to: 1 the plan,
@@ -51,7 +51,7 @@ def test_what_a_set_leaves_out_and_adds_is_named() -> None:
     text = " ".join(bench_text(BENCH).split())
     assert "leaves out stimer, stimer-direct, emsr-bitmap adds reset" in text
     assert "the same here as plan" in text
-    assert "does not start here: Hyper-V enlightened VMCS is not supported by kernel" in text
+    assert "does not run here: Hyper-V enlightened VMCS is not supported by kernel" in text
 
 
 @pytest.mark.parametrize("width", [60, 80, 100])
@@ -116,7 +116,7 @@ def test_the_page_has_the_same() -> None:
     assert cells.columns == ["clock", "EOI", "flush", "IPI", "timer", "nested"]
     rows = {row["id"]: row["cells"] for row in cells.rows}
     assert rows["none"][0] == {"text": "87", "style": "slower"}
-    assert rows["proxmox"] == [{"text": "does not start here", "style": "none"}]
+    assert rows["proxmox"] == [{"text": "does not run here", "style": "none"}]
 
 
 def test_hostile_words_are_escaped() -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from hvctl.cli.verify import _vmx_controls
+from hvctl.cli.verify.subject import Subject
 from hvctl.model.verification import MsrRun, Observation
 from hvctl.verify.probe_report import read_report
+from hvctl.verify.probe_run import start
 from hvctl.verify.vmx import controls, is_limited, limits
 from tests.made_observation import made_observation, printed
 from tests.verify.test_compare import EVERYTHING, leaves_of
@@ -13,6 +16,7 @@ from tests.verify.test_compare import EVERYTHING, leaves_of
 # The pin-based controls, true and not: bits 1, 2 and 4 are reserved, and 1.
 PINS = (0x48D, 0xFF_0000_0016)
 FUNCTIONS = (0x491, 1)
+QEMU = "qemu-system-x86_64"
 PIN_NAMES = (
     "PIN_BASED_EXT_INTR_MASK",
     "PIN_BASED_NMI_EXITING",
@@ -59,6 +63,15 @@ def test_what_is_lost() -> None:
 def test_a_second_guest_that_has_one_too_or_no_vmx_shows_nothing() -> None:
     assert limits(guest(PINS), guest(PINS)) is None
     assert limits(guest(PINS), guest(enlightened=False)) is None
+
+
+def test_a_second_guest_that_does_not_run_costs_only_the_list() -> None:
+    argv = (QEMU, "-accel", "tcg", "-cpu", "nosuch")
+    found, told = _vmx_controls(Subject("", argv, (), tuple, "tcg", start), guest(PINS), 30)
+    assert found is None
+    (sentence,) = told
+    assert sentence.startswith("hidden VMX controls are not listed")
+    assert sentence.endswith("did not run: qemu-system-x86_64: unable to find CPU model 'nosuch'")
 
 
 def test_the_msrs_are_read_from_the_report() -> None:

@@ -11,7 +11,7 @@ from hvctl import api
 from hvctl.cli.options import Format, also_host, check_stdin, common, host_files, output_format
 from hvctl.cli.output import echo, spinner, use_color, width
 from hvctl.cli.verify import subject as subjects
-from hvctl.errors import RefusedError, UsageError
+from hvctl.errors import HostError, RefusedError, UsageError
 from hvctl.host.hostfs import interruptible
 from hvctl.model.host import CpuidLeaf, Host
 from hvctl.model.verification import Observation, VmxControls
@@ -199,12 +199,12 @@ def _verify(subject: subjects.Subject, timeout: float, form: Format) -> int:
         ran, expected, refused = _run(subject, timeout)
         seen = observe(ran, timeout)
         shown = form == "json" or click.get_current_context().meta.get("hvctl.verbose")
-        vmx = _vmx_controls(subject, seen, timeout) if shown else None
+        vmx, missed = _vmx_controls(subject, seen, timeout) if shown else (None, ())
     from hvctl.report.verify import Run, verify_json, verify_text
     from hvctl.verify.compare import verify
 
     result = verify(expected, subject.asked, seen, refused=refused)._replace(vmx=vmx)
-    warnings = tuple(dict.fromkeys(ran.stderr))
+    warnings = (*dict.fromkeys(ran.stderr), *missed)
     run = Run(subject.label, subject.argv, subject.accelerator, ran.seconds, warnings, subject.uri)
     if form == "json":
         echo(verify_json(result, run))
@@ -235,15 +235,24 @@ def _run(subject: subjects.Subject, timeout: float) -> tuple[Ran, tuple[CpuidLea
         argv = (argv[0], *without_rows(argv[1:], more))
 
 
-def _vmx_controls(subject: subjects.Subject, seen: Observation, timeout: float) -> VmxControls | None:
-    """What a second run shows, of the same guest without enlightenments; None where there is nothing to be compared."""
+def _vmx_controls(
+    subject: subjects.Subject, seen: Observation, timeout: float
+) -> tuple[VmxControls | None, tuple[str, ...]]:
+    """What a second run shows, of the same guest without enlightenments; None where there is nothing to be compared.
+
+    If that fails, a sentence says so: what the first run showed stands.
+    """
     from hvctl.verify.probe_subject import plain
     from hvctl.verify.vmx import is_limited, limits
 
     if not subject.argv or not is_limited(seen):
-        return None
-    with subject.start((subject.argv[0], *plain(subject.argv[1:]))) as probe:
-        return limits(seen, observe(probe.finish(timeout), timeout))
+        return None, ()
+    try:
+        with subject.start((subject.argv[0], *plain(subject.argv[1:]))) as probe:
+            return limits(seen, observe(probe.finish(timeout), timeout)), ()
+    except (RefusedError, HostError) as error:
+        why = error.message.partition("\n")[0]
+        return None, (f"hidden VMX controls are not listed: the same guest without enlightenments did not run: {why}",)
 
 
 def _meanwhile(subject: subjects.Subject) -> tuple[CpuidLeaf, ...]:
