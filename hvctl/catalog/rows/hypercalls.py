@@ -183,8 +183,8 @@ ROWS = (
         "it. On an emulated Skylake 13 of 59 were missing, with Linux 6.1 and with 6.12: posted interrupts, the "
         "preemption timer (2), APICv (APIC accesses, APIC registers, interrupt delivery), PML, VMFUNC (2), shadow "
         "VMCS, TSC scaling and, because QEMU has no property for the CPUID bit that they hang on, the two that load "
-        "PERF_GLOBAL_CTRL. `hvctl verify -v` lists those of a host. Its sets have neither CET nor MBEC. Measure with "
-        "and without.",
+        "PERF_GLOBAL_CTRL. `hvctl verify -v` lists those of a host. KVM's lists for it have neither CET nor MBEC. "
+        "Measure with and without.",
         avoid="On AMD, and on Intel with nested off, QEMU refuses to start.",
         since_qemu=Release("3.1"),
         since_kvm=Release("4.20"),

@@ -56,13 +56,15 @@ Windows emulates it (Restricted User Mode) by many more exits: the authors of KV
 second for a video in a guest of 8 vCPUs, 200,000 with evmcs, 50,000 with MBEC.
 
 KVM's patches for both were in its queue in May 2026; which kernels have them is not known here. QEMU must know the
-feature, too. The sets of evmcs in Linux 7.2 have neither MBEC nor CET.
+feature, too. Beside evmcs KVM of Linux 7.2 leaves neither MBEC nor CET; a patch that allows MBEC there was sent with
+the others.
 """,
         (
             *_SOURCES,
             "linux:arch/x86/kvm/vmx/hyperv_evmcs.h, EVMCS1_SUPPORTED_2NDEXEC, _VMENTRY_CTRL, _VMEXIT_CTRL",
             'Microsoft Learn, "Enable memory integrity" (MBEC, GMET, Restricted User Mode)',
             'kvm mailing list, "KVM: VMX: Introduce Intel Mode-Based Execute Control", 13 March and 23 December 2025',
+            'the same, "KVM: VMX: allow MBEC with EVMCS", 23 December 2025',
         ),
     ),
     Subject(
