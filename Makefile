@@ -60,7 +60,7 @@ testbed-intel: ## prepare what emulates an Intel processor
 	@scripts/setup test
 	@HVCTL_WORLDS=intel $(PYTHON) -m tests.testbed prepare
 
-oracle: ## random profiles against the real QEMU; N=1000 for the number of cases, WORLD=intel
+oracle: ## random profiles against the real QEMU, and KVM's own selftests; N=1000 for the number of cases, WORLD=intel
 	@scripts/setup test
 	@$(PYTHON) -m tests.testbed prepare
 	$(PYTHON) -m pytest tests/realkvm -k 'oracle or selftest'
