@@ -72,7 +72,10 @@ def made_amd_host(name: str = "made-amd", *, tsc: int = 2_500_000_000, scaling: 
 def made_intel_host(name: str = "made-intel", *, nested: bool = True, **changes: Any) -> Host:
     """An Intel host with APICv, TSC scaling and, with nested, evmcs."""
     hardware = Hardware("intel", "Made Xeon", 6, 85, 7, nested, True, 2_600_000_000, True, "on", "tsc")
-    host = Host(name, made_kvm(evmcs=nested), hardware, (made_qemu(),), made_libvirt())
+    kernel = made_kvm(evmcs=nested)
+    # kvm_intel has it with nested=0, too (tests/hosts/debian-12-intel-not-nested.json).
+    kernel = kernel._replace(caps=tuple((dict(kernel.caps) | {"KVM_CAP_HYPERV_ENLIGHTENED_VMCS": 1}).items()))
+    host = Host(name, kernel, hardware, (made_qemu(),), made_libvirt())
     return host._replace(**changes)
 
 

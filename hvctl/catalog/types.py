@@ -121,7 +121,8 @@ class Row(NamedTuple):
     `qemu_name` and `feature` are the description and the number (HYPERV_FEAT_*) that order QEMU's checks and fill
     its messages; None for options outside that table. `checks` are the CPUID bits that QEMU demands of KVM and
     gives the guest, `adds` what it sets beside them. `caps` are KVM's capabilities for it; `board_error` is QEMU's
-    message where they are missing and it makes the machine, `vcpu_error` the one where it makes the vCPU.
+    message where they are missing and it makes the machine, `vcpu_error` the one where it makes the vCPU, and
+    `unlisted_error` the one there where KVM has them and does not list the row, which passthrough lets pass till then.
     `requires` are the dependencies that QEMU's code enforces. `for_nested` marks what a guest that runs Hyper-V itself
     should get. `windows_build` is the NT build from which Windows may gain from it, `windows_source` who says so;
     empty is unknown. `takes_all` is the row that turns on all that KVM has: those with `in_passthrough`, while those
@@ -147,6 +148,7 @@ class Row(NamedTuple):
     caps: tuple[str, ...] = ()
     board_error: str = ""
     vcpu_error: str = ""
+    unlisted_error: str = ""
     at_reset: MsrAtReset | None = None
     legacy: Legacy | None = None
     requires: tuple[str, ...] = ()

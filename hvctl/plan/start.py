@@ -171,6 +171,21 @@ def _without_caps(host: Host, on: list[Row], column: str) -> Iterator[_Refusal |
             yield _Refusal(error)
         elif None in values and host.kvm.hyperv is not None:
             yield f"whether the kernel of {host.label} offers {', '.join(row.caps)} is not known"
+        elif column == "vcpu_error" and row.unlisted_error:
+            yield from _unlisted(host, row)
+
+
+def _unlisted(host: Host, row: Row) -> Iterator[_Refusal | str]:
+    state = _listed(host, row)
+    if state is State.NO:
+        yield _Refusal(row.unlisted_error)
+    if state is State.UNKNOWN:
+        yield f"the kernel of {host.label} cannot tell about {row.id}"
+
+
+def _listed(host: Host, row: Row) -> State:
+    """Whether KVM lists a row among what it gives; the capabilities count only when the vCPU is made."""
+    return support(host, row._replace(caps=()), None)[0].state
 
 
 def _features(plan: Plan, host: Host, on: list[Row], *, passed: bool) -> Iterator[_Refusal | str]:
@@ -184,8 +199,7 @@ def _features(plan: Plan, host: Host, on: list[Row], *, passed: bool) -> Iterato
     if passed and host.kvm.unseen and not (host.qemu and host.qemu[0].passthrough is not None):
         yield f"which enlightenments the kernel of {host.label} passes through is not known"
     for row in () if passed else features:
-        # The capabilities count only when the vCPU is made.
-        state = support(host, row._replace(caps=()), None)[0].state
+        state = _listed(host, row)
         if state is State.NO:
             yield _Refusal(f"Hyper-V {row.qemu_name} is not supported by kernel")
         if state is State.UNKNOWN:

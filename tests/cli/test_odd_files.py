@@ -86,7 +86,15 @@ WRITTEN = {
 NO_FILE = {
     *("check-host --name", "check-host --connect", "pool --without", "gen --machine", "gen --name", "launch --name"),
     "gen --uses",
-    *("show domains", "bench --only", "lint --select", "lint --ignore", "lint --stdin-filename", "explain names"),
+    *(
+        "show domains",
+        "bench --only",
+        "bench --set",
+        "lint --select",
+        "lint --ignore",
+        "lint --stdin-filename",
+        "explain names",
+    ),
 }
 # Files that are read because another one names them, or because of where they are: what that has.
 NAMED = {

@@ -8,6 +8,7 @@ import pytest
 
 from hvctl.catalog import BY_ID, ROWS
 from hvctl.catalog.types import Kind
+from hvctl.host.host_file import read_host
 from hvctl.model.host import Host
 from hvctl.model.plan import CpuPlan, Decision, Layer, Machine, Outcome, Plan
 from hvctl.model.profile import ClockChoice, Migration, Value
@@ -20,6 +21,7 @@ from tests.made_hosts import (
     made_old_kernel_host,
     made_qemu,
 )
+from tests.paths import HOSTS
 
 TIME = "clocksources (hv-time)"
 SYNIC = "synthetic interrupt controller (hv-synic)"
@@ -73,7 +75,18 @@ def test_the_error(rows: str, error: str | None) -> None:
 def test_evmcs_on_intel() -> None:
     assert start("evmcs", "vapic", host=made_intel_host()).starts
     assert start("passthrough", "evmcs", host=made_intel_host()).starts
-    assert start("passthrough", "evmcs", host=made_intel_host(nested=False)).error == EVMCS
+    assert start("passthrough", "evmcs").error == EVMCS
+
+
+@pytest.mark.parametrize("host", ["debian-12-intel-not-nested", "debian-12-intel-neither"])
+def test_evmcs_on_intel_without_nesting(host: str) -> None:
+    """KVM has the capability all the same, and no version: with passthrough QEMU asks for it only in the vCPU."""
+    recorded = read_host(str(HOSTS / f"{host}.json"))
+    assert start("evmcs", "vapic", host=recorded, machine="pc-q35-7.2").error == EVMCS
+    assert start("passthrough", "evmcs", host=recorded, machine="pc-q35-7.2").error == (
+        "eVMCS version range [1..1] is not supported by kernel (supported: [0..0])"
+    )
+    assert start("passthrough", host=recorded, machine="pc-q35-7.2").starts
 
 
 def test_old_machines_do_not_ask_for_the_vp_index() -> None:

@@ -159,6 +159,8 @@ ROWS = (
         adds=(Bits(HV_CPUID_NESTED_FEATURES, "eax", (0, 8), ("evmcs-version-low", "evmcs-version-high")),),
         caps=("KVM_CAP_HYPERV_ENLIGHTENED_VMCS",),
         vcpu_error="Hyper-V enlightened VMCS (hv-evmcs) is not supported by kernel",
+        # qemu:target/i386/kvm/kvm.c, hyperv_init_vcpu(): with nested=0 kvm_intel has the capability, and no version.
+        unlisted_error="eVMCS version range [1..1] is not supported by kernel (supported: [0..0])",
         legacy=Legacy(cap="KVM_CAP_HYPERV_ENLIGHTENED_VMCS"),
         requires=("vapic",),
         recommends=(
