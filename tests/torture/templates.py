@@ -69,7 +69,7 @@ TEMPLATES = tuple(
         verify windows-11 --also-host {host} --qemu /bin/false
         verify --domain {domain} --qemu /bin/false --accel tcg
         verify windows-11 --connect test:///default
-        bench {profile} --qemu /bin/false --runs %
+        bench {profile} --qemu /bin/false --runs % --set %
         bench --compare {bench} --qemu /bin/false --only % --vcpus % -o >out
         convert {guest}
         convert {guest} --to qemu
