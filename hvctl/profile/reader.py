@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from hvctl import catalog
+from hvctl.catalog.types import Kind
 from hvctl.catalog.windows import BY_OS
 from hvctl.errors import InputError, Span, UsageError
 from hvctl.model.profile import ClockChoice, CpuChoice, Migration, Profile, Wish
@@ -205,7 +206,9 @@ def _cpu(profile: Profile) -> list[str]:
 def _wish(wish: Wish) -> list[str]:
     if wish.value is None:
         return [f"  {wish.id}: {wish.ask}"]
-    value = wish.value if isinstance(wish.value, int) else wish.value if wish.value == "on" else _word(wish.value)
+    # `on` of a text is text, and of a switch one.
+    plain = isinstance(wish.value, int) or catalog.BY_ID[wish.id].kind is Kind.ON_OFF_AUTO
+    value = wish.value if plain else _word(str(wish.value))
     return [f"  {wish.id}:", f"    state: {wish.ask}", f"    value: {value}"]
 
 

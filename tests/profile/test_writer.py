@@ -24,8 +24,9 @@ def test_shipped_profiles(name: str) -> None:
 
 
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
-VENDOR_IDS = st.text(
-    st.characters(min_codepoint=32, max_codepoint=126, exclude_characters=","), min_size=1, max_size=12
+VENDOR_IDS = st.one_of(
+    st.text(st.characters(min_codepoint=32, max_codepoint=126, exclude_characters=","), min_size=1, max_size=12),
+    st.sampled_from(["on", "off", "auto", "prefer", "null", "0x1"]),
 )
 
 
