@@ -54,7 +54,7 @@ class HvctlError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         """How lint's processes send it. Python's own way is to call `__init__` again with `args`: the message, and not
         what a subclass was made of."""
-        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]  # not in its stub
 
     def within(self, _command: str) -> "HvctlError":
         """The same error, with what can be done by a command of hvctl's, such as `verify`."""
