@@ -46,7 +46,7 @@ if TYPE_CHECKING:  # so that importing this module costs nothing
     from hvctl.migration.differences import Move
     from hvctl.model.guest import Guest
     from hvctl.model.host import CpuidLeaf, Host, Pool
-    from hvctl.model.plan import EditOptions, Plan, SavedPlan
+    from hvctl.model.plan import EditOptions, Plan, Platform, SavedPlan
     from hvctl.model.profile import Profile
     from hvctl.plan.start import Start
     from hvctl.xml.document import Document
@@ -104,11 +104,12 @@ def resolve(
     libvirt: bool = False,
     machine: str | None = None,
     commandline: bool = False,
+    platform: Platform | None = None,
 ) -> Plan:
     """What a profile becomes on all of the hosts, each decision with its reason; `check` it before it is used."""
     from hvctl.plan.resolve import resolve
 
-    return resolve(profile, tuple(hosts), libvirt=libvirt, machine=machine, commandline=commandline)
+    return resolve(profile, tuple(hosts), libvirt=libvirt, machine=machine, commandline=commandline, platform=platform)
 
 
 def check(plan: Plan) -> Plan:

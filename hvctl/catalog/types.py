@@ -129,7 +129,8 @@ class Row(NamedTuple):
     with `overwritten` get KVM's own value. `migration_error` is what QEMU says where the row stands in the way of a
     migration, `ramblock` the name of memory that QEMU sends for it, `gone_error` what a destination where the row is
     off says as it dies of the state of a guest that uses it. `vendors` is empty where any CPU will do.
-    `libvirt` is None for what only QEMU's own arguments can say.
+    `libvirt` is None for what only QEMU's own arguments can say. `kubevirt` is the field of KubeVirt's API, as below
+    `domain`, empty where it has none.
     """
 
     id: str
@@ -161,6 +162,7 @@ class Row(NamedTuple):
     reference_clock: bool = False
     irqchip: bool = False
     libvirt: Placement | None = None
+    kubevirt: str = ""
     minimum: int | None = None
     maximum: int | None = None
     needs: tuple[Need, ...] = ()

@@ -1,7 +1,7 @@
 """`hvctl gen`: the QEMU arguments or the libvirt XML for a profile."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import click
 
@@ -11,6 +11,7 @@ from hvctl.cli.inputs.plans import Wanted, check_lock, resolved, say_plan, unloc
 from hvctl.cli.options import Format, check_name, check_stdin, common, output_format
 from hvctl.cli.output import echo, say_sentence, write_result
 from hvctl.errors import UsageError
+from hvctl.guest.kubevirt.manifest import Kind, Select
 from hvctl.model.plan import EditOptions
 
 MOST_VCPUS = 4096  # of one machine in QEMU (hw/i386/pc_q35.c, max_cpus)
@@ -32,6 +33,19 @@ class Target(NamedTuple):
 @click.option("--qemu", is_flag=True, help="Write QEMU arguments (default).")
 @click.option("--libvirt", is_flag=True, help="Write a libvirt domain.")
 @click.option("--both", is_flag=True, help="Write both, for what QEMU and libvirt both can.")
+@click.option("--for", "platform", type=click.Choice(("kubevirt", "libvirt", "qemu")), help="Write for this platform.")
+@click.option(
+    "--kind",
+    type=click.Choice(get_args(Kind)),
+    help="With --for kubevirt: the object to write (default: patch, of a VirtualMachine).",
+)
+@click.option("--crd", metavar="FILE", help="With --for kubevirt: the cluster's CRD, as JSON, that says what it has.")
+@click.option("--timezone", metavar="ZONE", help="With --for kubevirt: the guest's time zone, such as Europe/Berlin.")
+@click.option(
+    "--select",
+    type=click.Choice(get_args(Select)),
+    help="With --for kubevirt: the labels that select nodes (default: none).",
+)
 @click.option(
     "--host",
     "hosts",
@@ -84,6 +98,11 @@ def command(
     qemu: bool,
     libvirt: bool,
     both: bool,
+    platform: str | None,
+    kind: Kind | None,
+    crd: str | None,
+    timezone: str | None,
+    select: Select | None,
     hosts: tuple[str, ...],
     qemu_binary: str | None,
     uses: tuple[str, ...],
@@ -106,7 +125,7 @@ def command(
     output: str | None,
     output_format: Format,
 ) -> int:
-    """Write the QEMU arguments or the libvirt XML for PROFILE.
+    """Write the QEMU arguments, the libvirt XML or KubeVirt's object for PROFILE.
 
     PROFILE is the name of a shipped profile (see `hvctl profile list`) or a file. Without --host, this machine is
     asked what it can give.
@@ -114,6 +133,9 @@ def command(
     With --domain an existing domain gets the plan's hyperv block, clock offset, timers and panic device, and what the
     profile sets of the CPU. Enlightenments that the plan does not have are removed; with --keep-others only the hyperv
     mode and those that the profile turns `off`, or prefers and cannot have. Every other byte stays.
+
+    With --for kubevirt an object for kubectl is written. What KubeVirt has no field for is a decision of the layer
+    kubevirt: refused where the profile says `on`, left out where it says `prefer`.
 
     A guest that was given a plan should keep it: --lock writes the plan to a file, and --locked writes the same bytes
     again, on any later day and host, or reports what the host lacks.
@@ -125,11 +147,14 @@ def command(
       hvctl gen windows-11 --host pool/ --lock win11.plan.json
       hvctl gen windows-11 --domain win11.xml --diff
       hvctl gen windows-11 --uses wsl2,vbs
+      hvctl gen windows-11 --for kubevirt --kind preference
       eval "qemu-system-x86_64 -accel kvm $(hvctl gen windows-11) ..."
     """
     from hvctl.report import plan as report
 
-    named = _target(qemu=qemu, libvirt=libvirt, both=both)
+    named = _target(qemu=qemu, libvirt=libvirt, both=both) if platform is None else platform
+    if platform is not None and (qemu or libvirt or both):
+        raise UsageError("--for does not go with --qemu, --libvirt and --both", "name one of them")
     of_domain = {"name": name, "memory": memory, "vcpus": vcpus, "fragment": fragment, "metadata": metadata}
     of_edit = {
         "in-place": in_place,
@@ -138,6 +163,18 @@ def command(
         "qemu-commandline": qemu_commandline,
         "force": force,
     }
+    of_kubevirt = {"kind": kind, "crd": crd, "timezone": timezone, "select": select}
+    if platform == "kubevirt":
+        forbidden = {"locked": locked, "lock": lock, "domain": domain, "0": null, "fragment": fragment, **of_edit}
+        _check_idle("not with --for kubevirt", {**forbidden, "metadata": metadata})
+        _check_input(hosts, qemu_binary, machine)
+        from hvctl.cli.inputs.kubevirt import generate
+
+        wanted = Wanted(hosts, qemu_binary, machine, name, memory, vcpus, metadata, fragment, uses)
+        written = generate(profile, wanted, kind or "patch", crd, timezone, select or "none")
+        say_plan(written.plan, explain=explain)
+        return written.deliver(output_format, output)
+    _check_idle("only with --for kubevirt", of_kubevirt)
     if domain is not None:
         forbidden = {"qemu": qemu, "both": both, "locked": locked, "lock": lock, "machine": machine, "0": null}
         _check_idle("not with --domain", {**forbidden, **of_domain, "metadata": False})

@@ -1,5 +1,6 @@
 """The resolved answer: what the guest gets, and why."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ class Layer(StrEnum):
     HARDWARE = "hardware"
     QEMU = "qemu"
     LIBVIRT = "libvirt"
+    KUBEVIRT = "kubevirt"
     MIGRATION = "migration"
 
 
@@ -26,6 +28,18 @@ class Outcome(StrEnum):
     ON = "on"
     OFF = "off"
     REFUSED = "refused"
+
+
+class Platform(NamedTuple):
+    """What writes libvirt's or QEMU's configuration for the user, as one more layer.
+
+    `lacking` is why it has no place for a row, and what would change that, by the row's id; `libvirt` whether it goes
+    through libvirt.
+    """
+
+    layer: Layer
+    lacking: Mapping[str, tuple[str, str]]
+    libvirt: bool = True
 
 
 UNNAMED = "the profile does not name it"

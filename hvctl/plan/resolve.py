@@ -8,7 +8,7 @@ from hvctl.catalog.roles import enclosing
 from hvctl.catalog.types import Hazard, Kind, Need, Row, hazard
 from hvctl.catalog.windows import USES, system_of, without_use
 from hvctl.model.host import Host, MachineType
-from hvctl.model.plan import UNNAMED, CpuPlan, Decision, Layer, Machine, Outcome, Plan
+from hvctl.model.plan import UNNAMED, CpuPlan, Decision, Layer, Machine, Outcome, Plan, Platform
 from hvctl.model.profile import Ask, Migration, Profile, Value, Wish
 from hvctl.plan.cpu import choose_cpu, refusal
 from hvctl.plan.notes import notes
@@ -32,6 +32,7 @@ def resolve(
     libvirt: bool = False,
     commandline: bool = False,
     machine: str | None = None,
+    platform: Platform | None = None,
 ) -> Plan:
     """Resolve a profile for every host of a pool.
 
@@ -41,10 +42,12 @@ def resolve(
         libvirt: whether the plan must be expressible in the domain XML that every host's libvirt knows.
         commandline: whether what libvirt has no element for may go through its `<qemu:commandline>`.
         machine: a machine type or family to use instead of the profile's.
+        platform: what the plan is written for, where that is neither QEMU nor libvirt itself.
 
     Returns:
         The plan; it must not be used if its `refusals` are not empty.
     """
+    libvirt = libvirt or (platform is not None and platform.libvirt)
     nothing = [why for host in pool if (why := unusable(host))]
     if nothing:
         return _no_plan(profile, nothing)
@@ -57,7 +60,9 @@ def resolve(
         reason = f"machine type {chosen.type} has no HPET"
         refusals = (*refusals, refusal("clock.timers.hpet", reason, Layer.QEMU, None, "leave `hpet: on` out"))
     refusals = (*refusals, *_uses(profile))
-    decisions = _Resolution(profile, pool, chosen.type, libvirt=libvirt, commandline=commandline).decisions()
+    resolution = _Resolution(profile, pool, chosen.type, libvirt=libvirt, commandline=commandline)
+    resolution.platform = platform
+    decisions = resolution.decisions()
     refused = tuple(decision for decision in decisions if decision.state is Outcome.REFUSED)
     plan = Plan(
         profile.name,
@@ -152,6 +157,7 @@ class _Resolution:
         self.kvmclock = not (profile.cpu.hidden and machines.lacks_kvmclock(machine))
         self.wishes = _wishes(profile)
         self.found: dict[str, Obstacle | None] = {}
+        self.platform: Platform | None = None
         self.takes_all = ""
 
     def decisions(self) -> tuple[Decision, ...]:
@@ -193,6 +199,7 @@ class _Resolution:
         return (
             self._release(row)
             or self._migration(row)
+            or self._platform(row)
             or self._hosts(row)
             or self._nesting(row)
             or self._pinning(row)
@@ -220,6 +227,12 @@ class _Resolution:
             return None
         none = "write `migration: none` if the guest never migrates"
         return Obstacle(found.reason, Layer.MIGRATION, None, f"{found.remedy}, or {none}" if found.remedy else none)
+
+    def _platform(self, row: Row) -> Obstacle | None:
+        if self.platform is None or row.id not in self.platform.lacking:
+            return None
+        reason, remedy = self.platform.lacking[row.id]
+        return Obstacle(reason, self.platform.layer, None, remedy)
 
     def _passthrough(self, row: Row) -> Obstacle | None:
         """The row that turns on all that the host has does not go with rows that must stay off."""

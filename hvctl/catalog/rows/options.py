@@ -135,6 +135,7 @@ ROWS = (
         "value, and without checking requirements.",
         properties=(Property("hv-passthrough"),),
         libvirt=HypervMode("passthrough", "8.0.0"),
+        kubevirt="features.hypervPassthrough",
         takes_all=True,
         blocks_migration=Blocks.ALWAYS,
         migration_error="'hv-passthrough' CPU flag prevents migration, use explicit set of hv-* flags instead",

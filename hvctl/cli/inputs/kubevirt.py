@@ -1,0 +1,97 @@
+"""What `hvctl gen --for kubevirt` writes."""
+
+import re
+from typing import Any, NamedTuple
+
+from hvctl import api
+from hvctl.cli.inputs.hosts import pool_of
+from hvctl.cli.inputs.plans import Wanted, with_uses
+from hvctl.cli.options import Format, check_stdin
+from hvctl.cli.output import say_sentence, write_result
+from hvctl.errors import UsageError
+from hvctl.guest.kubevirt.crd import NEWEST, Api, platform, read_crds
+from hvctl.guest.kubevirt.manifest import Kind, Manifest, Options, Select, manifest, to_yaml
+from hvctl.model.host import Host
+from hvctl.model.plan import Plan
+
+# Of an object (RFC 1123), and of the tz database.
+_NAME = r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?"
+_ZONE = r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}"
+
+
+class Written(NamedTuple):
+    """A plan and its object; None where the plan is refused."""
+
+    plan: Plan
+    pool: tuple[Host, ...]
+    manifest: Manifest | None
+
+    def deliver(self, output_format: Format, output: str | None) -> int:
+        """Write it, say what it cannot say; the exit code."""
+        for sentence in self.manifest.lost if self.manifest else ():
+            say_sentence(f"not written: {sentence}")
+        if output_format == "json":
+            from hvctl.text.json_document import dump
+
+            write_result(dump(self._json()), output)
+            return 1 if self.manifest is None else 0
+        api.check(self.plan)
+        assert self.manifest is not None, "checked"
+        write_result(to_yaml(self.manifest.tree), output)
+        return 0
+
+    def _json(self) -> dict[str, Any]:
+        from hvctl.report.plan import plan_json
+
+        leaves = () if self.plan.refusals else api.predict_leaves(self.plan, self.pool[0])
+        return {
+            **plan_json(self.plan, argv=None, xml=None, leaves=leaves),
+            "manifest": self.manifest and self.manifest.tree,
+            "left_out": list(self.manifest.lost) if self.manifest else [],
+        }
+
+
+def generate(
+    profile: str | None, wanted: Wanted, kind: Kind, crd: str | None, timezone: str | None, select: Select
+) -> Written:
+    """The object for a profile.
+
+    Raises:
+        UsageError: options that do not go together, or values that no object can have.
+        InputError: the profile, a host file or the CRD is wrong.
+    """
+    _check(wanted, kind, timezone, select)
+    check_stdin(*(word for word in (profile, crd, *wanted.hosts) if word))
+    loaded = with_uses(profile, wanted.uses)
+    name = wanted.name or loaded.name
+    if not re.fullmatch(_NAME, name) and (wanted.name or kind != "patch"):
+        raise UsageError(
+            f"no object can have the name {name!r}", "name one with --name: small letters, digits, - and ."
+        )
+    fields = read_api(crd)
+    machine = wanted.machine or loaded.machine
+    options = Options(
+        kind, name if wanted.name else None, timezone, select, machine, wanted.memory or api.MEMORY_MIB, wanted.vcpus
+    )
+    pool = pool_of(wanted.hosts, wanted.qemu_binary, libvirt=True)
+    plan = api.resolve(loaded, pool, machine=wanted.machine, platform=platform(fields, preference=options.preference))
+    return Written(plan, pool, None if plan.refusals else manifest(plan, options))
+
+
+def read_api(path: str | None) -> Api:
+    """The fields of the cluster's KubeVirt, or of the newest that is known."""
+    if path is None:
+        return NEWEST
+    from hvctl.text.files import LARGEST_XML, decode, name_of, read
+
+    return read_crds(decode(read(path, LARGEST_XML), name_of(path)), name_of(path))
+
+
+def _check(wanted: Wanted, kind: Kind, timezone: str | None, select: Select) -> None:
+    sizes = [f"--{name}" for name, value in (("memory", wanted.memory), ("vcpus", wanted.vcpus)) if value]
+    if sizes and kind != "vm":
+        raise UsageError(f"{' and '.join(sizes)}: only with --kind vm")
+    if select != "none" and kind in ("preference", "cluster-preference"):
+        raise UsageError("--select: a preference selects no nodes", "write the selector into the VirtualMachine")
+    if timezone is not None and not re.fullmatch(_ZONE, timezone):
+        raise UsageError(f"--timezone cannot be {timezone!r}", "write a zone of the tz database, such as Europe/Berlin")
