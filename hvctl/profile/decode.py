@@ -8,7 +8,7 @@ from hvctl.profile import keys
 from hvctl.profile.values import is_text, read_number, read_switch, read_text, read_word, read_words
 from hvctl.profile.wishes import read_wishes
 from hvctl.text.problems import Problems, did_you_mean, quoted
-from hvctl.text.yaml_nodes import Broken, Entry, Mapping, Node, Scalar
+from hvctl.text.yaml_tree import Broken, Entry, Mapping, Node, Scalar
 
 
 class Setting(NamedTuple):

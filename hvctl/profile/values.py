@@ -8,7 +8,7 @@ from yaml.resolver import Resolver
 from hvctl.catalog.windows import plain
 from hvctl.profile.keys import Number, Switch, Text, Word, Words, shaped
 from hvctl.text.problems import Problems, did_you_mean, quoted
-from hvctl.text.yaml_nodes import Broken, Items, Mapping, Node, Scalar
+from hvctl.text.yaml_tree import Broken, Items, Mapping, Node, Scalar
 
 # YAML 1.1 and 1.2 agree on these. JSON Schema counts 8191.0 as an integer (draft-07, 6.1.1), and so does this.
 _DECIMAL = r"(?a)-?(?:0|[1-9][0-9]*)(?:\.0*)?"

@@ -10,7 +10,7 @@ from hvctl.model.profile import Ask, Value, Wish
 from hvctl.profile.keys import Number, Word
 from hvctl.profile.values import SWITCH_WORDS, integer, is_text, not_a_state, read_word, scalar
 from hvctl.text.problems import Problems, did_you_mean, quoted
-from hvctl.text.yaml_nodes import Entry, Mapping, Node, Scalar
+from hvctl.text.yaml_tree import Entry, Mapping, Node, Scalar
 
 STATES = (Ask.ON, Ask.OFF, Ask.PREFER)
 # Without its comma: QEMU's option parser ends the value there, and writing two of them is not what libvirt does.

@@ -7,69 +7,21 @@ configuration file has no use for (anchors, aliases, tags, merge keys, several d
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import yaml
 
 from hvctl.errors import Span
 from hvctl.text.problems import Problems, quoted
+from hvctl.text.yaml_tree import Broken, Entry, Items, Mapping, Node, Scalar
 
 DEEPEST = 32
 
 # libyaml where PyYAML was built with it: ten times as fast. Both give the same events and marks.
 _LOADER = getattr(yaml, "CLoader", yaml.Loader)
 _BREAK = re.compile("\r\n|\r|\n")
-
-
-class Scalar(NamedTuple):
-    """A word, number or text. `plain` is False where it was quoted or written as a block."""
-
-    text: str
-    plain: bool
-    span: Span
-
-
 # Of a comment above a key, so that a file of comments costs no more than its size.
 _COMMENT_LINES, _COMMENT_WIDTH = 12, 200
-
-
-class Entry(NamedTuple):
-    """One key of a mapping and its value; `comment` are the last lines of comment right above it, without their `#`."""
-
-    key: Scalar
-    value: "Node"
-    comment: tuple[str, ...] = ()
-
-    @property
-    def span(self) -> Span:
-        """From the key to the end of the value, as far as that is on the key's line."""
-        end = self.value.span
-        if isinstance(self.value, Scalar) and end.line == end.end_line == self.key.span.line:
-            return self.key.span._replace(end_column=end.end_column)
-        return self.key.span
-
-
-class Mapping(NamedTuple):
-    """Keys and values in the order of the file; no key twice."""
-
-    entries: tuple[Entry, ...]
-    span: Span
-
-
-class Items(NamedTuple):
-    """A list."""
-
-    items: tuple["Node", ...]
-    span: Span
-
-
-class Broken(NamedTuple):
-    """Where something stood that has been reported already."""
-
-    span: Span
-
-
-Node = Scalar | Mapping | Items | Broken
 
 
 def parse(text: str, path: str, problems: Problems) -> Node | None:
@@ -87,15 +39,29 @@ def parse(text: str, path: str, problems: Problems) -> Node | None:
         InputError: no tree can be built: syntax, control characters, nesting deeper than `DEEPEST`.
     """
     builder = _Builder(path, _BREAK.split(text), problems)
+    _build(builder, text)
+    return builder.root
+
+
+def parse_stream(text: str, path: str, problems: Problems) -> list[Node]:
+    """The trees of all documents in a text, with what files of Kubernetes may have: anchors, aliases, tags, merge keys.
+
+    An alias is the node itself, so that nothing is copied. Arguments and errors are those of `parse`.
+    """
+    builder = _Stream(path, _BREAK.split(text), problems)
+    _build(builder, text)
+    return builder.roots
+
+
+def _build(builder: "_Builder", text: str) -> None:
     builder.refuse_unprintable(text)
     try:
         builder.build(yaml.parse(text, Loader=_LOADER))
     except yaml.MarkedYAMLError as error:
         builder.syntax(error)
     except yaml.YAMLError as error:
-        problems.add(f"this is not YAML: {quoted(str(error))}", builder.span(0, 0, 0, 1))
-        problems.stop()
-    return builder.root
+        builder.problems.add(f"this is not YAML: {quoted(str(error))}", builder.span(0, 0, 0, 1))
+        builder.problems.stop()
 
 
 class _Open(NamedTuple):
@@ -104,9 +70,12 @@ class _Open(NamedTuple):
     mapping: bool
     span: Span
     children: list[Node]
+    anchor: str | None = None
 
 
 class _Builder:
+    deepest = DEEPEST
+
     def __init__(self, path: str, lines: Sequence[str], problems: Problems) -> None:
         self.path = path
         self.lines = lines
@@ -133,8 +102,8 @@ class _Builder:
 
     def start(self, mapping: bool, span: Span) -> None:
         self.open.append(_Open(mapping, span, []))
-        if len(self.open) > DEEPEST:
-            self.problems.add(f"nested more than {DEEPEST} levels deep", span)
+        if len(self.open) > self.deepest:
+            self.problems.add(f"nested more than {self.deepest} levels deep", span)
             self.problems.stop()
 
     def end(self) -> None:
@@ -226,6 +195,76 @@ class _Builder:
         """A span from the 0-based lines and columns of marks."""
         excerpt = self.lines[line] if line < len(self.lines) else ""
         return Span(self.path, line + 1, column + 1, end_line + 1, end_column + 1, excerpt)
+
+
+class _Stream(_Builder):
+    """Any number of documents; `anchors` are the nodes of the one at hand by their names."""
+
+    deepest = 100
+
+    def __init__(self, path: str, lines: Sequence[str], problems: Problems) -> None:
+        super().__init__(path, lines, problems)
+        self.roots: list[Node] = []
+        self.anchors: dict[str, Node] = {}
+
+    def build(self, events: Iterator[yaml.Event]) -> None:
+        for event in events:
+            if isinstance(event, yaml.ScalarEvent):
+                self.named(event.anchor, Scalar(event.value, event.implicit[0], self.of(event)))
+            elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+                self.start(isinstance(event, yaml.MappingStartEvent), self.of(event))
+                self.open[-1] = self.open[-1]._replace(anchor=event.anchor)
+            elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+                self.close(event)
+            elif isinstance(event, yaml.AliasEvent):
+                self.alias(event)
+            elif isinstance(event, yaml.DocumentStartEvent):
+                self.root, self.anchors = None, {}
+            elif isinstance(event, yaml.DocumentEndEvent) and self.root is not None:
+                self.roots.append(self.root)
+
+    def named(self, anchor: str | None, node: Node) -> None:
+        self.add(node)
+        if anchor is not None:
+            self.anchors[anchor] = node
+
+    def close(self, event: yaml.Event) -> None:
+        done, end = self.open.pop(), self.of(event)
+        span = done.span._replace(end_line=end.end_line, end_column=end.end_column)
+        if done.mapping:
+            self.named(done.anchor, Mapping(self.entries(done.children), span, self.merges(done.children)))
+        else:
+            self.named(done.anchor, Items(tuple(done.children), span))
+
+    def alias(self, event: yaml.AliasEvent) -> None:
+        node = self.anchors.get(event.anchor or "")
+        if node is None:
+            self.problems.add(f"there is no anchor {quoted(event.anchor or '')} before this", self.of(event))
+        self.add(Broken(self.of(event)) if node is None else node)
+
+    def entries(self, children: list[Node]) -> tuple[Entry, ...]:
+        kept = [
+            node for pair in zip(children[::2], children[1::2], strict=True) if not _merges(pair[0]) for node in pair
+        ]
+        return super().entries(kept)
+
+    def merges(self, children: list[Node]) -> tuple[Mapping, ...]:
+        found: list[Mapping] = []
+        for key, value in zip(children[::2], children[1::2], strict=True):
+            if _merges(key):
+                found += [one for one in (value.items if isinstance(value, Items) else (value,)) if _is_mapping(one)]
+        return tuple(found)
+
+    def comment(self, line: int) -> tuple[str, ...]:  # noqa: ARG002 - nothing reads them here
+        return ()
+
+
+def _merges(key: Node) -> bool:
+    return isinstance(key, Scalar) and key.plain and key.text == "<<"
+
+
+def _is_mapping(node: Node) -> TypeGuard[Mapping]:
+    return isinstance(node, Mapping)
 
 
 def _explained(error: yaml.MarkedYAMLError, at: str) -> tuple[str, str]:
