@@ -186,7 +186,8 @@ def read_guest(path: str) -> Described:
 
 
 def read_text(text: str | bytes, name: str = "<text>") -> Described:
-    """What a domain XML, a QEMU command line or script, a -cpu value, a plan file or a profile describes."""
+    """What a domain XML, a QEMU command line or script, a -cpu value, KubeVirt's objects, a plan file or a profile
+    describes."""
     from hvctl.errors import InputError, Problem
     from hvctl.text.files import LARGEST_JSON, LARGEST_TEXT, check_size, decode
     from hvctl.text.recognition import COMMANDS, FileKind, MisplacedError, kind_of
@@ -206,6 +207,10 @@ def read_text(text: str | bytes, name: str = "<text>") -> Described:
         from hvctl.guest.command.reader import read_command_line, read_cpu
 
         return Described((read_cpu if kind is FileKind.CPU else read_command_line)(text, name))
+    if kind is FileKind.KUBEVIRT:
+        from hvctl.guest.kubevirt.reader import read_machine
+
+        return Described(read_machine(text, name))
     if kind is FileKind.PLAN or (kind is FileKind.UNKNOWN and '"format_version"' in text):
         from hvctl.guest.plan import guest_of
         from hvctl.plan_file.reader import load_lock
@@ -254,15 +259,17 @@ def convert(described: Described, form: Form) -> Converted:
 
 def lint(path: str, hosts: Sequence[Host] = (), profile: Profile | None = None) -> Result:
     """The findings of all rules in a file; with hosts and a profile also of those that need them."""
-    from hvctl.guest.syntax import COMMAND_LINE, DOMAIN
+    from hvctl.guest.syntax import COMMAND_LINE, DOMAIN, KUBEVIRT
     from hvctl.lint import engine
     from hvctl.lint.rule import Facts, all_rules
     from hvctl.text.files import LARGEST_XML, name_of, read
-    from hvctl.text.recognition import COMMANDS, kind_of
+    from hvctl.text.recognition import COMMANDS, FileKind, kind_of
 
     data = read(path, LARGEST_XML)
     job = engine.Job(engine.choose(all_rules()), Facts(tuple(hosts), profile))
-    return engine.lint(data, name_of(path), COMMAND_LINE if kind_of(data) in COMMANDS else DOMAIN, job)
+    kind = kind_of(data)
+    syntax = COMMAND_LINE if kind in COMMANDS else KUBEVIRT if kind is FileKind.KUBEVIRT else DOMAIN
+    return engine.lint(data, name_of(path), syntax, job)
 
 
 def judge_migration(guest: Guest, source: Host, targets: Pool, incoming: Guest | None = None) -> tuple[Move, ...]:

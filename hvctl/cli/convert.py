@@ -25,9 +25,9 @@ from hvctl.cli.output import say_sentence, write_result
 def command(guest: str, form: Form | None, strict: bool, output: str | None) -> int:
     """Translate a guest's enlightenments, CPU, clock and machine into another form.
 
-    IN is a domain XML, a QEMU command line or a -cpu value (in a file, on stdin as `-`, or as the argument), the
-    /proc/PID/cmdline or process id of a running QEMU, a plan file, or a profile. Switches, `+` and `-`, -global and
-    repeated options count as they do for QEMU.
+    IN is a domain XML, a KubeVirt object, a QEMU command line or a -cpu value (in a file, on stdin as `-`, or as the
+    argument), the /proc/PID/cmdline or process id of a running QEMU, a plan file, or a profile. Switches, `+` and `-`,
+    -global and repeated options count as they do for QEMU.
 
     Nothing is resolved: no host is asked, no requirement added, nothing refused; `prefer` counts as on. What the other
     form has no place for is named on stderr. Carried over are the machine type, the accelerator, the interrupt chip,

@@ -31,8 +31,9 @@ def command(file: str, output_format: Format) -> int:
     """Say what an error message means, why it came, and what to do.
 
     FILE, or stdin, is any text of up to 4 MiB: what QEMU or virsh printed, a libvirt log, lines of dmesg or of the
-    journal, a KubeVirt event, a Windows stop code, or a sentence such as "high idle CPU". A QEMU command line or a
-    domain XML in it is checked as by `hvctl lint`, and the finding that explains a message comes first.
+    journal, a KubeVirt event, a Windows stop code, or a sentence such as "high idle CPU". A QEMU command line, a
+    domain XML or a KubeVirt object in it is checked as by `hvctl lint`, and the finding that explains a message comes
+    first.
 
     \b
     Exit codes: 0 something was recognized; 1 nothing was; 2 FILE cannot be

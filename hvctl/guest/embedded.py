@@ -1,10 +1,10 @@
-"""QEMU command lines and domain XML that stand in other text: a log, a ticket, the output of a command."""
+"""QEMU command lines, domain XML and KubeVirt's objects in other text: a log, a ticket, the output of a command."""
 
 import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from hvctl.guest.syntax import COMMAND_LINE, DOMAIN, Syntax
+from hvctl.guest.syntax import COMMAND_LINE, DOMAIN, KUBEVIRT, Syntax
 from hvctl.text.recognition import FileKind, kind_of
 
 # Of a command line; Linux takes no longer word (MAX_ARG_STRLEN is 128 KiB).
@@ -17,6 +17,11 @@ _COMMAND = (
     r"(?m)(?:^|(?<=[\s'\"(=]))(?:[\w.+~-]{0,80}/){0,20}(?:qemu-system-(?:x86_64|i386)|qemu-kvm|kvm(?:-spice)?)"
     r"(?=['\"]?[ \t]{1,80}(?:[\\^`]\r?\n\s{0,80})?--?\w)"
     r"|(?:^|(?<=^args: ))(?=--?(?:cpu|machine|M|accel|enable-kvm|global)\s)"
+)
+# An object of KubeVirt's: its first line, and all that go on with it or with another one.
+_OBJECT = (
+    r"(?m)^(?:apiVersion|kind|metadata|spec):[^\n]*\n"
+    r"(?:(?:[ \t#-][^\n]*|(?:apiVersion|kind|metadata|spec|status):[^\n]*|[ \t]*)(?:\n|\Z))+"
 )
 # What joins a line to the next: sh, cmd.exe, PowerShell.
 _JOINS = ("\\", "^", "`")
@@ -42,6 +47,8 @@ class Embedded(NamedTuple):
 def embedded(text: str) -> Iterator[Embedded]:
     """The guests in a text, domains first; a domain without an end is none, nor is what is too long for a command."""
     yield from _numbered(text, DOMAIN, _domains(text))
+    if "kubevirt.io/" in text:
+        yield from _numbered(text, KUBEVIRT, _objects(text))
     begin = text[:_LONGEST]
     # A script has variables; a process's arguments have no lines.
     if kind_of(begin) is FileKind.SHELL_SCRIPT or begin[:9].lower() == "@echo off" or "\0" in begin:
@@ -69,6 +76,12 @@ def _domains(text: str) -> Iterator[tuple[int, int]]:
             return
         at = end + len(_END)
         yield match.start(), at
+
+
+def _objects(text: str) -> Iterator[tuple[int, int]]:
+    for match in re.finditer(_OBJECT, text):
+        if kind_of(match[0]) is FileKind.KUBEVIRT:
+            yield match.span()
 
 
 def _commands(text: str) -> Iterator[tuple[int, int]]:

@@ -153,5 +153,33 @@ def _change_command(guest: Guest) -> Changes:
     return CommandChanges(guest)
 
 
+def _read_kubevirt(files: Files, *, many: bool = False) -> list[Reading | InputError]:  # noqa: ARG001 - see Syntax
+    found: list[Reading | InputError] = []
+    for data, path in files:
+        try:
+            found.append(_machines(data.decode("utf-8", "surrogateescape"), path))
+        except InputError as error:
+            found.append(error)
+    return found
+
+
+def _machines(text: str, path: str) -> Reading:
+    from hvctl.guest.kubevirt.reader import read_machines
+    from hvctl.guest.kubevirt.remarks import remarks
+
+    machines = read_machines(text, path)
+    if not machines:
+        return Reading(note="it has no VirtualMachine, and nothing else that describes a guest")
+    return Reading(machines, [Remark(*one) for one in remarks(text, path)])
+
+
+def _change_kubevirt(guest: Guest) -> Changes:
+    from hvctl.guest.kubevirt.machine import Machine, MachineChanges
+
+    assert isinstance(guest, Machine), "each syntax changes its own guests"
+    return MachineChanges(guest)
+
+
 DOMAIN = Syntax("domain", _read_domains, _change_domain)
 COMMAND_LINE = Syntax("command line", _read_commands, _change_command)
+KUBEVIRT = Syntax("KubeVirt object", _read_kubevirt, _change_kubevirt)

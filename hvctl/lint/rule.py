@@ -258,6 +258,10 @@ class Context:
         make = self.safe if safe else self.unsafe
         return make(f"drop {self.guest.name_of(setting.row)}", lambda changes: changes.drop(setting))
 
+    def remove(self, where: Place, title: str) -> Fix:
+        """The fix that removes something that is written."""
+        return self.unsafe(title, lambda changes: changes.remove(where))
+
     def leave_out(self, setting: Setting) -> str:
         """To leave a setting out, with what else would lack it then."""
         others = [self.guest.name_of(other.row) for other in self.guest.needing(setting)]

@@ -86,7 +86,7 @@ def _rows(guest: Guest) -> Iterator[Reason]:
 
 def _reenlightenment(guest: Guest, arriving: Guest, *, saved: bool) -> Iterator[Reason]:
     """What the guest may have turned on travels with it; the destination wants a frequency that was written for it."""
-    if arriving.tsc_frequency is not None:
+    if arriving.tsc_frequency is not None or "tsc_frequency" in arriving.unknown:  # a doubt says why
         return
     remedy = "start the guest with tsc-frequency" + ("" if saved else ", on both hosts the same")
     dies = "QEMU dies as it loads the state" if saved else "the destination dies"
@@ -103,7 +103,7 @@ def _reenlightenment(guest: Guest, arriving: Guest, *, saved: bool) -> Iterator[
 
 def _invariant_tsc(guest: Guest) -> Iterator[Reason]:
     """A running QEMU says so itself."""
-    if guest.tsc_frequency is not None or guest.seen is not None:
+    if guest.tsc_frequency is not None or guest.seen is not None or "tsc_frequency" in guest.unknown:
         return
     remedy = "start the guest with tsc-frequency"
     if dict(guest.features).get(INVARIANT_TSC):

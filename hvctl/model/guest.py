@@ -167,6 +167,8 @@ class Guest:
 
     syntax_name: ClassVar[str] = ""
     """What rule pages call the texts that hold such guests."""
+    taker: ClassVar[str] = "libvirt"
+    """Who takes the numbers of `limits`."""
 
     # Not defaults of the class: CPython has no fast way to an attribute that has one, and lint asks hundreds of times.
     __slots__ = (
@@ -410,6 +412,15 @@ class Guest:
     def name_of(self, row: Row) -> str:
         """The text's name of a row."""
         return row.properties[0].name
+
+    def value_name(self, setting: Setting) -> str:
+        """The text's name of the value of a setting that has one."""
+        return f"{setting.attribute} of <{setting.where.tag}>"
+
+    def limits(self, row: Row) -> tuple[int, int]:
+        """The least and the largest number that may be written for a row."""
+        place = row.libvirt
+        return (place.minimum or 0 if isinstance(place, HypervElement) else 0), (1 << 32) - 1
 
     def syntax(self, row: Row) -> str:
         """What turns a row on, as it is written here."""

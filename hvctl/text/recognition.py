@@ -20,6 +20,7 @@ class FileKind(StrEnum):
     CPU = "a -cpu value"
     SHELL_SCRIPT = "a shell script"
     BATCH_SCRIPT = "a batch script"
+    KUBEVIRT = "a KubeVirt object"
     HOST = "a host file"
     PLAN = "a plan file"
     MEASUREMENT = "a measurement"
@@ -71,6 +72,7 @@ _USES: dict[FileKind, dict[str, str]] = {
         "launch": "start a guest from it with `hvctl launch --locked {}`",
         "verify": "verify it with `hvctl verify --locked {}`",
     },
+    FileKind.KUBEVIRT: {"": _TO_PROFILE, FileKind.DOMAIN: _COMMAND[FileKind.DOMAIN]},
     FileKind.MEASUREMENT: {"": "compare with it using `hvctl bench --compare {}`"},
     FileKind.CONFIG: {"": "apply it with `hvctl lint . --config {}`"},
 }
@@ -127,6 +129,8 @@ _TOML = (
     r"(?:\s|#[^\n]*\n)*(?:\[(?:tool\.hvctl|severity|paths)\b|"
     r"(?:select|ignore|severity|hosts|profile|paths)[\w.\"-]*\s*=)"
 )
+# An object of KubeVirt's anywhere: in a stream of documents, a list, a template; in JSON too.
+_KUBEVIRT = r"""(?m)(?:^|[\s{,"'-])apiVersion["']?[ \t]*:\s*["']?(?:[a-z]+\.)?kubevirt\.io/"""
 _SHEBANG = r"\s*#![^\n]*sh\b"
 _BATCH = r"(?i)\s*@echo off|[^\0]*\^\r?\n"
 # The root, after a prolog. Atomic: else the ends of many comments could be chosen in very many ways.
@@ -157,6 +161,8 @@ def kind_of(data: str | bytes) -> FileKind:
         return FileKind.DOMAIN if root and root[1] in _DOMAINS else FileKind.XML
     if len(text) > LARGEST_JSON:  # to look at it would take hundreds of megabytes, and it is refused anyway
         return FileKind.UNKNOWN
+    if "kubevirt.io/" in text and re.search(_KUBEVIRT, text):
+        return FileKind.KUBEVIRT
     if start == "{":
         return next((kind for kind, pattern in _JSON if re.match(pattern, text)), FileKind.UNKNOWN)
     if re.match(_KEY, text):

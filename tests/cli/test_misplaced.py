@@ -28,7 +28,7 @@ class Place(NamedTuple):
     takes: tuple[FileKind, ...] = ()
 
 
-GUESTS = (FileKind.DOMAIN, FileKind.XML, *COMMANDS, FileKind.CPU)
+GUESTS = (FileKind.DOMAIN, FileKind.XML, *COMMANDS, FileKind.CPU, FileKind.KUBEVIRT)
 PLACES = (
     *(
         Place(words, FileKind.PROFILE)
@@ -96,6 +96,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
         FileKind.CPU: "host,hv_relaxed,hv_time",
         FileKind.SHELL_SCRIPT: SCRIPT,
         FileKind.BATCH_SCRIPT: BATCH,
+        FileKind.KUBEVIRT: inside("gen", "windows-10", "--for", "kubevirt", "--host", HOST).stdout,
         FileKind.MEASUREMENT: MEASUREMENT,
         FileKind.CONFIG: 'select = ["slow"]\n',
         FileKind.OUTPUT: inside("pool", HOST, "--format", "json").stdout,

@@ -16,7 +16,7 @@ from hvctl.catalog import BY_ID, ROWS, find, roles
 from hvctl.catalog.types import Kind, Row
 from hvctl.guest.command.reader import read_command_line
 from hvctl.guest.convert import to_libvirt
-from hvctl.guest.syntax import COMMAND_LINE, DOMAIN, Reading, Syntax
+from hvctl.guest.syntax import COMMAND_LINE, DOMAIN, KUBEVIRT, Reading, Syntax
 from hvctl.host.host_file import read_host
 from hvctl.lint.engine import Job, choose, lint
 from hvctl.lint.rule import Chosen, Facts, all_rules
@@ -41,6 +41,7 @@ POOLS: dict[str, tuple[Host, ...]] = {
     "no-vpindex": (made_amd_host(kvm=made_kvm(features=0xAAFF & ~(1 << 6))),),
     "no-synic": (made_intel_host(kvm=made_kvm(features=0xAAFF & ~(1 << 2))),),
     "libvirt-9": (made_amd_host(libvirt=Libvirt("9.0.0", ())),),
+    "no-tsc": (hardware(made_intel_host(), tsc_hz=None),),
     "debian": tuple(read_host(str(HOSTS / f"debian-{number}.json")) for number in (12, 13)),
 }
 LEAVE_OUT = re.compile(r"(or )?leave it(?: and ([\w, -]+))? out\b")
@@ -106,7 +107,11 @@ def about(data: bytes, syntax: Syntax, finding: Finding) -> str:
 
 
 def rows_of(sentence: str) -> list[Row]:
-    return [row for name in re.findall(r"hv-[\w-]+", sentence) if (row := find(name))]
+    fields = re.findall(r"`([\w.]+)\.(?:enabled|present): true`", sentence)
+    return [
+        *(row for name in re.findall(r"hv-[\w-]+", sentence) if (row := find(name))),
+        *(row for row in ROWS if row.kubevirt in fields),
+    ]
 
 
 def written(data: bytes, syntax: Syntax, sentence: str) -> bytes:
@@ -128,13 +133,15 @@ def lacks(host: Host, row: Row) -> bool:
     return verdict(support(host, row, host.qemu[0] if host.qemu else None), libvirt=True).state is State.NO
 
 
-def named(data: bytes, hosts: tuple[Host, ...]) -> bytes:
+def named(data: bytes, syntax: Syntax, hosts: tuple[Host, ...]) -> bytes:
     """What the guest should get, as the hosts can give it, and no mode."""
     data = data.replace(b" mode='host-model'", b"")
+    if syntax is KUBEVIRT:
+        data = dropped(data, syntax, [row.id for row in ROWS if row.takes_all])
     for row in (*roles.RECOMMENDED, *roles.HARDWARE_APIC):
-        guest = guest_in(data, DOMAIN)
+        guest = guest_in(data, syntax)
         if row.id not in guest.on and not any(lacks(host, one) for host in hosts for one in guest.with_needs(row)):
-            changes = changes_of(guest, DOMAIN)
+            changes = changes_of(guest, syntax)
             changes.turn_on([row])
             data = changed(data, changes)
     return data
@@ -155,7 +162,7 @@ def obeyed(
         yield dropped(data, syntax, [*also, about(data, syntax, finding)]), hosts
         sentence = sentence[: leave_out.start()].rstrip(" ,;")
     if sentence.startswith("name what the guest should get"):
-        yield named(data, hosts), hosts
+        yield named(data, syntax, hosts), hosts
         sentence = sentence.partition(", or ")[2]
     if not sentence:
         return
@@ -210,7 +217,11 @@ def texts() -> Iterator[tuple[str, bytes, Syntax]]:
     for path in sorted(RULE_CASES.glob("*/fires.*")):
         # Of what is there twice only one is at the place of a finding.
         if path.parent.name not in NOT_HERE:
-            yield path.parent.name, path.read_bytes(), DOMAIN if path.suffix == ".xml" else COMMAND_LINE
+            yield (
+                path.parent.name,
+                path.read_bytes(),
+                {".xml": DOMAIN, ".yaml": KUBEVIRT}.get(path.suffix, COMMAND_LINE),
+            )
 
 
 TEXTS = list(texts())
@@ -226,7 +237,7 @@ def test_every_rule_that_needs_hosts_is_obeyed() -> None:
     found: set[str] = set()
     gives_way = {one.rule.id for one in GIVING_WAY}
     for of, data, syntax in TEXTS:
-        for name in ("two", "able", "debian", "intel-not-nested"):
+        for name in ("two", "able", "debian", "intel-not-nested", "no-tsc"):
             if of in gives_way:
                 found |= check(data, syntax, POOLS[name], GIVING_WAY)
             found |= {one.rule for one in judge(data, syntax, POOLS[name])}

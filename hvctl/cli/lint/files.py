@@ -6,13 +6,25 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from hvctl.errors import InputError, Problem, Span, UsageError
-from hvctl.guest.syntax import COMMAND_LINE, DOMAIN, Syntax
+from hvctl.guest.syntax import COMMAND_LINE, DOMAIN, KUBEVIRT, Syntax
 from hvctl.lint.settings import PROJECT, Settings, has_settings, read_settings
-from hvctl.text.files import LARGEST_TEXT, LARGEST_XML, UnreadableError, check_size, decode, distrust, read, reason_of
+from hvctl.text.files import (
+    LARGEST_JSON,
+    LARGEST_TEXT,
+    LARGEST_XML,
+    UnreadableError,
+    check_size,
+    decode,
+    distrust,
+    read,
+    reason_of,
+)
 from hvctl.text.recognition import COMMANDS, FileKind, check_kind, hint, kind_of
 
 _SUFFIX = ".xml"
 _COMMANDS = (".args", ".sh", ".bat", ".cmd")
+# Most of these are nobody's kind, and are passed over.
+_ANYTHING = (".yaml", ".yml", ".json")
 _DEEPEST = 100
 _CONFIG = "hvctl.toml"
 _TOML_PLACE = r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)"
@@ -77,7 +89,7 @@ def _below(folder: str, seen: set[tuple[int, int]], depth: int) -> Iterator[File
     for entry in inside:
         if _is_folder(entry):
             yield from _below(entry.path, seen, depth + 1)
-        elif entry.name.endswith((_SUFFIX, *_COMMANDS)):
+        elif entry.name.endswith((_SUFFIX, *_COMMANDS, *_ANYTHING)):
             yield File(entry.path, _name(entry.path), named=False)
 
 
@@ -107,21 +119,28 @@ def read_file(file: File) -> bytes:
 
 
 def check_length(file: File, data: bytes, kind: Syntax) -> None:
-    """Raise UnreadableError for what is too long for a command line."""
+    """Raise UnreadableError for what is too long for a command line, or for YAML."""
     if kind is COMMAND_LINE:
         check_size(data, LARGEST_TEXT, file.name)
+    elif kind is KUBEVIRT:
+        check_size(data, LARGEST_JSON, file.name)
 
 
-def syntax_of(file: File, data: bytes, *, qemu_args: bool) -> Syntax:
-    """What a file is taken for: by its name, of a named one of another name by its content.
+def syntax_of(file: File, data: bytes, *, qemu_args: bool) -> Syntax | None:
+    """What a file is taken for: by its name, of a named one of another name by its content; None where it is passed
+    over, which is said of none that is named.
 
     `qemu_args` is whether all that are named are command lines. Raises UnreadableError for a file of another kind.
     """
     if (qemu_args and file.named) or file.name.endswith(_COMMANDS):
         return COMMAND_LINE
+    if file.name.endswith(_ANYTHING) and not file.named:
+        return KUBEVIRT if kind_of(data) is FileKind.KUBEVIRT else None
     if not file.named or (file.name.endswith(_SUFFIX) and data[:80].lstrip().startswith(b"<")):
         return DOMAIN
     kind = kind_of(data)
+    if kind is FileKind.KUBEVIRT:
+        return KUBEVIRT
     if kind in (*COMMANDS, FileKind.CPU):
         return DOMAIN if file.name.endswith(_SUFFIX) else COMMAND_LINE
     if kind not in (FileKind.DOMAIN, FileKind.XML, FileKind.UNKNOWN):

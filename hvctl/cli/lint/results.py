@@ -17,6 +17,7 @@ from hvctl.lint.output import Report, note, skipped_lines, summary
 from hvctl.lint.rule import Facts
 from hvctl.lint.settings import chosen
 from hvctl.model.finding import Safety, Severity, Skipped, Unchecked
+from hvctl.text.problems import counted, printable
 
 _EVERY = 200
 # Characters that are written at a time where nobody looks on.
@@ -34,7 +35,7 @@ class Results:
         self.quiet = is_quiet()
         self.seen = 0
         self.files = 0
-        self.fixed = 0
+        self.fixed = self.passed = 0
         self.changes = 0
         self.counts: dict[Severity, int] = {}
         self.fixes: dict[Safety, int] = {}
@@ -67,6 +68,10 @@ class Results:
 
     def add(self, outcome: Outcome) -> None:
         """Take what came of the next file, or files."""
+        if outcome.passed:
+            self.passed += 1
+            say(f"passed over: {printable(outcome.passed)}", level=1)
+            return
         if outcome.note is None and (outcome.unchecked is None or outcome.counts):
             self.files += outcome.files
         self.fixed += outcome.fixed
@@ -164,6 +169,8 @@ class Results:
     def _talk(self) -> None:
         if self.fixed:
             say(f"fixed: {self.fixed}")
+        if self.passed:
+            say(f"{counted(self.passed, 'other file')} passed over (-v names them)")
         if self.skipped:
             say(skipped_lines(tuple(self.skipped)).rstrip("\n"))
         say(summary(self.counts, self.fixes, self.files, len(self.unchecked)).rstrip("\n"))

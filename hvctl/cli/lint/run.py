@@ -35,7 +35,7 @@ class Outcome(NamedTuple):
     process to process.
 
     `shown` are the parts of the result, one for each file with findings, with so many of them in all as `found` says,
-    of which `failed` are failures in the writer's form.
+    of which `failed` are failures in the writer's form. `passed` is the name of a file that is nobody's kind.
     """
 
     counts: tuple[tuple[Severity, int], ...] = ()
@@ -49,6 +49,7 @@ class Outcome(NamedTuple):
     fixed: int = 0
     diff: str = ""
     files: int = 1
+    passed: str = ""
 
 
 class Plan(NamedTuple):
@@ -134,6 +135,8 @@ class Judge:
         try:
             data = plan.texts[file.path] if plan.texts else read_file(file)
             kind = syntax_of(file, data, qemu_args=plan.qemu_args)
+            if kind is None:
+                return Outcome(passed=file.name)
             check_length(file, data, kind)
         except UnreadableError as error:
             return Outcome(unchecked=Unchecked(file.name, error.reason))
@@ -205,7 +208,7 @@ def _together(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
     """Outcomes, those in a row that are but counts and findings as one: whoever takes them has a tenth of the work."""
     row: list[Outcome] = []
     for one in outcomes:
-        if one.unchecked or one.note or one.diff:
+        if one.unchecked or one.note or one.diff or one.passed:
             if row:
                 yield _sum(row)
                 row = []

@@ -91,8 +91,8 @@ def _looked_for() -> str:
     kinds = ", ".join(f"{name} ({count})" for name, count in counts)
     return (
         f"Looked for were {len(MESSAGES)} messages and symptoms that concern enlightenments, CPU, clocks, nesting and "
-        f"migration, of {kinds}; a QEMU command line; and a domain XML. Paste the whole message, with the lines before "
-        "it: the end of /var/log/libvirt/qemu/NAME.log, QEMU's stderr, or `dmesg`."
+        f"migration, of {kinds}; a KubeVirt object; a QEMU command line; and a domain XML. Paste the whole "
+        "message, with the lines before it: the end of /var/log/libvirt/qemu/NAME.log, QEMU's stderr, or `dmesg`."
     )
 
 

@@ -54,7 +54,7 @@ OF = "switches"
 def check(context: Context) -> Findings:
     guest = context.guest
     switch = guest.switches.get(INVARIANT_TSC)
-    if switch is None or not switch.on or guest.tsc_frequency:
+    if switch is None or not switch.on or guest.tsc_frequency or "tsc_frequency" in guest.unknown:
         return
     message = f"the guest has {INVARIANT_TSC}, and the frequency of its TSC is not written"
     instead = "write the frequency of the hosts' TSC in Hz, or leave the feature out"

@@ -43,7 +43,8 @@ ROWS = roles.TIED_TO_THE_TSC
 
 def check(context: Context) -> Findings:
     # What turns on all that the host has is never migrated.
-    if context.guest.tsc_frequency or context.guest.has(roles.EVERYTHING):
+    guest = context.guest
+    if guest.tsc_frequency or "tsc_frequency" in guest.unknown or guest.has(roles.EVERYTHING):
         return
     for setting in context.on(ROWS):
         message = f"{setting.row.id} is on, and the frequency of the TSC is not written"

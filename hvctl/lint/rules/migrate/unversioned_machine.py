@@ -2,7 +2,7 @@
 
 ## What it does
 Looks at the machine type of guests with enlightenments, and of Windows. What the QEMU of a given host knows as an
-alias counts too.
+alias counts too. KubeVirt's are left alone: a migration there carries the type that the guest was started with.
 
 ## Why it matters
 `q35` is another machine after the next update of QEMU, and on another host: the migration fails, and the guest's
@@ -53,7 +53,7 @@ _DEFAULT = "pc"
 
 def check(context: Context) -> Findings:
     guest = context.guest
-    if not (guest.windows or guest.enlightened) or guest.kvm is False:
+    if not (guest.windows or guest.enlightened) or guest.kvm is False or "machine" in guest.unknown:
         return
     aliases = {kind.alias for host in context.hosts for qemu in host.qemu for kind in qemu.machines}
     kind = guest.machine

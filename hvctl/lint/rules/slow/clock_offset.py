@@ -2,7 +2,7 @@
 
 ## What it does
 Looks at the offset of `<clock>`, or the base of `-rtc`, of guests that are Windows. `variable` and `timezone` are
-left alone.
+left alone. KubeVirt has no local time: there it is the guest's zone.
 
 ## Why it matters
 Windows takes the hardware's clock for local time, and is hours wrong until it is corrected over the network.
@@ -41,6 +41,7 @@ from hvctl.lint.rule import Context, Findings
 from hvctl.model.finding import Severity
 
 SEVERITY = Severity.WARNING
+AFTER = ("kubevirt-clock",)
 
 
 def check(context: Context) -> Findings:
@@ -52,4 +53,5 @@ def check(context: Context) -> Findings:
     message = "the clock of this Windows guest is in UTC" + ("" if guest.offset else ", which is the default")
     instead = f"write {guest.syntax_of('offset', 'localtime')}"
     fix = context.set_fact("offset", "localtime", "set the clock to local time")
-    yield context.finding(context.place("offset"), message, instead, attribute="offset", fix=fix)
+    where = guest.places.get("offset") or guest.clock_place
+    yield context.finding(where, message, instead, attribute="offset", fix=fix)

@@ -55,7 +55,9 @@ def check(context: Context) -> Findings:
     for number, mistake in enumerate(context.guest.mistakes):
         if mistake.kind not in ("unknown", "name") or mistake.name in known or mistake.name in properties:
             continue
-        if mistake.attribute or not isinstance(context.guest, Domain):
+        if mistake.kind == "unknown" and mistake.message:  # of a syntax with names of its own
+            yield context.finding(mistake.where, mistake.message, mistake.instead)
+        elif mistake.attribute or not isinstance(context.guest, Domain):
             yield _property(context, mistake, guess=number < _MOST_GUESSES)
         else:
             yield _element(context, mistake, guess=number < _MOST_GUESSES)

@@ -1,0 +1,278 @@
+"""A guest that KubeVirt's objects describe: a VirtualMachine with what its preference adds, or a preference alone."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from hvctl.catalog import roles
+from hvctl.catalog.kubevirt import LARGEST_NUMBER, LEAST_NUMBER, PANIC, TIMER, field_of, preferred, value_key
+from hvctl.catalog.placement import ClockTimer, PanicDevice
+from hvctl.catalog.types import Row
+from hvctl.errors import Span
+from hvctl.model.guest import Changes, Edit, Guest, Place, Setting
+from hvctl.text.yaml_edit import Editor, Tree
+from hvctl.text.yaml_tree import Entry, Mapping, Scalar
+
+
+class Home(NamedTuple):
+    """Where the fields of a guest are below: `domain` of a VirtualMachine, `spec` of a preference."""
+
+    mapping: Mapping
+    preference: bool = False
+
+    def find(self, field: str) -> "Field | None":
+        """A field that is there, by its path in a VirtualMachine; null is as good as nothing."""
+        path = preferred(field) if self.preference else field
+        return self.written(path) if path is not None else None
+
+    def written(self, path: str) -> "Field | None":
+        """The same by the path that is written."""
+        mapping: Mapping | None = self.mapping
+        entry = None
+        for name in path.split("."):
+            entry = mapping.find(name) if mapping is not None else None
+            if entry is None:
+                return None
+            mapping = entry.value if isinstance(entry.value, Mapping) else None
+        assert entry is not None, "a path is not empty"
+        return None if is_null(entry.value) else Field(entry, self, path)
+
+
+class Field(NamedTuple):
+    """A key that is written, with its path below its home."""
+
+    entry: Entry
+    home: Home
+    path: str
+
+    @property
+    def tag(self) -> str:
+        """Its name."""
+        return self.entry.key.text
+
+    @property
+    def mapping(self) -> Mapping | None:
+        """What is below it."""
+        return self.entry.value if isinstance(self.entry.value, Mapping) else None
+
+    def child(self, name: str) -> "Field | None":
+        """A key below it."""
+        entry = self.mapping.find(name) if self.mapping else None
+        return None if entry is None or is_null(entry.value) else Field(entry, self.home, f"{self.path}.{name}")
+
+    @property
+    def off(self) -> bool:
+        """Whether it says that it is off."""
+        child = self.child("enabled")
+        value = child.entry.value if child else None
+        return isinstance(value, Scalar) and value.text.lower() in ("false", "no", "off", "n")
+
+    def children(self) -> Iterator["Field"]:
+        """All keys below it, without merged ones."""
+        for entry in self.mapping.entries if self.mapping else ():
+            yield Field(entry, self.home, f"{self.path}.{entry.key.text}")
+
+
+def is_null(node: object) -> bool:
+    """Whether a node is YAML's null."""
+    return isinstance(node, Scalar) and node.plain and node.text in ("", "~", "null", "Null", "NULL")
+
+
+class Machine(Guest):
+    """One guest.
+
+    `homes` are where its fields are, the VirtualMachine's first. `implied` are the ids that KubeVirt turns on for
+    others. `forced` are features of the CPU that it requires, each with the setting that it does so for, and where
+    another policy is written. `shadowed` pairs fields of the VirtualMachine with those of its preference that do not
+    count because of them. `ignored` are fields of the clock that KubeVirt has not. `unseen` is whether it has a
+    preference that was not read, `editable` whether the text has nothing that stands for several places.
+    """
+
+    syntax_name = "KubeVirt object"
+    taker = "KubeVirt"
+    __slots__ = ("document", "editable", "forced", "homes", "ignored", "implied", "shadowed", "text", "unseen")
+
+    def __init__(self, path: str, text: str, root: Entry) -> None:
+        super().__init__(path)
+        self.libvirt = True
+        self.accelerator, self.kvm = "kvm", True
+        self.text = text
+        self.root: Entry = root
+        self.document = path
+        self.homes: list[Home] = []
+        self.implied: dict[str, str] = {}
+        self.forced: list[tuple[str, Setting, Place]] = []
+        self.shadowed: list[tuple[Field, Field]] = []
+        self.ignored: list[Field] = []
+        self.editable = True
+        self.unseen = False
+
+    def find(self, field: str) -> Field | None:
+        """A field, of the first home that has it."""
+        for home in self.homes:
+            if found := home.find(field):
+                return found
+        return None
+
+    def span(self, where: Place, attribute: str = "") -> Span:
+        """As in Guest; of a key with others below it, the key."""
+        if isinstance(where, Field):
+            if attribute and (child := where.child(attribute)):
+                return child.entry.span
+            where = where.entry
+        span: Span = where.span
+        return span
+
+    @property
+    def clock_place(self) -> Place:
+        """The clock where there is one."""
+        return self.find("clock") or self.root
+
+    def name_of(self, row: Row) -> str:
+        """As in Guest: the id, which people know, but where KubeVirt's name is another word."""
+        return f"the {row.kubevirt} timer" if isinstance(row.libvirt, ClockTimer) else row.id
+
+    def uses(self, row: Row) -> bool:
+        """As in Guest: not what KubeVirt has no field for."""
+        return bool(row.kubevirt) and super().uses(row)
+
+    def syntax(self, row: Row) -> str:
+        if not row.kubevirt:
+            return f"{row.id}, which KubeVirt has no field for"
+        if isinstance(row.libvirt, PanicDevice):
+            return f"`{{model: {row.libvirt.model}}}` in {self.path_of(PANIC)}"
+        return f"`{self.path_of(row.kubevirt)}.{'present' if isinstance(row.libvirt, ClockTimer) else 'enabled'}: true`"
+
+    def syntax_of(self, fact: str, value: str) -> str:
+        timer, _, attribute = fact.partition(".")
+        if attribute:
+            word = {"yes": "true", "no": "false"}.get(value, value)
+            return f"`{self.path_of(TIMER)}.{timer}.{_KEYS.get(attribute, attribute)}: {word}`"
+        if fact == "offset":
+            return f"`{self.path_of('clock.timezone')}` with the guest's zone, such as Europe/Berlin"
+        return f"`{self.path_of('machine.type')}: {value}`"
+
+    def path_of(self, field: str) -> str:
+        """A field's path as it is written in the first home."""
+        return (preferred(field) if self.homes and self.homes[0].preference else None) or field
+
+    def cpu_syntax(self, model: str, features: Sequence[str] = ()) -> str:
+        on = ", ".join(f"{{name: {name}, policy: require}}" for name in features)
+        return f"`cpu: {{model: {'host-passthrough' if model == 'host' else model}, features: [{on}]}}`"
+
+    def can_turn_on(self, row: Row) -> bool:
+        field = field_of(row)
+        if not (self.editable and self.homes and field) or isinstance(row.libvirt, PanicDevice) or row.takes_all:
+            return False
+        if self.homes[0].preference and preferred(field) is None:
+            return False
+        return not (isinstance(row.libvirt, ClockTimer) and self.unseen)
+
+    def can_set(self, fact: str) -> bool:
+        """As in Guest: what is in the clock's timers, where no preference is hidden by that, and a machine type."""
+        if not self.editable or not self.homes or fact in ("offset", "topology"):
+            return False
+        return self.machine is not None and "machine" in self.places if fact == "machine" else not self.unseen
+
+    def value_name(self, setting: Setting) -> str:
+        return f"{setting.where.path}.{setting.attribute}"
+
+    def limits(self, row: Row) -> tuple[int, int]:
+        return (LEAST_NUMBER, LARGEST_NUMBER) if row in roles.NUMBERS else super().limits(row)
+
+
+_KEYS = {"policy": "tickPolicy"}
+_WORDS = {"yes": "true", "no": "false"}
+
+
+class MachineChanges(Changes):
+    """Changes to the objects of one guest."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self._trees: list[tuple[Home, Tree]] = []
+
+    def edits(self) -> tuple[Edit, ...]:
+        if not self.machine.editable:
+            return ()
+        editor = Editor(self.machine.text)
+        found = [splice for home, tree in self._trees for splice in editor.change(home.mapping, tree)]
+        return tuple(
+            Edit(
+                self._bytes(one.start),
+                self._bytes(one.end),
+                one.text,
+                Span(self.machine.document, *editor.place(one.start), *editor.place(one.end)),
+            )
+            for one in sorted(found)
+        )
+
+    def _bytes(self, offset: int) -> int:
+        return len(self.machine.text[:offset].encode("utf-8", "surrogateescape"))
+
+    def turn_on(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            field, home = field_of(row), self.machine.homes[0]
+            if isinstance(row.libvirt, ClockTimer):
+                self.put(self._timers(), f"{field}.present", "true")
+                continue
+            around = field.rpartition(".")[0]
+            if around in _FIELDS and (home.find(around) is None):
+                self.put(home, f"{around}.enabled", "true")
+            self.put(home, f"{field}.enabled", "true")
+            written = home.find(field)
+            if row in roles.NUMBERS and not (written and written.child(value_key(field))):
+                self.put(home, f"{field}.{value_key(field)}", str(roles.ADVISED_NUMBER))
+
+    def _timers(self) -> Home:
+        """Where timers are written: the home whose timers count."""
+        homes = self.machine.homes
+        return next((home for home in homes if home.find(TIMER)), homes[0])
+
+    def drop(self, setting: Setting) -> None:
+        """As in Changes. Without the VirtualMachine's key its preference's would count, and other guests may have that
+        preference, too: then the row is turned off."""
+        first, *others = self.machine.homes
+        field = field_of(setting.row)
+        if setting.id in self.machine.implied:
+            return
+        if field in _FIELDS and any(home.find(field) for home in others):
+            self.put(first, f"{field}.enabled", "false")
+        else:
+            self.remove(setting.where)
+
+    def remove(self, where: Place) -> None:
+        self._tree(where.home, where.path, None)
+
+    def set(self, where: Place, name: str, value: str) -> None:
+        self._tree(where.home, f"{where.path}.{name}" if name else where.path, value)
+
+    def set_fact(self, fact: str, value: str) -> None:
+        timer, _, attribute = fact.partition(".")
+        if attribute:
+            key = _KEYS.get(attribute, attribute)
+            self.put(self._timers(), f"{TIMER}.{timer}.{key}", _WORDS.get(value, value))
+        elif fact == "machine":
+            where: Field = self.machine.places["machine"]
+            self._tree(where.home, where.path, value)
+
+    def put(self, home: Home, field: str, value: str) -> None:
+        """Set a field by its path in a VirtualMachine."""
+        path = preferred(field) if home.preference else field
+        assert path is not None, "Machine.can_turn_on() and can_set() say so"
+        self._tree(home, path, value)
+
+    def _tree(self, home: Home, path: str, value: str | None) -> None:
+        tree = next((tree for known, tree in self._trees if known is home), None)
+        if tree is None:
+            tree = {}
+            self._trees.append((home, tree))
+        *parents, last = path.split(".")
+        for name in parents:
+            inner = tree.get(name)
+            if not isinstance(inner, dict):
+                inner = tree[name] = {}
+            tree = inner
+        tree[last] = value
+
+
+_FIELDS = frozenset(field_of(row) for row in roles.ELEMENTS.values() if row.kubevirt)

@@ -1,0 +1,53 @@
+"""A key of a VirtualMachine hides more of its preference than it says.
+
+## What it does
+Compares a VirtualMachine with its preference, where both are in one file. KubeVirt takes each feature of
+`features.hyperv` whole, and `clock.timer` whole: the preference's counts only where the VirtualMachine has no such key.
+
+## Why it matters
+`synictimer: {}` in the VirtualMachine turns off the `direct` that its preference turns on; a single timer turns off
+all others, the reference clock of Hyper-V among them.
+
+## Example
+```yaml
+        features:
+          hyperv:
+            synictimer: {}
+```
+
+## Use instead
+```yaml
+        features:
+          hyperv:
+            synictimer:
+              direct: {}
+```
+
+## Fix safety
+Unsafe: the VirtualMachine's key goes, and the guest gets what its preference says.
+
+## Sources
+- kubevirt:pkg/instancetype/preference/apply/features.go, applyHyperVFeaturePreferences()
+- kubevirt:pkg/instancetype/preference/apply/clock.go, applyClockPreferences()
+"""
+
+from hvctl.guest.kubevirt.machine import Machine
+from hvctl.lint.rule import Context, Findings
+from hvctl.model.finding import Severity
+
+SEVERITY = Severity.WARNING
+GUESTS = (Machine,)
+OF = "shadowed"
+
+
+def check(context: Context) -> Findings:
+    guest = context.guest
+    assert isinstance(guest, Machine), "GUESTS says so"
+    for own, other in guest.shadowed:
+        hidden = [field.tag for field in other.children() if own.child(field.tag) is None and field.tag != "enabled"]
+        if not hidden or own.off:
+            continue
+        message = f"{own.path} hides {', '.join(hidden)} of {other.path} in the preference"
+        instead = f"write {', '.join(hidden)} here too, or leave {own.tag} to the preference"
+        fix = context.remove(own, f"leave {own.tag} to the preference")
+        yield context.finding(own, message, instead, fix=fix, related=(("hidden here", other),))
