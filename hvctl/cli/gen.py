@@ -78,10 +78,11 @@ class Target(NamedTuple):
 @click.option("--lock", metavar="FILE", help="Write the resolved plan to FILE too.")
 @click.option("--locked", metavar="FILE", help="Use a saved plan instead of PROFILE.")
 @click.option("--domain", metavar="FILE", help="Edit this domain XML; everything else stays byte for byte.")
-@click.option("--in-place", is_flag=True, help="With --domain: replace FILE.")
-@click.option("--diff", is_flag=True, help="With --domain: print what would change; exit code 1 if anything would.")
+@click.option("--into", metavar="FILE", help="With --for kubevirt: edit this VirtualMachine or preference.")
+@click.option("--in-place", is_flag=True, help="With --domain or --into: replace FILE.")
+@click.option("--diff", is_flag=True, help="With --domain or --into: print what would change; exit code 1 if anything.")
 @click.option(
-    "--keep-others", is_flag=True, help="With --domain: leave enlightenments that the profile does not mention."
+    "--keep-others", is_flag=True, help="With --domain or --into: leave enlightenments that PROFILE does not mention."
 )
 @click.option("--qemu-commandline", is_flag=True, help="With --domain: pass to QEMU what libvirt has no element for.")
 @click.option(
@@ -114,6 +115,7 @@ def command(
     lock: str | None,
     locked: str | None,
     domain: str | None,
+    into: str | None,
     in_place: bool,
     diff: bool,
     keep_others: bool,
@@ -148,6 +150,7 @@ def command(
       hvctl gen windows-11 --domain win11.xml --diff
       hvctl gen windows-11 --uses wsl2,vbs
       hvctl gen windows-11 --for kubevirt --kind preference
+      hvctl gen windows-11 --for kubevirt --into vm.yaml --diff
       eval "qemu-system-x86_64 -accel kvm $(hvctl gen windows-11) ..."
     """
     from hvctl.report import plan as report
@@ -163,14 +166,26 @@ def command(
         "qemu-commandline": qemu_commandline,
         "force": force,
     }
-    of_kubevirt = {"kind": kind, "crd": crd, "timezone": timezone, "select": select}
+    of_kubevirt = {"kind": kind, "crd": crd, "timezone": timezone, "select": select, "into": into}
     if platform == "kubevirt":
-        forbidden = {"locked": locked, "lock": lock, "domain": domain, "0": null, "fragment": fragment, **of_edit}
-        _check_idle("not with --for kubevirt", {**forbidden, "metadata": metadata})
+        forbidden = {"locked": locked, "lock": lock, "domain": domain, "0": null, "fragment": fragment}
+        _check_idle("not with --for kubevirt", {**forbidden, "metadata": metadata, "force": force})
+        _check_idle("not with --for kubevirt", {"qemu-commandline": qemu_commandline})
+        if into is None:
+            _check_idle("only with --into", {"in-place": in_place, "diff": diff, "keep-others": keep_others})
         _check_input(hosts, qemu_binary, machine)
-        from hvctl.cli.inputs.kubevirt import generate
+        from hvctl.cli.inputs.kubevirt import edit, generate
 
         wanted = Wanted(hosts, qemu_binary, machine, name, memory, vcpus, metadata, fragment, uses)
+        if into is not None:
+            _check_idle("not with --into", {"kind": kind, "select": select, **of_domain})
+            if output_format != "text":
+                raise UsageError(f"--format {output_format}: not with --into")
+            target = Target(into, output, in_place, diff, EditOptions(keep_others))
+            check_target(target, "--into")
+            edited = edit(profile, wanted, into, crd, timezone, keep_others=keep_others, explain=explain)
+            when = "this takes effect after `kubectl apply` and a restart of the guest (`virtctl restart`)"
+            return deliver(*edited, target, "<stdin>" if into == "-" else into, when)
         written = generate(profile, wanted, kind or "patch", crd, timezone, select or "none")
         say_plan(written.plan, explain=explain)
         return written.deliver(output_format, output)
@@ -288,7 +303,7 @@ def _text(argv: tuple[str, ...] | None, xml: str | None, *, null: bool) -> str:
     return (shlex.join(argv) + "\n" if argv else "") + (xml or "")
 
 
-def check_target(target: Target) -> None:
+def check_target(target: Target, option: str = "--domain") -> None:
     """Raise UsageError for destinations that do not go together."""
     named = [
         word for word, on in (("-o", target.output), ("--in-place", target.in_place), ("--diff", target.diff)) if on
@@ -296,11 +311,14 @@ def check_target(target: Target) -> None:
     if len(named) > 1:
         raise UsageError(f"{' and '.join(named)} do not go together", "name one of them")
     if target.path == "-" and target.in_place:
-        raise UsageError("--in-place needs a file: --domain - is stdin")
+        raise UsageError(f"--in-place needs a file: {option} - is stdin")
 
 
-def deliver(before: bytes, after: bytes, target: Target, name: str) -> int:
-    """Write the edited domain, or the difference; the exit code."""
+_WHEN = "this takes effect after `virsh define` and a cold start (see `hvctl explain changes`)"
+
+
+def deliver(before: bytes, after: bytes, target: Target, name: str, when: str = _WHEN) -> int:
+    """Write the edited file, or the difference; the exit code."""
     changes = before != after
     if target.diff:
         from hvctl.text.writing import unified
@@ -311,5 +329,5 @@ def deliver(before: bytes, after: bytes, target: Target, name: str) -> int:
     elif changes:
         write_result(after, target.path, before)
     if changes:
-        say_sentence("this takes effect after `virsh define` and a cold start (see `hvctl explain changes`)")
+        say_sentence(when)
     return int(target.diff and changes)

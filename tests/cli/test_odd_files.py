@@ -38,6 +38,8 @@ READ = {
     "gen --qemu-binary": "gen minimal --qemu-binary {}",
     "gen --locked": "gen --locked {} --host HOST",
     "gen --domain": "gen minimal --host HOST --domain {}",
+    "gen --crd": "gen minimal --host HOST --for kubevirt --crd {}",
+    "gen --into": "gen minimal --host HOST --for kubevirt --into {}",
     "check-migration guest": "check-migration {} --from HOST --to HOST",
     "check-migration --from": "check-migration minimal --from {} --to HOST",
     "check-migration --to": "check-migration minimal --from HOST --to {}",
@@ -85,7 +87,7 @@ WRITTEN = {
 # Of the others the name only counts.
 NO_FILE = {
     *("check-host --name", "check-host --connect", "pool --without", "gen --machine", "gen --name", "launch --name"),
-    "gen --uses",
+    *("gen --uses", "gen --timezone"),
     *(
         "show domains",
         "bench --only",
@@ -102,6 +104,8 @@ NAMED = {
     "lint --fix": ("lint --fix --no-config {}", "", ""),
     "gen --in-place": ("gen minimal --host HOST --in-place --domain {}", "", ""),
     "extends": ("profile check BESIDE", "version: 1\nextends: {}\n", "p.yaml"),
+    "gen --into, in place": ("gen minimal --host HOST --for kubevirt --in-place --into {}", "", ""),
+    "YAML in a directory": ("lint --no-config IN", "{}", "a.yaml"),
     "lint in a directory": ("lint --no-config IN", "{}", "a.xml"),
     "hosts in a directory": ("pool IN", "{}", "a.json"),
     "hosts of hvctl.toml": ("lint DOMAIN --config BESIDE", 'hosts = ["{}"]\n', "hvctl.toml"),

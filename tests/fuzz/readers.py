@@ -20,6 +20,10 @@ from hvctl.bench.measuring import VERSION as BENCH_VERSION
 from hvctl.bench.measuring import read_boot
 from hvctl.cli.lint.files import _toml
 from hvctl.errors import HvctlError
+from hvctl.guest.kubevirt.crd import NEWEST, platform, read_crds
+from hvctl.guest.kubevirt.manifest import Kind as ObjectKind
+from hvctl.guest.kubevirt.manifest import Options, manifest, to_yaml
+from hvctl.guest.syntax import KUBEVIRT
 from hvctl.host.host_file import dump_host, load_host, read_host
 from hvctl.host.libvirt_capabilities import Answers, read_answers
 from hvctl.host.qemu import _ask_all
@@ -146,6 +150,23 @@ def read_command(data: bytes) -> None:
         kept = essential(words).words
         assert essential(kept).words == kept
         api.predict_start(words, HOST)
+
+
+def read_kubevirt(data: bytes) -> None:
+    """KubeVirt's objects: read, judged without and with a host, and fixed."""
+    read_any(data)
+    for job in lint.JOBS:
+        lint.judge(data, KUBEVIRT, job)
+
+
+def read_crds_file(data: bytes) -> None:
+    """A CRD of KubeVirt's: what a profile becomes for it."""
+    with _refusals_are_shown():
+        fields = read_crds(decode(data, "x"), "x")
+        for preference in (False, True):
+            layer = platform(fields, preference=preference)
+            plan = api.check(api.resolve(WINDOWS, (HOST,), platform=layer))
+            to_yaml(manifest(plan, Options("preference" if preference else "vm")).tree)
 
 
 def read_profile(data: bytes) -> None:
@@ -293,10 +314,33 @@ def _capabilities() -> Iterator[bytes]:
         yield b"\n\n".join(b" ".join(path.read_bytes().split()) for path in names)
 
 
+def _kubevirt() -> Iterator[bytes]:
+    for path in sorted(RULE_CASES.glob("*/*.yaml")):
+        yield path.read_bytes()
+    plan = api.resolve(WINDOWS, (HOST,), platform=platform(NEWEST, preference=False))
+    for kind in get_args(ObjectKind):
+        yield to_yaml(manifest(plan, Options(kind)).tree).encode()
+        yield json.dumps(manifest(plan, Options(kind)).tree).encode()
+
+
+def _crds() -> Iterator[bytes]:
+    schema: dict[str, Any] = {}
+    for name in ("domain", "spec", "template", "spec"):
+        schema = {"properties": {name: schema}}
+    spec = {"names": {"kind": "VirtualMachine"}, "versions": [{"storage": True, "schema": {"openAPIV3Schema": schema}}]}
+    inner = {"properties": {"hyperv": {"properties": {"relaxed": {"properties": {"enabled": {"type": "boolean"}}}}}}}
+    schema["properties"]["spec"]["properties"]["template"]["properties"]["spec"]["properties"]["domain"] = {
+        "properties": {"features": inner, "clock": {"x-kubernetes-preserve-unknown-fields": True}}
+    }
+    yield json.dumps({"items": [{"spec": spec}]}).encode()
+
+
 READERS = {
     "lint": Reader(lint.one_input, _lint_seeds, Kind.COMMAND),
     "domain": Reader(read_domain, _kinds(Kind.DOMAIN), Kind.DOMAIN),
     "command": Reader(read_command, _kinds(Kind.COMMAND), Kind.COMMAND),
+    "kubevirt": Reader(read_kubevirt, _kubevirt, Kind.PROFILE),
+    "crd": Reader(read_crds_file, _crds, Kind.HOST),
     "cpu": Reader(read_any, _kinds(Kind.CPU), Kind.CPU),
     "profile": Reader(read_profile, _kinds(Kind.PROFILE), Kind.PROFILE),
     "host": Reader(read_host_file, _kinds(Kind.HOST), Kind.HOST),

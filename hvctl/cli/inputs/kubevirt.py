@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from hvctl import api
 from hvctl.cli.inputs.hosts import pool_of
-from hvctl.cli.inputs.plans import Wanted, with_uses
+from hvctl.cli.inputs.plans import Wanted, say_plan, with_uses
 from hvctl.cli.options import Format, check_stdin
 from hvctl.cli.output import say_sentence, write_result
 from hvctl.errors import UsageError
@@ -76,6 +76,49 @@ def generate(
     pool = pool_of(wanted.hosts, wanted.qemu_binary, libvirt=True)
     plan = api.resolve(loaded, pool, machine=wanted.machine, platform=platform(fields, preference=options.preference))
     return Written(plan, pool, None if plan.refusals else manifest(plan, options))
+
+
+def edit(
+    profile: str | None,
+    wanted: Wanted,
+    path: str,
+    crd: str | None,
+    timezone: str | None,
+    *,
+    keep_others: bool,
+    explain: bool,
+) -> tuple[bytes, bytes]:
+    """The object of a file before and after a profile is put into it; what goes and what is left out is reported.
+
+    Raises:
+        UsageError: options that do not go together, or values that no object can have.
+        InputError: the profile, a host file, the CRD or the object is wrong.
+        RefusedError: a host, or KubeVirt, cannot give what the profile demands.
+    """
+    from hvctl.guest.kubevirt.edit import edit_machine, find_machine
+    from hvctl.text.files import LARGEST_JSON, name_of, read
+
+    _check(wanted, "patch", timezone, "none")
+    check_stdin(*(word for word in (profile, crd, path, *wanted.hosts) if word))
+    loaded = with_uses(profile, wanted.uses)
+    before = read(path, LARGEST_JSON)
+    machine = find_machine(before.decode("utf-8", "surrogateescape"), name_of(path))
+    pool = pool_of(wanted.hosts, wanted.qemu_binary, libvirt=True)
+    layer = platform(read_api(crd), preference=machine.homes[0].preference)
+    plan = api.check(api.resolve(loaded, pool, machine=wanted.machine, platform=layer))
+    options = Options(timezone=timezone, machine=wanted.machine or loaded.machine)
+    edited = edit_machine(machine, plan, options, keep_others=keep_others)
+    say_plan(plan, explain=explain)
+    for doubt in machine.doubts:
+        say_sentence(f"note: {doubt}")
+    reasons: dict[str, list[str]] = {}
+    for row_id, reason in edited.removed:
+        reasons.setdefault(reason, []).append(row_id)
+    for reason, ids in reasons.items():
+        say_sentence(f"removed: {', '.join(ids)}: {reason}")
+    for sentence in edited.lost:
+        say_sentence(f"not written: {sentence}")
+    return before, edited.text.encode("utf-8", "surrogateescape")
 
 
 def read_api(path: str | None) -> Api:

@@ -1,7 +1,7 @@
 """A guest that KubeVirt's objects describe: a VirtualMachine with what its preference adds, or a preference alone."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hvctl.catalog import roles
 from hvctl.catalog.kubevirt import LARGEST_NUMBER, LEAST_NUMBER, PANIC, TIMER, field_of, preferred, value_key
@@ -190,12 +190,14 @@ class MachineChanges(Changes):
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self._trees: list[tuple[Home, Tree]] = []
+        self._items: list[tuple[Mapping, Tree]] = []
 
     def edits(self) -> tuple[Edit, ...]:
         if not self.machine.editable:
             return ()
         editor = Editor(self.machine.text)
-        found = [splice for home, tree in self._trees for splice in editor.change(home.mapping, tree)]
+        trees = [*((home.mapping, tree) for home, tree in self._trees), *self._items]
+        found = [splice for mapping, tree in trees for splice in editor.change(mapping, tree)]
         return tuple(
             Edit(
                 self._bytes(one.start),
@@ -255,13 +257,17 @@ class MachineChanges(Changes):
             where: Field = self.machine.places["machine"]
             self._tree(where.home, where.path, value)
 
-    def put(self, home: Home, field: str, value: str) -> None:
+    def item(self, mapping: Mapping, tree: Tree) -> None:
+        """Change an item of a list."""
+        self._items.append((mapping, tree))
+
+    def put(self, home: Home, field: str, value: Any) -> None:
         """Set a field by its path in a VirtualMachine."""
         path = preferred(field) if home.preference else field
         assert path is not None, "Machine.can_turn_on() and can_set() say so"
         self._tree(home, path, value)
 
-    def _tree(self, home: Home, path: str, value: str | None) -> None:
+    def _tree(self, home: Home, path: str, value: Any) -> None:
         tree = next((tree for known, tree in self._trees if known is home), None)
         if tree is None:
             tree = {}
