@@ -1,17 +1,21 @@
 """`hvctl check-host`: what this host's kernel, hardware, QEMU and libvirt give."""
 
+import re
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import click
 
-from hvctl.cli.options import Format, common, connect, only_with_connect, output_format
+from hvctl.cli.options import common, connect, only_with_connect, output_format
 from hvctl.cli.output import echo, spinner, use_color, width, write_result
 from hvctl.errors import HostError, InputError, NoKvmError, UsageError
 from hvctl.model.host import Host
 from hvctl.model.plan import Plan
 from hvctl.model.profile import Profile
+
+HostFormat = Literal["text", "json", "nfd", "nodefeature"]
+"""The words of --format."""
 
 
 @click.command()
@@ -22,7 +26,9 @@ from hvctl.model.profile import Profile
 @click.option("--name", metavar="NAME", help="Name of the host in messages and in the host file.")
 @click.option("--root", metavar="DIR", help="Take /dev, /proc, /sys and libvirt's schema from below DIR.")
 @connect("Ask the libvirt at URI about its host instead of this machine.")
-@output_format(Format)
+@click.option("--domcapabilities", metavar="FILE", help="Take QEMU and libvirt from virt-launcher's answer.")
+@output_format(HostFormat)
+@click.option("-o", "--output", metavar="FILE", help="Write to FILE instead of stdout.")
 @common
 def command(
     profiles: tuple[str, ...],
@@ -33,7 +39,9 @@ def command(
     root: str | None,
     uri: str | None,
     timeout: float | None,
-    output_format: Format,
+    domcapabilities: str | None,
+    output_format: HostFormat,
+    output: str | None,
 ) -> int:
     """Show which enlightenments this host supports, layer by layer.
 
@@ -42,6 +50,11 @@ def command(
 
     With --connect a libvirt is asked instead, also one on another host (qemu+ssh://, qemu+tls://, ...). Its domain
     capabilities are incomplete: what they leave out is reported as unknown, never guessed.
+
+    On a node of KubeVirt guests get the QEMU and libvirt of virt-launcher: --domcapabilities reads what virt-handler
+    keeps in /var/lib/kubevirt-node-labeller/virsh_domcapabilities.xml. With --format nfd the result is a feature file
+    for Node Feature Discovery (below /etc/kubernetes/node-feature-discovery/features.d/), with nodefeature its object
+    for the node NAME; `hvctl gen --for kubevirt --select nfd` selects nodes by these labels.
 
     \b
     Examples:
@@ -56,17 +69,28 @@ def command(
         raise UsageError("whether a profile can be had depends on QEMU too: --no-qemu does not go with a PROFILE")
     if name is not None and not (name.isprintable() and 0 < len(name) <= 100):
         raise UsageError("--name is one printable line of 1 to 100 characters")
+    if output_format in ("nfd", "nodefeature") and profiles:
+        raise UsageError(f"--format {output_format} does not go with a PROFILE")
+    if output_format == "nodefeature" and not re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", name or ""):
+        raise UsageError("--format nodefeature needs the node", "name it with --name, as `kubectl get nodes` prints it")
+    if domcapabilities is not None and (uri or binaries):
+        raise UsageError("--domcapabilities does not go with --connect and --qemu: it tells of another QEMU")
     if uri is None:
         only_with_connect(timeout=timeout)
     elif binaries or no_qemu or root:
         raise UsageError("--connect does not go with --qemu, --no-qemu and --root: libvirt answers for its own QEMU")
     wanted = _load(profiles) if profiles else []
-    host = _ask(uri, timeout, name) if uri else _probe(root, binaries, name, with_qemu=not no_qemu)
+    with_qemu = not no_qemu and domcapabilities is None
+    host = _ask(uri, timeout, name) if uri else _probe(root, binaries, name, with_qemu=with_qemu)
+    if domcapabilities is not None:
+        host = _of_launcher(host, domcapabilities)
     if record:
         _record(host, record)
     plans = _resolve(wanted, host) if wanted and host.kvm.hyperv and host.qemu else []
-    if record != "-":
+    if record != "-" and output is None and output_format in ("text", "json"):
         echo(_report(host, plans, output_format))
+    elif record != "-":
+        write_result(_report(host, plans, output_format, launcher=domcapabilities is not None), output)
     if not host.kvm.hyperv:
         raise _no_hyperv(host)
     if wanted and not host.qemu:
@@ -128,10 +152,25 @@ def _record(host: Host, path: str) -> None:
     write_result(dump_host(host), path)
 
 
-def _report(host: Host, plans: Sequence[Plan], form: Format) -> str:
+def _of_launcher(host: Host, path: str) -> Host:
+    from hvctl.host.libvirt_capabilities import with_launcher
+    from hvctl.text.files import LARGEST_XML, decode, name_of, read
+
+    return with_launcher(host, decode(read(path, LARGEST_XML), name_of(path)), name_of(path))
+
+
+def _report(host: Host, plans: Sequence[Plan], form: HostFormat, *, launcher: bool = False) -> str:
     from hvctl.report import host as report
 
     match form:
+        case "nfd":
+            from hvctl.report.labels import nfd_text
+
+            return nfd_text(host, launcher=launcher)
+        case "nodefeature":
+            from hvctl.report.labels import node_feature
+
+            return node_feature(host, host.label, launcher=launcher)
         case "text":
             columns = width()
             text = report.host_text(host, width=columns, color=use_color(sys.stdout))

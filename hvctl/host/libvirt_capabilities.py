@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from hvctl.catalog import ROWS, rank
 from hvctl.catalog.kvm import REGISTERS
+from hvctl.catalog.machines import FAMILIES
 from hvctl.catalog.placement import HypervElement, Placement
 from hvctl.catalog.types import Row
 from hvctl.errors import HostError, InputError
@@ -25,6 +26,10 @@ ARCH = "x86_64"
 NOTE = (
     "only libvirt was asked about this host, and its domain capabilities do not tell everything: what they leave out "
     "is unknown; record the host on itself for the rest: hvctl check-host --record FILE"
+)
+LAUNCHER_NOTE = (
+    "QEMU and libvirt are virt-launcher's, and its domain capabilities do not tell everything: what they leave out is "
+    "unknown"
 )
 _HOW = {
     "kvm": "libvirt's domain capabilities for KVM guests",
@@ -71,6 +76,42 @@ def read_answers(answers: Answers, name: str) -> Host:
         tuple(_HOW.items()),
         (NOTE,),
     )
+
+
+def with_launcher(host: Host, text: str, name: str) -> Host:
+    """A node with the QEMU and libvirt that guests get there, instead of its own: those of KubeVirt's virt-launcher, as
+    far as its domain capabilities tell (virt-handler keeps them in /var/lib/kubevirt-node-labeller).
+
+    Raises:
+        HostError: they are not what libvirt answers, or not those of KVM guests of x86_64.
+    """
+    domain = _root(text, "domainCapabilities")
+    if _text(domain, "domain") != "kvm" or _text(domain, "arch") != ARCH:
+        raise HostError(f"{name}: these domain capabilities are not those of KVM guests of {ARCH}")
+    machine = _text(domain, "machine") or ""
+    family = next((one for one, prefix in FAMILIES.items() if machine.startswith(prefix)), None)
+    machines = (MachineType(machine, family),) if machine else ()
+    told = tuple(_told(domain))
+    known = _elements(domain)
+    # Of what is never listed: neither has ever lost such a thing, so that what knows one that came with a release knows
+    # all that came before it.
+    unlisted = [row for row in ROWS if not (isinstance(row.libvirt, HypervElement) and not row.libvirt.inside)]
+    newest = max((_release(row.since_qemu.version) for row in told if row.since_qemu), default=())
+    latest = max((_release(row.libvirt.since) for row in told if row.libvirt), default=())
+    for row in unlisted:
+        if row.since_qemu and row.since_qemu.certain and _release(row.since_qemu.version) <= newest and row not in told:
+            told = (*told, row)
+        if row.libvirt and _release(row.libvirt.since) <= latest:
+            known.add(row.libvirt.path)
+    qemu = _qemu(domain, told, machines, None)
+    libvirt = Libvirt(None, tuple(sorted(known, key=rank)), partial=True)
+    how = tuple((layer, _HOW["libvirt"] if layer in ("qemu", "libvirt") else said) for layer, said in host.how)
+    return host._replace(qemu=(qemu,), libvirt=libvirt, how=how, notes=(*host.notes, LAUNCHER_NOTE))
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """A release of the catalog's, to be compared."""
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())
 
 
 def qemu_user(capabilities: str) -> int | None:

@@ -66,10 +66,26 @@ def test_each_failure_has_its_sentence(tmp_path: Path, make: object, message: st
         ("--format", "yaml"),
         ("no-such-profile",),
         ("minimal", "--no-qemu"),
+        ("--format", "nodefeature"),
+        ("--format", "nodefeature", "--name", "Node 1"),
+        ("--format", "nfd", "minimal"),
+        ("--domcapabilities", "x", "--qemu", "y"),
+        ("--domcapabilities", "no-such-file"),
     ],
 )
 def test_usage_errors(words: tuple[str, ...]) -> None:
     assert hvctl("check-host", *words, code=2).stdout == ""
+
+
+@pytest.mark.parametrize("form", ["nfd", "nodefeature"])
+def test_labels_of_this_machine(form: str, tmp_path: Path) -> None:
+    path = tmp_path / "features"
+    words = ("--no-qemu", "--format", form, "--name", "node-1")
+    printed = hvctl("check-host", *words, code=own_code()).stdout
+    hvctl("check-host", *words, "-o", str(path), code=own_code())
+    assert printed == (path.read_text() if path.exists() else "")
+    if path.exists():
+        assert ("feature.node.kubernetes.io/hvctl-relaxed" in printed) is (own_code() == 0)
 
 
 def test_the_mistakes_of_all_profiles_are_told_at_once(tmp_path: Path) -> None:

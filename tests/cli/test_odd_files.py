@@ -32,6 +32,7 @@ READ = {
     "check-host profiles": "check-host {}",
     "check-host --qemu": "check-host --qemu {}",
     "check-host --root": "check-host --root {}",
+    "check-host --domcapabilities": "check-host --no-qemu --domcapabilities {}",
     "pool hosts": "pool {}",
     "gen profile": "gen {} --host HOST",
     "gen --host": "gen minimal --host {}",
@@ -77,6 +78,7 @@ READ = {
 }
 WRITTEN = {
     "check-host --record": "check-host --no-qemu --record {}",
+    "check-host --output": "check-host --no-qemu -o {}",
     "pool --output": "pool HOST -o {}",
     "gen --lock": "gen minimal --host HOST --lock {}",
     "gen --output": "gen minimal --host HOST -o {}",

@@ -1,0 +1,92 @@
+"""Labels of a node: what its KVM is known to give, never where KubeVirt's own are, in the forms that NFD reads."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+
+from hvctl import api
+from hvctl.catalog import ROWS
+from hvctl.catalog.kubevirt import NODE_LABEL, label_of
+from hvctl.errors import HostError
+from hvctl.guest.kubevirt.crd import NEWEST, platform
+from hvctl.guest.kubevirt.manifest import Options, manifest
+from hvctl.host.host_file import dump_host, load_host, read_host
+from hvctl.host.libvirt_capabilities import with_launcher
+from hvctl.report.labels import labels, nfd_text, node_feature
+from tests.paths import HOSTS, ROOT
+
+NODES = {path.stem: read_host(str(path)) for path in sorted(HOSTS.glob("*.json"))}
+DOMAIN_CAPABILITIES = (ROOT / "tests" / "host" / "libvirt" / "domcapabilities-11.3.xml").read_text()
+
+
+def read_features(text: str) -> tuple[dict[str, str], dict[str, str]]:
+    """As NFD's source `local` does: the labels, and the features that are none."""
+    found: tuple[dict[str, str], dict[str, str]] = ({}, {})
+    raw = False
+    for line in text.splitlines():
+        if line == "# +no-label":
+            raw = True
+        elif line and not line.startswith("#"):
+            name, _, value = line.partition("=")
+            found[raw][name] = value
+            raw = False
+    return found
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_the_forms_say_the_same(name: str) -> None:
+    host = NODES[name]
+    text = nfd_text(host, launcher=False)
+    written, raw = read_features(text)
+    tree = yaml.safe_load(node_feature(host, "node-1", launcher=False))
+    assert tree["spec"]["labels"] == written == dict.fromkeys(labels(host, launcher=False), "true")
+    assert tree["metadata"]["labels"] == {"nfd.node.kubernetes.io/node-name": "node-1"}
+    assert {
+        f"hvctl.{key}": value for key, value in tree["spec"]["features"]["attributes"]["hvctl.host"]["elements"].items()
+    } == raw
+    assert NODE_LABEL not in text
+    assert len(text.encode()) < 64 << 10
+    assert bool(written) is bool(host.kvm.hyperv)
+
+
+def test_every_label_is_one() -> None:
+    for row in ROWS:
+        prefix, _, name = label_of(row.id).partition("/")
+        assert prefix == "feature.node.kubernetes.io"
+        assert re.fullmatch("[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", name)
+
+
+@pytest.mark.parametrize("name", [name for name, host in NODES.items() if host.kvm.hyperv])
+def test_a_node_has_the_labels_that_a_plan_for_it_selects(name: str) -> None:
+    host = NODES[name]
+    plan = api.resolve(api.load_profile("windows-11"), [host], platform=platform(NEWEST, preference=False))
+    if plan.refusals:
+        return
+    tree = manifest(plan, Options(select="nfd")).tree
+    assert set(tree["spec"]["template"]["spec"]["nodeSelector"]) <= set(labels(host, launcher=False))
+
+
+def test_virt_launcher_s_qemu_takes_labels_away() -> None:
+    node = with_launcher(NODES["debian-13"], DOMAIN_CAPABILITIES, "x")
+    without = DOMAIN_CAPABILITIES.replace("<value>ipi</value>", "")
+    poorer = with_launcher(NODES["debian-13"], without, "x")
+    assert set(labels(node, launcher=True)) - set(labels(poorer, launcher=True)) == {label_of("ipi")}
+    assert label_of("time") in labels(node, launcher=True), "which no domain capabilities list"
+
+
+def test_the_launcher_s_layer_counts_in_a_plan_and_can_be_recorded() -> None:
+    node = with_launcher(NODES["debian-13"], DOMAIN_CAPABILITIES.replace("<value>ipi</value>", ""), "x")
+    assert load_host(dump_host(node), "x") == node
+    plan = api.resolve(api.load_profile("windows-11"), [node], platform=platform(NEWEST, preference=False))
+    assert plan.refusals == ()
+    left = {one.id: one for one in plan.decisions}["ipi"]
+    assert (str(left.state), str(left.layer)) == ("off", "qemu")
+
+
+@pytest.mark.parametrize("text", ["", "<a/>", DOMAIN_CAPABILITIES.replace("<domain>kvm", "<domain>qemu")])
+def test_what_are_no_domain_capabilities(text: str) -> None:
+    with pytest.raises(HostError):
+        with_launcher(NODES["debian-13"], text, "x")
