@@ -1,5 +1,6 @@
-"""`hvctl show`: which enlightenments the domains of a libvirt have."""
+"""`hvctl show`: which enlightenments the domains of a libvirt have, or the guests of files."""
 
+import os
 import sys
 
 import click
@@ -8,15 +9,15 @@ from hvctl import api
 from hvctl.catalog.windows import BY_OS
 from hvctl.cli.options import Format, common, connect, output_format
 from hvctl.cli.output import echo, use_color, width
-from hvctl.errors import InputError
-from hvctl.guest.domain.identity import read_identity
+from hvctl.errors import InputError, UsageError
+from hvctl.guest.domain.identity import Identity, read_identity
 from hvctl.libvirt.connection import DEFAULT_URI, SECONDS, Connection, Domain, connected
 from hvctl.report import show as report
 from hvctl.report.show import Enabled, Entry, Seen, advised, standing
 
 
 @click.command()
-@click.argument("domains", nargs=-1, metavar="[DOMAIN]...")
+@click.argument("domains", nargs=-1, metavar="[DOMAIN|FILE]...")
 @connect("The libvirt to ask (default: LIBVIRT_DEFAULT_URI, or qemu:///system).", default=DEFAULT_URI)
 @click.option(
     "--inactive", is_flag=True, help="Of running domains show the definition: what the next start gives them."
@@ -24,7 +25,10 @@ from hvctl.report.show import Enabled, Entry, Seen, advised, standing
 @output_format(Format)
 @common
 def command(domains: tuple[str, ...], uri: str, timeout: float | None, inactive: bool, output_format: Format) -> int:
-    """Show which enlightenments libvirt's domains have: all of them, or the named ones.
+    """Show which enlightenments libvirt's domains have: all of them, or the named ones; or the guests of files.
+
+    FILE is anything that describes a guest (domain XML, a QEMU command line, a KubeVirt object), by a path with a / or
+    an ending; no libvirt is asked then.
 
     Each is compared with what `hvctl apply --metadata` or `hvctl gen --metadata` has put into it, or with the shipped
     profile for its Windows release, identified by libosinfo's id in the metadata (virt-install and virt-manager write
@@ -34,13 +38,36 @@ def command(domains: tuple[str, ...], uri: str, timeout: float | None, inactive:
     Examples:
       hvctl show
       hvctl show win11 db1 --format json
+      hvctl show vm.yaml
       hvctl show --connect qemu+ssh://root@node2/system
     """
+    if files := [word for word in domains if _is_file(word)]:
+        if len(files) < len(domains):
+            raise UsageError("files and domains of a libvirt do not go together", "show one kind at a time")
+        echo(_text(None, [_of_file(path) for path in files], output_format))
+        return 0
     with connected(uri, seconds=timeout or SECONDS, meanwhile=_prepare) as connection:
         found = [connection.domain(name) for name in domains] if domains else connection.domains()
         entries = _entries(connection, found, definition=inactive)
     echo(_text(uri, entries, output_format))
     return 0
+
+
+def _is_file(word: str) -> bool:
+    """Whether a word is a file's path; a name without / and an ending is a domain's, even where a file has it."""
+    return "/" in word or (bool(os.path.splitext(word)[1]) and os.path.isfile(word))
+
+
+def _of_file(path: str) -> Entry:
+    described = api.read_guest(path)
+    if described.guest is None:
+        raise UsageError(f"{path} is a profile, not a guest", f"see what it becomes by `hvctl gen {path} --explain`")
+    guest = described.guest.check()
+    release = guest.release.id if guest.release else None
+    identity = Identity(guest.system, release)
+    profile = release and (BY_OS[release].profile or release)
+    beside = standing(guest, advised(api.load_profile(profile))) if profile else None
+    return Entry(guest.label, "", False, Seen(guest, identity, profile, beside))
 
 
 def _prepare() -> None:
@@ -100,7 +127,7 @@ class _Reader:
         return self._advice[release]
 
 
-def _text(uri: str, entries: list[Entry], form: Format) -> str:
+def _text(uri: str | None, entries: list[Entry], form: Format) -> str:
     match form:
         case "text":
             return report.show_text(entries, width=width(), color=use_color(sys.stdout))

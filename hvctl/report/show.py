@@ -158,8 +158,8 @@ def _words(standing: Standing) -> tuple[str, ...]:
     return tuple(words + [f"+{row_id}" for row_id in standing.beside]) or ("the same",)
 
 
-def show_json(uri: str, entries: Sequence[Entry]) -> dict[str, Any]:
-    """Everything that is known of the domains."""
+def show_json(uri: str | None, entries: Sequence[Entry]) -> dict[str, Any]:
+    """Everything that is known of the domains; `uri` is None where they are files'."""
     return {"uri": uri, "domains": [_entry_json(one) for one in entries]}
 
 

@@ -68,6 +68,7 @@ READ = {
     "bench --qemu": "bench minimal --qemu {}",
     "convert guest": "convert {}",
     "diagnose file": "diagnose {}",
+    "show domains": "show {}",
     "lint paths": "lint {} --no-config",
     "lint --host": "lint DOMAIN --host {}",
     "lint --profile": "lint DOMAIN --profile {}",
@@ -91,7 +92,6 @@ NO_FILE = {
     *("check-host --name", "check-host --connect", "pool --without", "gen --machine", "gen --name", "launch --name"),
     *("gen --uses", "gen --timezone"),
     *(
-        "show domains",
         "bench --only",
         "bench --set",
         "lint --select",

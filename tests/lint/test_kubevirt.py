@@ -252,6 +252,11 @@ def test_other_commands(tmp_path: Path) -> None:
     done = inside("check-migration", str(path), "--from", host, "--to", host, code=None)
     assert "host-model" in " ".join((done.stdout + done.stderr).split())
     inside("diagnose", str(path), code=0)
+    shown = inside("show", str(path)).stdout
+    assert "win11" in shown
+    assert "advice: -" in shown
+    assert json.loads(inside("show", str(path), "--format", "json").stdout)["domains"][0]["release"] == "windows-11"
+    inside("show", str(path), "win11", code=2)
 
 
 def test_one_guest_is_demanded_where_one_is_converted(tmp_path: Path) -> None:
