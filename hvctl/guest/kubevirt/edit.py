@@ -52,6 +52,9 @@ def edit_machine(machine: Machine, plan: Plan, options: Options, *, keep_others:
     for path, value in fields:
         if home.preference and preferred(path) is None:
             lost.append(f"{path}: preferences have no field for it")
+        elif path.startswith("cpu.") and "vcpus" in machine.unknown:
+            # KubeVirt refuses a VirtualMachine that says it beside its instance type.
+            lost.append(f"{path}: the CPU is the instance type's")
         elif path == PANIC:
             _panic(machine, changes, value)
         elif path == "cpu.features":

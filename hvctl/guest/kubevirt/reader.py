@@ -275,7 +275,7 @@ def _timer(machine: Machine, field: Field) -> None:
             machine.settings[row.id] = Setting(row, present, None, field, attribute="present" if child else "")
         return
     policy, track = (_word(machine, field, key, words) for key, words in (("tickPolicy", _TICKS), ("track", _TRACKS)))
-    machine.timers[_TIMERS[field.tag]] = Timer(field, policy, present, None, track)
+    machine.timers[_TIMERS[field.tag]] = Timer(field, policy, present if child else None, None, track)
 
 
 def _word(machine: Machine, field: Field, name: str, words: tuple[str, ...]) -> str | None:
@@ -400,6 +400,12 @@ def _firmware(machine: Machine) -> None:
                 secure = _boolean(machine, child) if child else True
                 machine.firmware = Firmware(kind, secure if kind == "uefi" else None)
                 machine.places["firmware"] = field
+
+        old = loader.child("preferredUseEfi") if loader else None
+        if machine.firmware is None and old is not None and _boolean(machine, old):
+            boot = loader.child("preferredUseSecureBoot") if loader else None
+            machine.firmware = Firmware("uefi", _boolean(machine, boot) if boot else True)
+            machine.places["firmware"] = old
 
 
 _LOADERS = (("efi", "uefi"), ("preferredEfi", "uefi"), ("bios", "bios"))

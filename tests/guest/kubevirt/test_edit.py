@@ -126,6 +126,15 @@ def test_the_command(tmp_path: Path) -> None:
     assert "timezone: Asia/Tokyo  # there" in zone
 
 
+def test_the_cpu_is_left_to_an_instance_type() -> None:
+    text = BLOCK.replace("spec:\n", "spec:\n  instancetype: {name: u1.medium}\n", 1).replace("          cores: 4\n", "")
+    plan = PLANS["nested-hyperv", False]._replace(refusals=())
+    plan = plan._replace(cpu=plan.cpu._replace(features=(("vmx", True),)))
+    edited = edit_machine(find_machine(text, "x"), plan, Options())
+    assert "policy: optional" in edited.text
+    assert "cpu.features: the CPU is the instance type's" in edited.lost
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
