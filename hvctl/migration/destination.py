@@ -36,6 +36,10 @@ def at_destination(journey: Journey, target: Host) -> tuple[Reason, ...]:
 
 def _machine(journey: Journey, qemu: Qemu) -> Iterator[Reason]:
     here, there = journey.guest.machine, journey.arriving.machine
+    if reason := journey.guest.unknown.get("machine"):
+        text = f"the machine type is {here}: {reason}; whether the QEMU there has that type is not known"
+        yield Reason(Effect.UNKNOWN, "machine", text, Layer.KUBEVIRT)
+        return
     if here is None or there is None:
         text = "the guest has QEMU's default machine type"
         yield Reason(Effect.UNKNOWN, "machine", text, Layer.QEMU, "name a versioned one")

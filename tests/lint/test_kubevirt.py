@@ -251,6 +251,9 @@ def test_other_commands(tmp_path: Path) -> None:
     host = str(HOSTS / "debian-13.json")
     done = inside("check-migration", str(path), "--from", host, "--to", host, code=None)
     assert "host-model" in " ".join((done.stdout + done.stderr).split())
+    done = inside("check-migration", str(path), "--from", host, "--to", host.replace("13", "12"), code=None)
+    assert "versioned machine type" not in " ".join(done.stdout.split())
+    assert "virt-launcher's QEMU decides" in " ".join(done.stdout.split())
     inside("diagnose", str(path), code=0)
     shown = inside("show", str(path)).stdout
     assert "win11" in shown
