@@ -18,6 +18,7 @@ class FileKind(StrEnum):
     XML = "XML without a domain"
     COMMAND_LINE = "a QEMU command line"
     CPU = "a -cpu value"
+    PROXMOX = "a Proxmox VE configuration"
     SHELL_SCRIPT = "a shell script"
     BATCH_SCRIPT = "a batch script"
     HOST = "a host file"
@@ -59,6 +60,7 @@ _USES: dict[FileKind, dict[str, str]] = {
     FileKind.SHELL_SCRIPT: _COMMAND,
     FileKind.BATCH_SCRIPT: _COMMAND,
     FileKind.CPU: {**_COMMAND, "lint": _TO_PROFILE},
+    FileKind.PROXMOX: {**_COMMAND, "lint": "check it with `hvctl lint {}`"},
     FileKind.HOST: {
         "": "resolve a profile for it with `hvctl gen windows-11 --host {}`",
         "launch": "start a guest that may move to it with `hvctl launch windows-11 --also-host {}`",
@@ -122,6 +124,14 @@ _OPTION = r"(?:^|[\s\0'\"])--?(?:cpu|machine|M|accel|enable-kvm|global)(?:[\s\0'
 _CPU = r"\s*[A-Za-z0-9._-]+(?:,+[^\s,]+(?: [^\s,]+)*)+,*\s*"
 # The first key of a mapping, after comments: a profile may speak of options.
 _KEY = r"(?:\s|#[^\n]*\n)*(?:---\s|%YAML|[\"']?[A-Za-z][\w-]*[\"']?[ \t]*:(?:\s|$))"
+# Of Proxmox VE's VMID.conf: lines with a key each and keys of its own, none of a container's. Nothing but comments and
+# lines of that form stands before a section.
+_PROXMOX_LINE = r"(?:#[^\n]*|[a-z][a-z_-]*\d*:[^\n]*|\s*)\n"
+_PROXMOX_KEY = (
+    r"(?m)^(?:ostype|bios|scsihw|smbios1|vmgenid|efidisk0|hostpci\d+|cores|sockets|memory|balloon|onboot|boot|bootdisk"
+    r"|numa|meta|vga|agent|args|(?:net|scsi|ide|sata|virtio)\d+):[ \t]"
+)
+_CONTAINER = r"(?m)^(?:rootfs|hostname|unprivileged):"
 # The first line of a configuration, after comments.
 _TOML = (
     r"(?:\s|#[^\n]*\n)*(?:\[(?:tool\.hvctl|severity|paths)\b|"
@@ -159,6 +169,8 @@ def kind_of(data: str | bytes) -> FileKind:
         return FileKind.UNKNOWN
     if start == "{":
         return next((kind for kind, pattern in _JSON if re.match(pattern, text)), FileKind.UNKNOWN)
+    if _is_proxmox(text):
+        return FileKind.PROXMOX
     if re.match(_KEY, text):
         return FileKind.PROFILE
     if re.match(_TOML, text):
@@ -170,3 +182,14 @@ def kind_of(data: str | bytes) -> FileKind:
     if re.search(_OPTION, text):
         return FileKind.BATCH_SCRIPT if re.match(_BATCH, text) else FileKind.COMMAND_LINE
     return FileKind.CPU if re.fullmatch(_CPU, text) else FileKind.UNKNOWN
+
+
+def _is_proxmox(text: str) -> bool:
+    """Whether a text is the configuration of a virtual machine of Proxmox VE. A profile has keys with others below."""
+    head = text.partition("\n[")[0].replace("\r\n", "\n")
+    lines = f"{head}\n"
+    return (
+        re.search(_PROXMOX_KEY, head) is not None
+        and re.search(_CONTAINER, head) is None
+        and re.fullmatch(f"(?:{_PROXMOX_LINE})*+", lines) is not None
+    )

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from hvctl.errors import InputError, Problem, Span, UsageError
-from hvctl.guest.syntax import COMMAND_LINE, DOMAIN, Syntax
+from hvctl.guest.syntax import COMMAND_LINE, DOMAIN, PROXMOX, Syntax
 from hvctl.lint.settings import PROJECT, Settings, has_settings, read_settings
 from hvctl.text.files import LARGEST_TEXT, LARGEST_XML, UnreadableError, check_size, decode, distrust, read, reason_of
 from hvctl.text.recognition import COMMANDS, FileKind, check_kind, hint, kind_of
 
 _SUFFIX = ".xml"
 _COMMANDS = (".args", ".sh", ".bat", ".cmd")
+_PROXMOX = ".conf"
 _DEEPEST = 100
 _CONFIG = "hvctl.toml"
 _TOML_PLACE = r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)"
@@ -77,7 +78,7 @@ def _below(folder: str, seen: set[tuple[int, int]], depth: int) -> Iterator[File
     for entry in inside:
         if _is_folder(entry):
             yield from _below(entry.path, seen, depth + 1)
-        elif entry.name.endswith((_SUFFIX, *_COMMANDS)):
+        elif entry.name.endswith((_SUFFIX, *_COMMANDS, _PROXMOX)):
             yield File(entry.path, _name(entry.path), named=False)
 
 
@@ -108,7 +109,7 @@ def read_file(file: File) -> bytes:
 
 def check_length(file: File, data: bytes, kind: Syntax) -> None:
     """Raise UnreadableError for what is too long for a command line."""
-    if kind is COMMAND_LINE:
+    if kind in (COMMAND_LINE, PROXMOX):
         check_size(data, LARGEST_TEXT, file.name)
 
 
@@ -119,11 +120,15 @@ def syntax_of(file: File, data: bytes, *, qemu_args: bool) -> Syntax:
     """
     if (qemu_args and file.named) or file.name.endswith(_COMMANDS):
         return COMMAND_LINE
+    if not file.named and file.name.endswith(_PROXMOX):
+        return PROXMOX
     if not file.named or (file.name.endswith(_SUFFIX) and data[:80].lstrip().startswith(b"<")):
         return DOMAIN
     kind = kind_of(data)
     if kind in (*COMMANDS, FileKind.CPU):
         return DOMAIN if file.name.endswith(_SUFFIX) else COMMAND_LINE
+    if kind is FileKind.PROXMOX:
+        return PROXMOX
     if kind not in (FileKind.DOMAIN, FileKind.XML, FileKind.UNKNOWN):
         raise UnreadableError(file.name, f"it is {kind}", hint(file.path, kind, FileKind.GUEST, "lint"))
     return DOMAIN

@@ -1,0 +1,68 @@
+"""Changes to a VMID.conf: flags of `cpu:`, lines of their own, and `args:` as a command line."""
+
+from collections.abc import Sequence
+
+from hvctl.catalog.types import Row
+from hvctl.guest.command.line import CommandChanges
+from hvctl.guest.proxmox.config import properties
+from hvctl.guest.proxmox.guest import KEYS, ProxmoxGuest
+from hvctl.guest.proxmox.made import origin
+from hvctl.model.guest import Place, Setting
+from hvctl.text.shell_words import Word
+
+
+class ProxmoxChanges(CommandChanges):
+    """Changes to one section."""
+
+    def __init__(self, guest: ProxmoxGuest) -> None:
+        super().__init__(guest)
+        self.guest = guest
+
+    def turn_on(self, rows: Sequence[Row]) -> None:
+        if self.guest.by_args:
+            super().turn_on(rows)
+            return
+        value = self.guest.section.values["cpu"]
+        flags = properties(value, "cputype").get("flags")
+        names = ";".join(f"+{row.properties[0].name}" for row in rows)
+        for row in rows:
+            if (setting := self.guest.settings.get(row.id)) is not None:
+                self.drop(setting)
+        if flags is None:
+            self.after(value, f",flags={names}")
+        else:
+            self.after(flags, f";{names}" if flags else names)
+
+    def drop(self, setting: Setting) -> None:
+        self.remove(setting.where)
+
+    def remove(self, where: Place) -> None:
+        """Remove a flag of `cpu:`, with the `;` before or after it, or `flags=` with its only one; else as in a command
+        line."""
+        if origin(where):
+            return
+        value = self.guest.section.values.get("cpu")
+        flags = properties(value, "cputype").get("flags") if value is not None else None
+        start = where.offsets[0]
+        if flags is None or start not in flags.offsets[:-1]:
+            super().remove(where)
+            return
+        first, after = flags.offsets[0], flags.offsets[-1]
+        end = start + len(where)
+        if start > first:
+            self.replace(start - 1, end, "")
+        elif end < after:
+            self.replace(start, end + 1, "")
+        elif value is not None:
+            comma = first - len("flags=")
+            self.replace(comma - (comma > value.offsets[0]), end, "")
+
+    def set_fact(self, fact: str, value: str) -> None:
+        values = self.guest.section.values
+        if fact == "machine":
+            self._put(properties(values["machine"], "type")["type"], value)
+        else:
+            self._put(values[KEYS[fact]], "0" if value == "utc" else "1")
+
+    def _put(self, word: Word, text: str) -> None:
+        self.replace(word.offsets[0], word.offsets[-1], text)
