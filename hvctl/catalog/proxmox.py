@@ -141,3 +141,17 @@ def parse_version(machine: str) -> Version | None:
     """The version of a machine type, such as `pc-q35-9.2+pve1` (Machine.pm, extract_version())."""
     found = re.match(r"(?:pc(?:-i440fx|-q35)?|virt)-(\d{1,4})\.(\d{1,4})(?:\.\d{1,4})?(?:\+pve(\d{1,4}))?", machine)
     return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
+
+
+RELEASES = {
+    "windows-xp": "wxp",
+    "windows-server-2003": "w2k3",
+    "windows-vista": "wvista",
+    "windows-server-2008": "w2k8",
+    **dict.fromkeys(("windows-7", "windows-server-2008r2"), "win7"),
+    **dict.fromkeys(("windows-8", "windows-8.1", "windows-server-2012", "windows-server-2012r2"), "win8"),
+    **dict.fromkeys(("windows-10", "windows-server-2016", "windows-server-2019"), "win10"),
+    **dict.fromkeys(("windows-11", "windows-11-23h2", "windows-server-2022", "windows-server-2025"), "win11"),
+    "other": "other",
+}
+"""The `ostype` for each release of the catalog."""

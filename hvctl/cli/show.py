@@ -1,5 +1,6 @@
-"""`hvctl show`: which enlightenments the domains of a libvirt have."""
+"""`hvctl show`: which enlightenments the domains of a libvirt, or the guests of files, have."""
 
+import os
 import sys
 
 import click
@@ -8,15 +9,17 @@ from hvctl import api
 from hvctl.catalog.windows import BY_OS
 from hvctl.cli.options import Format, common, connect, output_format
 from hvctl.cli.output import echo, use_color, width
-from hvctl.errors import InputError
+from hvctl.errors import InputError, UsageError
 from hvctl.guest.domain.identity import read_identity
 from hvctl.libvirt.connection import DEFAULT_URI, SECONDS, Connection, Domain, connected
 from hvctl.report import show as report
 from hvctl.report.show import Enabled, Entry, Seen, advised, standing
 
+_ENDINGS = (".conf", ".xml", ".args", ".sh", ".bat", ".cmd")
+
 
 @click.command()
-@click.argument("domains", nargs=-1, metavar="[DOMAIN]...")
+@click.argument("domains", nargs=-1, metavar="[DOMAIN|FILE]...")
 @connect("The libvirt to ask (default: LIBVIRT_DEFAULT_URI, or qemu:///system).", default=DEFAULT_URI)
 @click.option(
     "--inactive", is_flag=True, help="Of running domains show the definition: what the next start gives them."
@@ -30,17 +33,50 @@ def command(domains: tuple[str, ...], uri: str, timeout: float | None, inactive:
     profile for its Windows release, identified by libosinfo's id in the metadata (virt-install and virt-manager write
     it). No host is asked: it may not support all that is listed as missing.
 
+    Of a FILE, such as 100.conf of Proxmox VE, win11.xml or win11.args, each thing is shown with its line, or with who
+    added it. What has no slash in its name is a file if there is one that ends in .conf, .xml, .args, .sh, .bat or
+    .cmd.
+
     \b
     Examples:
       hvctl show
       hvctl show win11 db1 --format json
       hvctl show --connect qemu+ssh://root@node2/system
+      hvctl show /etc/pve/qemu-server/100.conf
     """
+    if files := [word for word in domains if _is_file(word)]:
+        if len(files) < len(domains):
+            raise UsageError("files and domains do not go together", "ask for them one after the other")
+        echo(_files_text(files, output_format))
+        return 0
     with connected(uri, seconds=timeout or SECONDS, meanwhile=_prepare) as connection:
         found = [connection.domain(name) for name in domains] if domains else connection.domains()
         entries = _entries(connection, found, definition=inactive)
     echo(_text(uri, entries, output_format))
     return 0
+
+
+def _is_file(word: str) -> bool:
+    return ("/" in word or word.endswith(_ENDINGS)) and "://" not in word and os.path.isfile(word)
+
+
+def _files_text(files: list[str], form: Format) -> str:
+    from hvctl.report.guest import guests_json, guests_text
+    from hvctl.text.recognition import FileKind, MisplacedError
+
+    guests = []
+    for path in files:
+        guest = api.read_guest(path).guest
+        if guest is None:
+            raise MisplacedError(path, FileKind.PROFILE, FileKind.GUEST, "show")
+        guests.append(guest)
+    match form:
+        case "text":
+            return guests_text(guests, width=width(), color=use_color(sys.stdout))
+        case "json":
+            from hvctl.text.json_document import dump
+
+            return dump(guests_json(guests))
 
 
 def _prepare() -> None:

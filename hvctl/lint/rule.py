@@ -239,7 +239,7 @@ class Context:
             guest.span(where, attribute),
             rule.why,
             instead,
-            fix,
+            fix if guest.fixable else None,
             tuple((text, guest.span(place)) for text, place in related),
         )
 

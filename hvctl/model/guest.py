@@ -422,6 +422,11 @@ class Guest:
         return self
 
     @property
+    def fixable(self) -> bool:
+        """Whether its text may be changed: not where it says what was, as of a snapshot."""
+        return True
+
+    @property
     def platforms_own(self) -> tuple[str, ...]:
         """Sentences about what the text says for its platform alone: no other syntax has a place for it."""
         return ()

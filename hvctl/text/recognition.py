@@ -124,14 +124,13 @@ _OPTION = r"(?:^|[\s\0'\"])--?(?:cpu|machine|M|accel|enable-kvm|global)(?:[\s\0'
 _CPU = r"\s*[A-Za-z0-9._-]+(?:,+[^\s,]+(?: [^\s,]+)*)+,*\s*"
 # The first key of a mapping, after comments: a profile may speak of options.
 _KEY = r"(?:\s|#[^\n]*\n)*(?:---\s|%YAML|[\"']?[A-Za-z][\w-]*[\"']?[ \t]*:(?:\s|$))"
-# Of Proxmox VE's VMID.conf: lines with a key each and keys of its own, none of a container's. Nothing but comments and
-# lines of that form stands before a section.
-_PROXMOX_LINE = r"(?:#[^\n]*|[a-z][a-z_-]*\d*:[^\n]*|\s*)\n"
+# Keys of Proxmox VE's VMID.conf, and what is in none: keys of its containers, of profiles and of Kubernetes, a level
+# below a key, the first line of a script.
 _PROXMOX_KEY = (
-    r"(?m)^(?:ostype|bios|scsihw|smbios1|vmgenid|efidisk0|hostpci\d+|cores|sockets|memory|balloon|onboot|boot|bootdisk"
-    r"|numa|meta|vga|agent|args|(?:net|scsi|ide|sata|virtio)\d+):[ \t]"
+    r"(?m)^(ostype|bios|scsihw|smbios1|vmgenid|efidisk0|hostpci\d+|cores|sockets|memory|balloon|onboot|boot|bootdisk|numa"
+    r"|meta|vga|agent|args|cpu|machine|name|(?:net|scsi|ide|sata|virtio)\d+):[ \t]*\S"
 )
-_CONTAINER = r"(?m)^(?:rootfs|hostname|unprivileged):"
+_NO_PROXMOX = r"(?m)^(?:(?:rootfs|hostname|unprivileged|version|extends|apiVersion|kind):|[ \t]+[^\s]|---|#!)"
 # The first line of a configuration, after comments.
 _TOML = (
     r"(?:\s|#[^\n]*\n)*(?:\[(?:tool\.hvctl|severity|paths)\b|"
@@ -185,11 +184,8 @@ def kind_of(data: str | bytes) -> FileKind:
 
 
 def _is_proxmox(text: str) -> bool:
-    """Whether a text is the configuration of a virtual machine of Proxmox VE. A profile has keys with others below."""
-    head = text.partition("\n[")[0].replace("\r\n", "\n")
-    lines = f"{head}\n"
-    return (
-        re.search(_PROXMOX_KEY, head) is not None
-        and re.search(_CONTAINER, head) is None
-        and re.fullmatch(f"(?:{_PROXMOX_LINE})*+", lines) is not None
-    )
+    """Whether a text is the configuration of a virtual machine of Proxmox VE: the section before all others decides."""
+    head = text.partition("\n[")[0]
+    keys = {match[1] for match in re.finditer(_PROXMOX_KEY, head)}
+    # A profile may have these as well.
+    return bool(keys - {"cpu", "machine", "name"}) and len(keys) > 1 and re.search(_NO_PROXMOX, head) is None

@@ -64,6 +64,7 @@ READ = {
     "bench --compare": "bench --compare {}",
     "bench --qemu": "bench minimal --qemu {}",
     "convert guest": "convert {}",
+    "convert --host": "convert DOMAIN --host {}",
     "diagnose file": "diagnose {}",
     "lint paths": "lint {} --no-config",
     "lint --host": "lint DOMAIN --host {}",

@@ -57,7 +57,7 @@ def _find(paths: Sequence[str], stdin_name: str) -> Iterator[File | Unreadable]:
         elif os.path.isdir(path):
             yield from _below(path, seen, 0)
         else:
-            yield File(path, _name(path))
+            yield File(path, name_of(path))
 
 
 def _below(folder: str, seen: set[tuple[int, int]], depth: int) -> Iterator[File | Unreadable]:
@@ -67,22 +67,22 @@ def _below(folder: str, seen: set[tuple[int, int]], depth: int) -> Iterator[File
         if (status.st_dev, status.st_ino) in seen:
             return
         if depth > _DEEPEST:
-            yield Unreadable(_name(folder), f"it is more than {_DEEPEST} directories deep")
+            yield Unreadable(name_of(folder), f"it is more than {_DEEPEST} directories deep")
             return
         seen.add((status.st_dev, status.st_ino))
         with os.scandir(folder) as entries:
             inside = sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        yield Unreadable(_name(folder), reason_of(error))
+        yield Unreadable(name_of(folder), reason_of(error))
         return
     for entry in inside:
         if _is_folder(entry):
             yield from _below(entry.path, seen, depth + 1)
         elif entry.name.endswith((_SUFFIX, *_COMMANDS, _PROXMOX)):
-            yield File(entry.path, _name(entry.path), named=False)
+            yield File(entry.path, name_of(entry.path), named=False)
 
 
-def _name(path: str) -> str:
+def name_of(path: str) -> str:
     """A path as GitHub and GitLab take it, from the repository's root on: without `./`."""
     return path[2:].lstrip("/") if path.startswith("./") else path
 
@@ -127,7 +127,7 @@ def syntax_of(file: File, data: bytes, *, qemu_args: bool) -> Syntax:
     kind = kind_of(data)
     if kind in (*COMMANDS, FileKind.CPU):
         return DOMAIN if file.name.endswith(_SUFFIX) else COMMAND_LINE
-    if kind is FileKind.PROXMOX:
+    if kind is FileKind.PROXMOX or (file.name.endswith(_PROXMOX) and kind not in (FileKind.DOMAIN, FileKind.XML)):
         return PROXMOX
     if kind not in (FileKind.DOMAIN, FileKind.XML, FileKind.UNKNOWN):
         raise UnreadableError(file.name, f"it is {kind}", hint(file.path, kind, FileKind.GUEST, "lint"))

@@ -17,6 +17,7 @@ from hvctl.lint.output import Report, note, skipped_lines, summary
 from hvctl.lint.rule import Facts
 from hvctl.lint.settings import chosen
 from hvctl.model.finding import Safety, Severity, Skipped, Unchecked
+from hvctl.text.problems import counted
 
 _EVERY = 200
 # Characters that are written at a time where nobody looks on.
@@ -34,6 +35,7 @@ class Results:
         self.quiet = is_quiet()
         self.seen = 0
         self.files = 0
+        self.passed = 0
         self.fixed = 0
         self.changes = 0
         self.counts: dict[Severity, int] = {}
@@ -83,7 +85,9 @@ class Results:
         if outcome.note:
             self._erase()
             self._flush()
-            say(note(*outcome.note))
+            found_there = outcome.note[0] not in self.plan.named
+            self.passed += found_there
+            say(note(*outcome.note), level=int(found_there))
         if outcome.diff:
             self.changes += 1
             self._write(outcome.diff, exact=True)
@@ -164,6 +168,8 @@ class Results:
     def _talk(self) -> None:
         if self.fixed:
             say(f"fixed: {self.fixed}")
+        if self.passed:
+            say(f"passed over as no guest: {counted(self.passed, 'file')} (-v names each)")
         if self.skipped:
             say(skipped_lines(tuple(self.skipped)).rstrip("\n"))
         say(summary(self.counts, self.fixes, self.files, len(self.unchecked)).rstrip("\n"))

@@ -54,7 +54,8 @@ class Outcome(NamedTuple):
 class Plan(NamedTuple):
     """How files are judged, and by whom the findings are written.
 
-    `config` is the configuration file, `allowed` the fixes that are carried out. `texts` are what stands for files
+    `config` is the configuration file, `allowed` the fixes that are carried out. `named` are the files that the user
+    named, as messages name them. `texts` are what stands for files
     that are none: the domains of a libvirt.
     """
 
@@ -67,6 +68,7 @@ class Plan(NamedTuple):
     allowed: tuple[Safety, ...] = ()
     write: bool = False
     texts: Mapping[str, bytes] = _NO_TEXTS
+    named: frozenset[str] = frozenset()
 
 
 def run(files: Iterable[File | Unreadable], plan: Plan, jobs: int) -> Iterator[Outcome]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, assert_never
 
 from hvctl.cli.inputs.hosts import read_hosts
-from hvctl.cli.lint.files import File, Unreadable, find_config, find_files, read_config
+from hvctl.cli.lint.files import File, Unreadable, find_config, find_files, name_of, read_config
 from hvctl.cli.lint.run import Plan
 from hvctl.cli.options import check_stdin
 from hvctl.cli.output import say, use_color
@@ -47,6 +47,7 @@ def prepare(paths: tuple[str, ...], options: Mapping[str, Any]) -> tuple[Iterato
         allowed=_allowed(options),
         write=not options["diff"],
         texts=texts,
+        named=frozenset(name_of(path) for path in (*paths, options["stdin_filename"] or _STDIN_NAME)),
     )
     named = find_files(paths, options["stdin_filename"] or _STDIN_NAME)
     files = (File(name, name, named=False) for name in texts) if texts else named

@@ -64,5 +64,31 @@ class ProxmoxChanges(CommandChanges):
         else:
             self._put(values[KEYS[fact]], "0" if value == "utc" else "1")
 
+    def choose_cpu(self, value: str) -> None:
+        """Write `cpu:`, and remove each `-cpu` from `args:`, which goes where nothing else is in it."""
+        guest, arguments = self.guest, self.guest.section.values["args"]
+        spans = [(option.offsets[0], word.offsets[-1]) for option, word in guest.cpu_arguments]
+        rest = _without(guest.text, arguments.offsets[0], arguments.offsets[-1], spans)
+        line = guest.text.rfind("\n", 0, arguments.offsets[0]) + 1
+        end = guest.text.find("\n", arguments.offsets[-1])
+        old = guest.section.values.get("cpu")
+        new = "" if old is not None else f"cpu: {value}\n"
+        if rest:
+            self.replace(line, line, new)
+            self.replace(arguments.offsets[0], arguments.offsets[-1], rest)
+        else:
+            self.replace(line, len(guest.text) if end < 0 else end + 1, new)
+        if old is not None:
+            self._put(old, value)
+
     def _put(self, word: Word, text: str) -> None:
         self.replace(word.offsets[0], word.offsets[-1], text)
+
+
+def _without(text: str, start: int, end: int, spans: Sequence[tuple[int, int]]) -> str:
+    """A part of a text without smaller ones, and without the space that they leave."""
+    parts, at = [], start
+    for first, last in spans:
+        parts.append(text[at:first].rstrip())
+        at = last
+    return " ".join(part for part in (*parts, text[at:end].strip()) if part)

@@ -6,7 +6,7 @@ from hvctl.catalog import proxmox
 from hvctl.catalog.types import Row
 from hvctl.catalog.windows import BY_OS
 from hvctl.guest.command.line import CommandLine
-from hvctl.guest.proxmox.config import Models, Section, properties
+from hvctl.guest.proxmox.config import Kind, Models, Section, properties
 from hvctl.guest.proxmox.cpu import Facts, facts_of
 from hvctl.guest.proxmox.made import Made, origin
 from hvctl.model.guest import Guest, Place, Setting
@@ -33,11 +33,12 @@ class ProxmoxGuest(CommandLine):
     """One section of a VMID.conf.
 
     `section` and `models` are what it was read from, `added` the `-cpu` that PVE makes, None where it is not known.
-    `read` reads the section again with other facts. `pending` says that there are changes that wait for the next start.
+    `cpu_arguments` are each `-cpu` of `args:`, with its value. `own_changes` is PVE's part of the machine type, such as
+    `+pve1`. `read` reads the section again with other facts. `pending` says that changes wait for the next start.
     """
 
     syntax_name = "Proxmox VE configuration"
-    __slots__ = ("added", "facts", "models", "own_changes", "pending", "read", "section")
+    __slots__ = ("added", "cpu_arguments", "facts", "models", "own_changes", "pending", "read", "section")
 
     def __init__(self, text: str, path: str, section: Section, models: Models, facts: Facts) -> None:
         root = section.values.get("ostype") or next(iter(section.values.values()), None)
@@ -47,6 +48,7 @@ class ProxmoxGuest(CommandLine):
         self.models = models
         self.facts = facts
         self.added: Made | None = None
+        self.cpu_arguments: list[tuple[Word, Word]] = []
         self.own_changes = ""
         self.pending = False
         self.read: Callable[[ProxmoxGuest, Facts], ProxmoxGuest]
@@ -70,6 +72,10 @@ class ProxmoxGuest(CommandLine):
     def on_hosts(self, hosts: Sequence[Host]) -> Guest:
         facts = facts_of(hosts)
         return self if facts == self.facts else self.read(self, facts)
+
+    @property
+    def fixable(self) -> bool:
+        return self.section.kind is not Kind.SNAPSHOT
 
     @property
     def platforms_own(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from hvctl.catalog import proxmox
 from hvctl.catalog.windows import BY_OS, MICROSOFT, looks_like, named
 from hvctl.errors import InputError, Problem
+from hvctl.guest.command.options import scan
 from hvctl.guest.command.reader import read_words
 from hvctl.guest.proxmox.config import NO_MODELS, Kind, Models, Section, boolean, properties, sections, with_pending
 from hvctl.guest.proxmox.cpu import Facts, Machine, cpu_word
@@ -27,7 +28,7 @@ _FAMILIES = {"pc": "pc-i440fx", "q35": "pc-q35"}
 _MACHINE = re.compile(r"pc|q35|virt|(?:pc(?:-i440fx|-q35)?|virt)-\d+(?:\.\d+)+(?:\+pve\d+)?(?:\.pxe)?")
 _OWN_CHANGES = re.compile(r"(\+pve\d+)?(?:\.pxe)?$")
 _PCI = re.compile(r"hostpci\d+")
-_NUMBERS = ("cores", "sockets", "vcpus", "smp")
+_NUMBERS = ("sockets", "cores", "vcpus", "smp")
 _MOST = 1 << 16
 
 
@@ -80,9 +81,13 @@ def _read(text: str, path: str, section: Section, models: Models, facts: Facts) 
         guest.wrong(f"Proxmox VE cannot parse this line: {short(line)}", line, "write KEY: VALUE")
     kvm = _switch(guest, "kvm", default=True)
     _set_system(guest)
-    words = list(_words(guest, kvm=kvm))
-    if "args" in values:
-        words += _arguments(guest, values["args"])
+    arguments = _arguments(guest, values["args"]) if "args" in values else []
+    guest.cpu_arguments = [
+        (option.words[0], option.value)
+        for option in scan(arguments)
+        if option.name == "cpu" and isinstance(option.words[0], Word) and isinstance(option.value, Word)
+    ]
+    words = [*_words(guest, kvm=kvm), *arguments]
     read_words(guest, words, proxmox.DEFAULT_CPU if kvm else proxmox.DEFAULT_CPU_TCG)
     if guest.accelerator is None:
         guest.accelerator, guest.kvm = "kvm", True  # /usr/bin/kvm
@@ -112,7 +117,10 @@ def _words(guest: ProxmoxGuest, *, kvm: bool) -> Iterator[Word]:
     if running:  # a snapshot with memory goes on with the CPU that it had
         guest.added = made([Piece(str(running), running, "")])
     elif guest.arch == X86:
+        known = guest.doubts, dict(guest.unknown)
         guest.added = cpu_word(guest, values.get("cpu"), cause, at, guest.models)
+        if guest.cpu_arguments:  # it is thrown away, and nothing of it need be known
+            guest.doubts, guest.unknown = known
     if guest.added is not None:
         yield Word("-cpu", guest.added.offsets)
         yield guest.added
