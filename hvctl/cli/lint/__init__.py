@@ -45,8 +45,8 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
     """Check domain XML and QEMU command lines beyond their schema.
 
     PATH is a domain XML, a QEMU command line (*.args, *.sh, *.bat, *.cmd, or recognized by its content), a *.conf of
-    Proxmox VE, a directory with such files, or - for stdin. Without --host, rules that depend on the hosts are skipped. The rules are explained
-    in hvctl-rules(7) and by `hvctl explain RULE`.
+    Proxmox VE, a directory with such files, or - for stdin. Without --host, rules that depend on the hosts are skipped.
+    The rules are explained in hvctl-rules(7) and by `hvctl explain RULE`.
 
     The configuration is the nearest hvctl.toml, or [tool.hvctl.lint] of pyproject.toml, above the files: up to the
     repository's root, the home directory, or the root of the file system. It is named on stderr. In a repository that
