@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hvctl.guest.syntax import COMMAND_LINE, DOMAIN
+from hvctl.guest.syntax import COMMAND_LINE, DOMAIN, Syntax
 from hvctl.host.host_file import read_host
 from hvctl.lint.engine import Job, Text, choose, lint, lint_all
 from hvctl.lint.fixes import apply_fixes
@@ -20,8 +20,11 @@ def one_input(data: bytes) -> None:
     """Judge the bytes after the first as the kind of text that it names, and fix them."""
     if not data:
         return
-    kind, job = (DOMAIN, COMMAND_LINE)[data[0] & 1], JOBS[data[0] >> 1 & 1]
-    body = data[1:]
+    one_file(data[1:], (DOMAIN, COMMAND_LINE)[data[0] & 1], JOBS[data[0] >> 1 & 1])
+
+
+def one_file(body: bytes, kind: Syntax, job: Job) -> None:
+    """Judge a file of a kind, and fix it."""
     result = lint(body, "x", kind, job)
     among = [Text(OTHER, "y", DOMAIN), Text(body, "x", kind), Text(OTHER, "y", DOMAIN)]
     assert lint_all(among, job, many=True)[1] == result, "among many files something else is found"

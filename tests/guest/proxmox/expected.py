@@ -1,7 +1,7 @@
 """What Proxmox VE itself expects of its configurations: the lines that decide, and the `-cpu` that they become.
 
 Source: proxmox/qemu-server:src/test/cfg2cmd/NAME.conf and NAME.conf.cmd, in 2026, on a node that its tests mock: an
-Intel processor unless the name says AMD, QEMU 11.0; the custom models are those of src/test/run_config2command_tests.pl.
+Intel processor unless the name says AMD, QEMU 11.0. The custom models are of src/test/run_config2command_tests.pl.
 """
 
 from __future__ import annotations
