@@ -209,7 +209,7 @@ def read_text(text: str | bytes, name: str = "<text>") -> Described:
         from hvctl.guest.proxmox.models import models_of
         from hvctl.guest.proxmox.reader import read_guest
 
-        return Described(read_guest(text, name, models_of(name)))
+        return Described(read_guest(text, name, models_of(text, name)))
     if kind is FileKind.PLAN or (kind is FileKind.UNKNOWN and '"format_version"' in text):
         from hvctl.guest.plan import guest_of
         from hvctl.plan_file.reader import load_lock

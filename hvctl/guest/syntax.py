@@ -172,7 +172,7 @@ def _read_proxmox(files: Files, *, many: bool = False) -> list[Reading | InputEr
             found.append(Reading(note="it is no configuration of a virtual machine of Proxmox VE"))
             continue
         try:
-            found.append(Reading(read_guests(text, path, models_of(path, files)), _remarks(text, path)))
+            found.append(Reading(read_guests(text, path, models_of(text, path, files)), _remarks(text, path)))
         except InputError as error:
             found.append(error)
     return found

@@ -24,14 +24,13 @@ class ProxmoxChanges(CommandChanges):
             return
         value = self.guest.section.values["cpu"]
         flags = properties(value, "cputype").get("flags")
-        names = ";".join(f"+{row.properties[0].name}" for row in rows)
-        for row in rows:
-            if (setting := self.guest.settings.get(row.id)) is not None:
-                self.drop(setting)
+        names = [row.properties[0].name for row in rows]
+        kept = [flag for flag in flags.split(";") if flag[1:] not in names] if flags is not None else []
+        text = ";".join([*kept, *(f"+{name}" for name in names)])
         if flags is None:
-            self.after(value, f",flags={names}")
+            self.after(value, f",flags={text}")
         else:
-            self.after(flags, f";{names}" if flags else names)
+            self._put(flags, text)
 
     def drop(self, setting: Setting) -> None:
         self.remove(setting.where)

@@ -33,12 +33,13 @@ class ProxmoxGuest(CommandLine):
     """One section of a VMID.conf.
 
     `section` and `models` are what it was read from, `added` the `-cpu` that PVE makes, None where it is not known.
-    `cpu_arguments` are each `-cpu` of `args:`, with its value. `own_changes` is PVE's part of the machine type, such as
-    `+pve1`. `read` reads the section again with other facts. `pending` says that changes wait for the next start.
+    `cpu_counts` is whether `cpu:` is written and not ignored, `cpu_arguments` has each `-cpu` of `args:` and its value.
+    `own_changes` is PVE's part of the machine type, such as `+pve1`. `read` reads the section again with other facts.
+    `pending` says that changes wait for the next start.
     """
 
     syntax_name = "Proxmox VE configuration"
-    __slots__ = ("added", "cpu_arguments", "facts", "models", "own_changes", "pending", "read", "section")
+    __slots__ = ("added", "cpu_arguments", "cpu_counts", "facts", "models", "own_changes", "pending", "read", "section")
 
     def __init__(self, text: str, path: str, section: Section, models: Models, facts: Facts) -> None:
         root = section.values.get("ostype") or next(iter(section.values.values()), None)
@@ -48,6 +49,7 @@ class ProxmoxGuest(CommandLine):
         self.models = models
         self.facts = facts
         self.added: Made | None = None
+        self.cpu_counts = False
         self.cpu_arguments: list[tuple[Word, Word]] = []
         self.own_changes = ""
         self.pending = False
@@ -119,7 +121,7 @@ class ProxmoxGuest(CommandLine):
     def can_turn_on(self, row: Row) -> bool:
         if self.by_args:
             return super().can_turn_on(row)
-        return "cpu" in self.section.values and self.cpu_word is not None and row.properties[0].name in proxmox.VM_FLAGS
+        return self.cpu_counts and self.cpu_word is not None and row.properties[0].name in proxmox.VM_FLAGS
 
     def can_set(self, fact: str) -> bool:
         if fact == "machine":

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from hvctl.errors import InputError
-from hvctl.guest.proxmox.config import NO_MODELS, Models, read_models
+from hvctl.guest.proxmox.config import CUSTOM, NO_MODELS, Models, read_models
 from hvctl.text.files import LARGEST_TEXT, UnreadableError, read
 
 _NAME = "cpu-models.conf"
@@ -13,9 +13,11 @@ _PLACES = ("", "../virtual-guest/", "../../../virtual-guest/")
 _NO_FILE = re.compile(r"<[^/]*>|process \d+")
 
 
-def models_of(path: str, files: Iterable[tuple[bytes, str]] = ()) -> Models:
-    """The custom models for a configuration: of the file of that name among those that are read with it, else of the
-    one beside it. Its problem says why none is known."""
+def models_of(text: str, path: str, files: Iterable[tuple[bytes, str]] = ()) -> Models:
+    """The custom models for a configuration, if it names any: of the file of that name among those that are read with
+    it, else of the one beside it. Its problem says why none is known."""
+    if CUSTOM not in text:
+        return NO_MODELS
     for data, name in files:
         if name.rpartition("/")[2] == _NAME:
             return read_models(data.decode("utf-8", "surrogateescape"), name)

@@ -117,8 +117,9 @@ def _words(guest: ProxmoxGuest, *, kvm: bool) -> Iterator[Word]:
     if running:  # a snapshot with memory goes on with the CPU that it had
         guest.added = made([Piece(str(running), running, "")])
     elif guest.arch == X86:
-        known = guest.doubts, dict(guest.unknown)
+        known, mistakes = (guest.doubts, dict(guest.unknown)), len(guest.mistakes)
         guest.added = cpu_word(guest, values.get("cpu"), cause, at, guest.models)
+        guest.cpu_counts = "cpu" in values and len(guest.mistakes) == mistakes
         if guest.cpu_arguments:  # it is thrown away, and nothing of it need be known
             guest.doubts, guest.unknown = known
     if guest.added is not None:
