@@ -18,7 +18,10 @@ Lines = tuple[tuple[int, int], tuple[int, int]]
 
 # Much that is XML and no domain begins with the one, and is passed over. In UTF-16 it counts as broken.
 _DOCTYPE, _DOMAIN = b"<!DOCTYPE", b"<domain"
-_COMMENT = r"(?m)(?:^|[ \t;])(#[ \t]*hvctl:[^\n]*)"
+# Proxmox VE keeps comments as a guest's notes, and writes them again with each `:` as `%3A`
+# (proxmox/pve-common:src/PVE/Tools.pm, encode_text()).
+_ESCAPED = "%3A"
+_COMMENT = rf"(?m)(?:^|[ \t;])(#[ \t]*hvctl(?::|{_ESCAPED})[^\n]*)"
 
 
 class Remark(NamedTuple):
@@ -148,7 +151,7 @@ def _remarks(text: str, path: str) -> list[Remark]:
     remarks = []
     for match in re.finditer(_COMMENT, text):
         span = place(text, path, Word(match[1], range(match.start(1), match.end(1) + 1)))
-        remarks.append(Remark(match[1].removeprefix("#").strip(), span, whole))
+        remarks.append(Remark(match[1].removeprefix("#").strip().replace(_ESCAPED, ":"), span, whole))
     return remarks
 
 
