@@ -104,13 +104,17 @@ def vendor_of(model: str) -> str | None:
 
 
 class OsType(NamedTuple):
-    """What an `ostype` says: Windows' version as PVE counts it (0: another system), the releases that it stands for,
-    and the catalog's id of the one that it is taken for."""
+    """What an `ostype` says: Windows' version as PVE counts it (0: another system) and the releases that it stands for.
+
+    `release` is the catalog's id of the one that it is converted to, `judged` of the one whose limits hold for all of
+    several, empty where there is none.
+    """
 
     windows: int
     title: str
     release: str = ""
     several: bool = False
+    judged: str = ""
 
 
 OS_TYPES = {
@@ -119,8 +123,8 @@ OS_TYPES = {
     "w2k3": OsType(5, "Windows Server 2003", "windows-server-2003"),
     "w2k8": OsType(6, "Windows Server 2008", "windows-server-2008"),
     "wvista": OsType(6, "Windows Vista", "windows-vista"),
-    "win7": OsType(7, "Windows 7 or Server 2008 R2", "windows-7", several=True),
-    "win8": OsType(8, "Windows 8 or Server 2012", "windows-8", several=True),
+    "win7": OsType(7, "Windows 7 or Server 2008 R2", "windows-7", several=True, judged="windows-server-2008r2"),
+    "win8": OsType(8, "Windows 8 or Server 2012", "windows-8", several=True, judged="windows-server-2012"),
     "win10": OsType(10, "Windows 10, Server 2016 or 2019", "windows-10", several=True),
     "win11": OsType(11, "Windows 11, Server 2022 or 2025", "windows-11", several=True),
     "l24": OsType(0, "Linux 2.4"),

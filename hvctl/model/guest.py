@@ -422,6 +422,11 @@ class Guest:
         return self
 
     @property
+    def way_to_hyperv(self) -> str:
+        """What to do where a Windows guest has no enlightenment."""
+        return "let `hvctl gen PROFILE` write those that your hosts can give"
+
+    @property
     def fixable(self) -> bool:
         """Whether its text may be changed: not where it says what was, as of a snapshot."""
         return True

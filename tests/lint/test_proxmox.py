@@ -173,3 +173,18 @@ def test_a_directory(tmp_path: Path) -> None:
     (tmp_path / "100.conf").unlink()
     assert hvctl("lint", str(tmp_path), "--no-config", code=0).stdout == ""
     assert "nginx.conf" in hvctl("lint", str(tmp_path / "nginx.conf"), "--no-config", code=0).stderr
+
+
+def test_windows_that_proxmox_does_not_know_of() -> None:
+    text = "cores: 2\ncpu: host\nmachine: pc-q35-9.2\nmemory: 1\nname: win2019-sql\n"
+    (finding,) = [one for one in judge(text).findings if one.rule == "windows-without-hyperv"]
+    match = re.match(r"write (ostype: win10), or that of its release", finding.instead)
+    assert match
+    assert rules(judge(f"{text}{match[1]}\n").findings) == {"reset-pointless"}
+
+
+def test_windows_7_with_ovmf_is_left_alone() -> None:
+    """Proxmox VE adds nothing there, since it hangs with them."""
+    text = "bios: ovmf\ncores: 2\ncpu: host\nmachine: pc-q35-9.2\nmemory: 1\nostype: win7\n"
+    assert "windows-without-hyperv" not in rules(judge(text).findings)
+    assert "hangs-with-uefi" in rules(judge(f"{text}args: -cpu host,hv_relaxed,hv_time\n").findings)

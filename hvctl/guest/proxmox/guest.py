@@ -76,6 +76,15 @@ class ProxmoxGuest(CommandLine):
         return self if facts == self.facts else self.read(self, facts)
 
     @property
+    def way_to_hyperv(self) -> str:
+        """Proxmox VE adds them where it is told of Windows."""
+        kind = self.section.values.get("ostype", "other")
+        if self.by_args or kind not in proxmox.OS_TYPES or proxmox.OS_TYPES[kind].windows:
+            return super().way_to_hyperv
+        release = proxmox.RELEASES[self.release.id] if self.release else "win11"
+        return f"write ostype: {release}, or that of its release: Proxmox VE then adds them"
+
+    @property
     def fixable(self) -> bool:
         return self.section.kind is not Kind.SNAPSHOT
 

@@ -254,7 +254,8 @@ def _set_system(guest: ProxmoxGuest) -> None:
     guest.places["system"] = kind
     release = BY_OS[system.release]
     told = named(name)
-    guest.release = told if told is not None else None if system.several else release
+    one = BY_OS.get(system.judged) if system.several else release
+    guest.release = told if told is not None else one
     if release.libosinfo:
         guest.system = f"{MICROSOFT}{release.libosinfo[0]}"
 

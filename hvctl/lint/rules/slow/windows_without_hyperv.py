@@ -49,5 +49,5 @@ def check(context: Context) -> Findings:
         return
     if any(guest.uses(row) and context.attainable(row) for row in roles.RECOMMENDED):
         message = "this Windows guest has no enlightenment"
-        instead = "let `hvctl gen PROFILE` write those that your hosts can give"
+        instead = guest.way_to_hyperv
         yield context.finding(guest.root if guest.on else guest.hyperv_place, message, instead)
