@@ -11,7 +11,7 @@ from typing import NamedTuple
 from hvctl.text.shell_words import Word
 
 CUSTOM = "custom-"
-_KEY = re.compile(r"([a-z][a-z_-]*\d*):[ \t\r\f\v]*(\S.*?)?\s*")
+_KEY = re.compile(r"([a-z][a-z_-]*\d*):\s*")
 _HEADER = re.compile(r"\[([^\]]*)\]\s*")
 _SNAPSHOT = re.compile(r"(?i)[a-z][a-z0-9_-]+")
 _SPECIAL = "special:"
@@ -53,9 +53,9 @@ def sections(text: str) -> list[Section]:
         if header := _HEADER.fullmatch(line):
             found[-1] = section._replace(end=at)
             found.append(Section(_kind(header[1]), header[1], {}, [], at, len(text)))
-        elif entry := _KEY.fullmatch(line):
-            start = at + (entry.start(2) if entry[2] else entry.end(1))
-            value = entry[2] or ""
+        elif entry := _KEY.match(line):
+            value = line[entry.end() :].rstrip()
+            start = at + (entry.end() if value else entry.end(1))
             section.values[entry[1]] = Word(value, range(start, start + len(value) + 1))
         elif line.strip() and not line.startswith("#"):
             section.unread.append(Word(line, range(at, at + len(line) + 1)))

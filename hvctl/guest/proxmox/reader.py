@@ -66,8 +66,10 @@ def _again(guest: ProxmoxGuest, facts: Facts) -> ProxmoxGuest:
 def _effective(found: Sequence[Section]) -> Iterator[Section]:
     main, *others = found
     yield main
+    # Of several the last one counts.
+    pending = next((section for section in reversed(others) if section.kind is Kind.PENDING), None)
     for section in others:
-        if section.kind is Kind.PENDING:
+        if section is pending:
             yield with_pending(main, section)
         elif section.kind is Kind.SNAPSHOT:
             yield section
