@@ -14,6 +14,8 @@ from hvctl.text.recognition import COMMANDS, FileKind, check_kind, hint, kind_of
 _SUFFIX = ".xml"
 _COMMANDS = (".args", ".sh", ".bat", ".cmd")
 _PROXMOX = ".conf"
+COMMON_ENDINGS = (_PROXMOX,)
+"""Endings that files of many programs have: in directories those that are no guests are counted, and named with -v."""
 _DEEPEST = 100
 _CONFIG = "hvctl.toml"
 _TOML_PLACE = r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)"

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from hvctl.cli.lint.files import COMMON_ENDINGS
 from hvctl.cli.lint.run import Outcome, Plan
 from hvctl.cli.output import echo, is_quiet, say, write_result
 from hvctl.lint.engine import lacking
@@ -85,9 +86,10 @@ class Results:
         if outcome.note:
             self._erase()
             self._flush()
-            found_there = outcome.note[0] not in self.plan.named
-            self.passed += found_there
-            say(note(*outcome.note), level=int(found_there))
+            name = outcome.note[0]
+            common = name.endswith(COMMON_ENDINGS) and name not in self.plan.named
+            self.passed += common
+            say(note(*outcome.note), level=int(common))
         if outcome.diff:
             self.changes += 1
             self._write(outcome.diff, exact=True)
