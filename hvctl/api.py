@@ -186,8 +186,8 @@ def read_guest(path: str) -> Described:
 
 
 def read_text(text: str | bytes, name: str = "<text>") -> Described:
-    """What a domain XML, a QEMU command line or script, a -cpu value, KubeVirt's objects, a plan file or a profile
-    describes."""
+    """What a domain XML, a QEMU command line or script, a -cpu value, a VMID.conf, KubeVirt's objects, a plan file or a
+    profile describes."""
     from hvctl.errors import InputError, Problem
     from hvctl.text.files import LARGEST_JSON, LARGEST_TEXT, check_size, decode
     from hvctl.text.recognition import COMMANDS, FileKind, MisplacedError, kind_of
@@ -199,7 +199,7 @@ def read_text(text: str | bytes, name: str = "<text>") -> Described:
         from hvctl.guest.domain.reader import read_domain
 
         return Described(read_domain(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"), name))
-    by_hand = kind in (*COMMANDS, FileKind.CPU, FileKind.PROFILE, FileKind.UNKNOWN)
+    by_hand = kind in (*COMMANDS, FileKind.CPU, FileKind.PROXMOX, FileKind.PROFILE, FileKind.UNKNOWN)
     check_size(text, LARGEST_TEXT if by_hand else LARGEST_JSON, name)
     if isinstance(text, bytes):
         text = decode(text, name)
@@ -211,6 +211,11 @@ def read_text(text: str | bytes, name: str = "<text>") -> Described:
         from hvctl.guest.kubevirt.reader import read_machine
 
         return Described(read_machine(text, name))
+    if kind is FileKind.PROXMOX:
+        from hvctl.guest.proxmox.models import models_of
+        from hvctl.guest.proxmox.reader import read_guest
+
+        return Described(read_guest(text, name, models_of(text, name)))
     if kind is FileKind.PLAN or (kind is FileKind.UNKNOWN and '"format_version"' in text):
         from hvctl.guest.plan import guest_of
         from hvctl.plan_file.reader import load_lock
@@ -259,17 +264,15 @@ def convert(described: Described, form: Form) -> Converted:
 
 def lint(path: str, hosts: Sequence[Host] = (), profile: Profile | None = None) -> Result:
     """The findings of all rules in a file; with hosts and a profile also of those that need them."""
-    from hvctl.guest.syntax import COMMAND_LINE, DOMAIN, KUBEVIRT
+    from hvctl.guest.syntax import syntax_of
     from hvctl.lint import engine
     from hvctl.lint.rule import Facts, all_rules
     from hvctl.text.files import LARGEST_XML, name_of, read
-    from hvctl.text.recognition import COMMANDS, FileKind, kind_of
+    from hvctl.text.recognition import kind_of
 
     data = read(path, LARGEST_XML)
     job = engine.Job(engine.choose(all_rules()), Facts(tuple(hosts), profile))
-    kind = kind_of(data)
-    syntax = COMMAND_LINE if kind in COMMANDS else KUBEVIRT if kind is FileKind.KUBEVIRT else DOMAIN
-    return engine.lint(data, name_of(path), syntax, job)
+    return engine.lint(data, name_of(path), syntax_of(kind_of(data)), job)
 
 
 def judge_migration(guest: Guest, source: Host, targets: Pool, incoming: Guest | None = None) -> tuple[Move, ...]:

@@ -44,8 +44,9 @@ def command(
 ) -> int:
     """Check whether a guest can move to other hosts, before the migration is tried.
 
-    GUEST is a profile (as gen resolves it for the source), a plan file, a libvirt domain's XML, a QEMU command line,
-    `-` for one of these on stdin, the QMP socket or the process id of a running QEMU, or URI#DOMAIN of a libvirt.
+    GUEST is a profile (as gen resolves it for the source), a plan file, a libvirt domain's XML, a QEMU command line, a
+    VMID.conf of Proxmox VE, `-` for one of these on stdin, the QMP socket or the process id of a running QEMU, or
+    URI#DOMAIN of a libvirt.
 
     QEMU itself compares nothing: a migration can fail with the source going on, lose the guest, or succeed and change
     the CPUID that the running guest relies on. Each reason names its effect.
@@ -102,7 +103,7 @@ def _source(named: Described, path: str | None) -> Host:
 def _configured(named: Described, here: Host | None) -> Guest:
     """The guest; of a profile the one that gen makes of it on the source."""
     if named.guest:
-        return named.guest
+        return named.guest.on_hosts((here,)) if here else named.guest
     assert named.profile is not None
     assert here is not None
     return guest_of(api.check(api.resolve(named.profile, (here,))))

@@ -1,4 +1,4 @@
-"""`hvctl show`: which enlightenments the domains of a libvirt have, or the guests of files."""
+"""`hvctl show`: which enlightenments the domains of a libvirt, or the guests of files, have."""
 
 import os
 import sys
@@ -12,6 +12,7 @@ from hvctl.cli.output import echo, use_color, width
 from hvctl.errors import InputError, UsageError
 from hvctl.guest.domain.identity import Identity, read_identity
 from hvctl.libvirt.connection import DEFAULT_URI, SECONDS, Connection, Domain, connected
+from hvctl.model.guest import Guest
 from hvctl.report import show as report
 from hvctl.report.show import Enabled, Entry, Seen, advised, standing
 
@@ -27,12 +28,13 @@ from hvctl.report.show import Enabled, Entry, Seen, advised, standing
 def command(domains: tuple[str, ...], uri: str, timeout: float | None, inactive: bool, output_format: Format) -> int:
     """Show which enlightenments libvirt's domains have: all of them, or the named ones; or the guests of files.
 
-    FILE is anything that describes a guest (domain XML, a QEMU command line, a KubeVirt object), by a path with a / or
-    an ending; no libvirt is asked then.
-
     Each is compared with what `hvctl apply --metadata` or `hvctl gen --metadata` has put into it, or with the shipped
     profile for its Windows release, identified by libosinfo's id in the metadata (virt-install and virt-manager write
     it). No host is asked: it may not support all that is listed as missing.
+
+    Of a FILE that describes a guest (domain XML, QEMU command line, VMID.conf of Proxmox VE, KubeVirt object) each
+    thing is shown with its line, or with who added it; no libvirt is asked then. A word with a slash or an ending is a
+    file, one without is a domain.
 
     \b
     Examples:
@@ -40,11 +42,12 @@ def command(domains: tuple[str, ...], uri: str, timeout: float | None, inactive:
       hvctl show win11 db1 --format json
       hvctl show vm.yaml
       hvctl show --connect qemu+ssh://root@node2/system
+      hvctl show /etc/pve/qemu-server/100.conf
     """
     if files := [word for word in domains if _is_file(word)]:
         if len(files) < len(domains):
             raise UsageError("files and domains of a libvirt do not go together", "show one kind at a time")
-        echo(_text(None, [_of_file(path) for path in files], output_format))
+        echo(_files_text(files, output_format))
         return 0
     with connected(uri, seconds=timeout or SECONDS, meanwhile=_prepare) as connection:
         found = [connection.domain(name) for name in domains] if domains else connection.domains()
@@ -58,16 +61,24 @@ def _is_file(word: str) -> bool:
     return "/" in word or (bool(os.path.splitext(word)[1]) and os.path.isfile(word))
 
 
-def _of_file(path: str) -> Entry:
-    described = api.read_guest(path)
-    if described.guest is None:
-        raise UsageError(f"{path} is a profile, not a guest", f"see what it becomes by `hvctl gen {path} --explain`")
-    guest = described.guest.check()
-    release = guest.release.id if guest.release else None
-    identity = Identity(guest.system, release)
-    profile = release and (BY_OS[release].profile or release)
-    beside = standing(guest, advised(api.load_profile(profile))) if profile else None
-    return Entry(guest.label, "", False, Seen(guest, identity, profile, beside))
+def _files_text(files: list[str], form: Format) -> str:
+    from hvctl.report.guest import guests_json, guests_text
+    from hvctl.text.recognition import FileKind, MisplacedError
+
+    advice = _Advice()
+    guests = []
+    for path in files:
+        guest = api.read_guest(path).guest
+        if guest is None:
+            raise MisplacedError(path, FileKind.PROFILE, FileKind.GUEST, "show")
+        guests.append(advice.seen(guest.check()))
+    match form:
+        case "text":
+            return guests_text(guests, width=width(), color=use_color(sys.stdout))
+        case "json":
+            from hvctl.text.json_document import dump
+
+            return dump(guests_json(guests))
 
 
 def _prepare() -> None:
@@ -94,7 +105,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[Seen | None, str]] = {}
-        self._advice: dict[str, Enabled] = {}
+        self._advice = _Advice()
 
     def seen(self, xml: str) -> tuple[Seen | None, str]:
         """What a domain's XML says, or why it cannot be understood."""
@@ -111,23 +122,37 @@ class _Reader:
 
         try:
             domain = find_domain(parse(text.encode(), ""))
-            guest, identity = guest_of(domain).check(), read_identity(domain)
+            guest = guest_of(domain).check()
         except InputError as error:
             return None, str(error)
+        return self._advice.seen(guest), ""
+
+
+class _Advice:
+    """What guests are compared with, each profile read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Enabled] = {}
+
+    def seen(self, guest: Guest) -> Seen:
+        """A guest beside what was put into it, else beside the shipped profile of its Windows."""
+        from hvctl.guest.domain.domain import Domain as DomainXml
+
+        release = guest.release.id if guest.release else None
+        identity = read_identity(guest.root) if isinstance(guest, DomainXml) else Identity(guest.system, release)
         profile = identity.release and (BY_OS[identity.release].profile or identity.release)
         if identity.applied:
-            return Seen(guest, identity, profile, standing(guest, dict(identity.applied.enlightenments))), ""
-        beside = standing(guest, self._advised(profile)) if profile else None
-        return Seen(guest, identity, profile, beside), ""
+            return Seen(guest, identity, profile, standing(guest, dict(identity.applied.enlightenments)))
+        return Seen(guest, identity, profile, standing(guest, self._advised(profile)) if profile else None)
 
-    def _advised(self, release: str) -> Enabled:
-        """What the shipped profile of a release turns on or prefers."""
-        if release not in self._advice:
-            self._advice[release] = advised(api.load_profile(release))
-        return self._advice[release]
+    def _advised(self, profile: str) -> Enabled:
+        """What a shipped profile turns on or prefers."""
+        if profile not in self._known:
+            self._known[profile] = advised(api.load_profile(profile))
+        return self._known[profile]
 
 
-def _text(uri: str | None, entries: list[Entry], form: Format) -> str:
+def _text(uri: str, entries: list[Entry], form: Format) -> str:
     match form:
         case "text":
             return report.show_text(entries, width=width(), color=use_color(sys.stdout))

@@ -215,6 +215,7 @@ def _whole_topology(guest: Guest, lost: list[str]) -> Guest:
 
 def _other(guest: Guest) -> Iterator[str]:
     """What is nowhere carried over."""
+    yield from guest.platforms_own
     if reason := guest.unknown.get("firmware"):
         yield f"firmware: {reason}"
     for device in guest.devices:

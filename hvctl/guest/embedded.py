@@ -1,10 +1,10 @@
-"""QEMU command lines, domain XML and KubeVirt's objects in other text: a log, a ticket, the output of a command."""
+"""Guests of every syntax that stand in other text: a log, a ticket, the output of a command."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from hvctl.guest.syntax import COMMAND_LINE, DOMAIN, KUBEVIRT, Syntax
+from hvctl.guest.syntax import COMMAND_LINE, DOMAIN, KUBEVIRT, PROXMOX, Syntax
 from hvctl.text.recognition import FileKind, kind_of
 
 # Of a command line; Linux takes no longer word (MAX_ARG_STRLEN is 128 KiB).
@@ -23,6 +23,8 @@ _OBJECT = (
     r"(?m)^(?:apiVersion|kind|metadata|spec):[^\n]*\n"
     r"(?:(?:[ \t#-][^\n]*|(?:apiVersion|kind|metadata|spec|status):[^\n]*|[ \t]*)(?:\n|\Z))+"
 )
+# A line of Proxmox VE's VMID.conf, as `cat` or `qm config` prints it.
+_LINE = re.compile(r"#|\[[^\]]*\]\s*$|[a-z][a-z_-]{0,40}\d{0,5}:[ \t]")
 # What joins a line to the next: sh, cmd.exe, PowerShell.
 _JOINS = ("\\", "^", "`")
 
@@ -49,12 +51,14 @@ def embedded(text: str) -> Iterator[Embedded]:
     yield from _numbered(text, DOMAIN, _domains(text))
     if "kubevirt.io/" in text:
         yield from _numbered(text, KUBEVIRT, _objects(text))
+    configurations = [] if "\0" in text else list(_configurations(text))
+    yield from _numbered(text, PROXMOX, configurations)
     begin = text[:_LONGEST]
     # A script has variables; a process's arguments have no lines.
     if kind_of(begin) is FileKind.SHELL_SCRIPT or begin[:9].lower() == "@echo off" or "\0" in begin:
         found = iter([(0, len(text))])
     else:
-        found = _commands(text)
+        found = _outside(_commands(text), configurations)
     short = ((start, end) for start, end in found if end - start <= _LONGEST)
     yield from _numbered(text, COMMAND_LINE, short)
 
@@ -82,6 +86,27 @@ def _objects(text: str) -> Iterator[tuple[int, int]]:
     for match in re.finditer(_OBJECT, text):
         if kind_of(match[0]) is FileKind.KUBEVIRT:
             yield match.span()
+
+
+def _configurations(text: str) -> Iterator[tuple[int, int]]:
+    """Lines in a row that are a guest's of Proxmox VE; an empty one only goes before a section."""
+    start = at = 0
+    for line in (*text.split("\n"), "."):
+        if not _LINE.match(line) and (line or text[at + 1 : at + 2] != "["):
+            if start < at <= start + _LONGEST and kind_of(text[start:at]) is FileKind.PROXMOX:
+                yield start, at
+            start = at + len(line) + 1
+        at += len(line) + 1
+
+
+def _outside(found: Iterable[tuple[int, int]], others: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """What does not begin inside of others, both in the order of the text."""
+    waiting = list(reversed(others))
+    for start, end in found:
+        while waiting and waiting[-1][1] <= start:
+            waiting.pop()
+        if not (waiting and waiting[-1][0] <= start):
+            yield start, end
 
 
 def _commands(text: str) -> Iterator[tuple[int, int]]:

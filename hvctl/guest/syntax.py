@@ -8,6 +8,7 @@ from hvctl.errors import InputError, Span
 from hvctl.guest.domain import NAMESPACE
 from hvctl.guest.domain.reader import domains_in, guest_of
 from hvctl.model.guest import Changes, Guest
+from hvctl.text.recognition import COMMANDS, FileKind
 from hvctl.text.shell_words import Word, place
 from hvctl.xml.document import Document, Element, named
 from hvctl.xml.reader import MARK, MOST_ELEMENTS, parse_all
@@ -17,7 +18,10 @@ Lines = tuple[tuple[int, int], tuple[int, int]]
 
 # Much that is XML and no domain begins with the one, and is passed over. In UTF-16 it counts as broken.
 _DOCTYPE, _DOMAIN = b"<!DOCTYPE", b"<domain"
-_COMMENT = r"(?m)(?:^|[ \t;])(#[ \t]*hvctl:[^\n]*)"
+# Proxmox VE keeps comments as a guest's notes, and writes them again with each `:` as `%3A`
+# (proxmox/pve-common:src/PVE/Tools.pm, encode_text()).
+_ESCAPED = "%3A"
+_COMMENT = rf"(?m)(?:^|[ \t;])(#[ \t]*hvctl(?::|{_ESCAPED})[^\n]*)"
 
 
 class Remark(NamedTuple):
@@ -138,12 +142,17 @@ def _commands(text: str, path: str) -> Reading:
     guests = read_command_lines(text, path)
     if not guests:
         return Reading(note="it holds no QEMU command line")
+    return Reading(guests, _remarks(text, path))
+
+
+def _remarks(text: str, path: str) -> list[Remark]:
+    """Comments after a `#`, about the whole text."""
     whole = ((1, 0), (text.count("\n") + 2, 0))
     remarks = []
     for match in re.finditer(_COMMENT, text):
         span = place(text, path, Word(match[1], range(match.start(1), match.end(1) + 1)))
-        remarks.append(Remark(match[1].removeprefix("#").strip(), span, whole))
-    return Reading(guests, remarks)
+        remarks.append(Remark(match[1].removeprefix("#").strip().replace(_ESCAPED, ":"), span, whole))
+    return remarks
 
 
 def _change_command(guest: Guest) -> Changes:
@@ -158,6 +167,25 @@ def _read_kubevirt(files: Files, *, many: bool = False) -> list[Reading | InputE
     for data, path in files:
         try:
             found.append(_machines(data.decode("utf-8", "surrogateescape"), path))
+        except InputError as error:
+            found.append(error)
+    return found
+
+
+def _read_proxmox(files: Files, *, many: bool = False) -> list[Reading | InputError]:  # noqa: ARG001 - see Syntax
+    from hvctl.guest.proxmox.models import models_of
+    from hvctl.guest.proxmox.reader import read_guests
+    from hvctl.text.recognition import kind_of
+
+    found: list[Reading | InputError] = []
+    files = list(files)
+    for data, path in files:
+        text = data.decode("utf-8", "surrogateescape")
+        if kind_of(text) is not FileKind.PROXMOX:
+            found.append(Reading(note="it is no configuration of a virtual machine of Proxmox VE"))
+            continue
+        try:
+            found.append(Reading(read_guests(text, path, models_of(text, path, files)), _remarks(text, path)))
         except InputError as error:
             found.append(error)
     return found
@@ -180,6 +208,28 @@ def _change_kubevirt(guest: Guest) -> Changes:
     return MachineChanges(guest)
 
 
+def _change_proxmox(guest: Guest) -> Changes:
+    from hvctl.guest.proxmox.changes import ProxmoxChanges
+    from hvctl.guest.proxmox.guest import ProxmoxGuest
+
+    assert isinstance(guest, ProxmoxGuest), "each syntax changes its own guests"
+    return ProxmoxChanges(guest)
+
+
 DOMAIN = Syntax("domain", _read_domains, _change_domain)
 COMMAND_LINE = Syntax("command line", _read_commands, _change_command)
+PROXMOX = Syntax("Proxmox VE configuration", _read_proxmox, _change_proxmox)
 KUBEVIRT = Syntax("KubeVirt object", _read_kubevirt, _change_kubevirt)
+_SYNTAXES = {
+    FileKind.DOMAIN: DOMAIN,
+    **dict.fromkeys((*COMMANDS, FileKind.CPU), COMMAND_LINE),
+    FileKind.PROXMOX: PROXMOX,
+    FileKind.KUBEVIRT: KUBEVIRT,
+}
+KINDS = tuple(_SYNTAXES)
+"""The kinds of files that describe guests."""
+
+
+def syntax_of(kind: FileKind) -> Syntax:
+    """The syntax of a kind of files that describe guests; what is none is read as a domain, which says what it is."""
+    return _SYNTAXES.get(kind, DOMAIN)

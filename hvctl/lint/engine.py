@@ -125,6 +125,8 @@ def _bounded(found: Reading | InputError, text: Text) -> Reading | InputError:
 
 def _context(guest: Guest, job: Job, syntax: Syntax) -> Context:
     profile = job.facts.profile
+    if job.facts.hosts:
+        guest = guest.on_hosts(job.facts.hosts)
     if profile is not None and profile.os == _OTHER:
         guest.other = not guest.windows
     elif profile is not None:

@@ -227,6 +227,8 @@ class Context:
         guest = self.guest
         if isinstance(where, Setting):
             where, attribute = where.where, where.attribute
+        if origin := guest.origin(where):
+            message = f"{message} ({origin})"
         rule, wanted = self.chosen
         if rule.group is Group.MIGRATE and (guest.devices or self.may_have_gpu):
             severity = Severity.INFO
@@ -237,7 +239,7 @@ class Context:
             guest.span(where, attribute),
             rule.why,
             instead,
-            fix,
+            fix if guest.fixable else None,
             tuple((text, guest.span(place)) for text, place in related),
         )
 
@@ -255,6 +257,8 @@ class Context:
         # What an earlier -cpu turns on would then be thrown away by the last one.
         if any(name in earlier.names for earlier in guest.replaced) or (not safe and guest.needed(setting)):
             return None
+        if guest.origin(setting.where):
+            return None
         make = self.safe if safe else self.unsafe
         return make(f"drop {self.guest.name_of(setting.row)}", lambda changes: changes.drop(setting))
 
@@ -264,8 +268,7 @@ class Context:
 
     def leave_out(self, setting: Setting) -> str:
         """To leave a setting out, with what else would lack it then."""
-        others = [self.guest.name_of(other.row) for other in self.guest.needing(setting)]
-        return f"leave it and {', '.join(others)} out" if others else "leave it out"
+        return self.guest.leave_out((setting, *self.guest.needing(setting)))
 
     def turn_on(self, rows: Sequence[Row], *, safe: bool = False) -> Fix | None:
         """The fix that turns rows on; None where one of them cannot be written here, a host cannot give it, or the
@@ -294,7 +297,7 @@ class Context:
     def write(self, *rows: Row) -> str:
         """What to write to turn rows on, with all that they need; and what else, so that their clock can be carried."""
         wanted = self.with_all(*rows)
-        text = "write " + ", ".join(map(self.guest.syntax, wanted))
+        text = f"write {self.guest.syntax_all(wanted)}"
         return f"{text}; and {machines.WITH_KVMCLOCK}" if self.stranded(wanted) else text
 
     def name_all(self, without: str = "") -> str:

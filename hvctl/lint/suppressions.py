@@ -2,9 +2,9 @@
 
 `<!-- hvctl: ignore[RULE, ...] reason -->` concerns the element after it. libvirt drops comments, so that the same
 can be said in `<metadata>`, for the whole domain: `<hvctl:ignore rule='RULE' reason='...'/>` in `<hvctl:guest>`. In a
-shell script a comment `# hvctl: ignore[RULE] reason` concerns the whole file, in YAML the key after it and what is
-below that. One without a reason, and one that
-suppresses nothing, is itself a finding.
+shell script, and in a configuration of Proxmox VE, a comment `# hvctl: ignore[RULE] reason` concerns the whole file,
+in YAML the key after it and what is below that. One without a reason, and one that suppresses nothing, is itself a
+finding.
 """
 
 import functools

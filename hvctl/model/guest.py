@@ -15,6 +15,7 @@ from hvctl.catalog.placement import HypervElement
 from hvctl.catalog.types import Row
 from hvctl.catalog.windows import System
 from hvctl.errors import MOST_PROBLEMS, InputError, Problem, Span
+from hvctl.model.host import Host
 from hvctl.model.profile import Value, cpu_in_profile
 
 Place = Any
@@ -409,6 +410,34 @@ class Guest:
         """The place of something, of one of its attributes where it has that."""
         raise NotImplementedError("a guest that is no text has no places")
 
+    def origin(self, where: Place) -> str:  # noqa: ARG002 - what is written is there by itself
+        """By whom something was added that the text itself does not have; empty for what is written."""
+        return ""
+
+    def leave_out(self, settings: Sequence[Setting]) -> str:
+        """To leave settings out, as it is written here."""
+        _, *others = settings
+        return f"leave it and {', '.join(self.name_of(one.row) for one in others)} out" if others else "leave it out"
+
+    def on_hosts(self, hosts: Sequence[Host]) -> "Guest":  # noqa: ARG002 - a text says all of it
+        """The guest as it is on these hosts, where what it is depends on them."""
+        return self
+
+    @property
+    def way_to_hyperv(self) -> str:
+        """What to do where a Windows guest has no enlightenment."""
+        return "let `hvctl gen PROFILE` write those that your hosts can give"
+
+    @property
+    def fixable(self) -> bool:
+        """Whether its text may be changed: not where it says what was, as of a snapshot."""
+        return True
+
+    @property
+    def platforms_own(self) -> tuple[str, ...]:
+        """Sentences about what the text says for its platform alone: no other syntax has a place for it."""
+        return ()
+
     def name_of(self, row: Row) -> str:
         """The text's name of a row."""
         return row.properties[0].name
@@ -425,6 +454,10 @@ class Guest:
     def syntax(self, row: Row) -> str:
         """What turns a row on, as it is written here."""
         return self.name_of(row)
+
+    def syntax_all(self, rows: Sequence[Row]) -> str:
+        """What turns several rows on."""
+        return ", ".join(map(self.syntax, rows))
 
     def syntax_of(self, fact: str, value: str) -> str:
         """What gives a fact a value, as it is written here: `offset`, `machine`, or as `rtc.policy`."""

@@ -153,13 +153,13 @@ def _against(seen: Seen) -> str:
 
 
 def _words(standing: Standing) -> tuple[str, ...]:
-    words = [f"-{row_id}" for row_id in standing.lacks]
-    words += [f"{one.id}={one.value}({one.wanted})" for one in standing.differs]
-    return tuple(words + [f"+{row_id}" for row_id in standing.beside]) or ("the same",)
+    found = [f"-{row_id}" for row_id in standing.lacks]
+    found += [f"{one.id}={one.value}({one.wanted})" for one in standing.differs]
+    return tuple(found + [f"+{row_id}" for row_id in standing.beside]) or ("the same",)
 
 
-def show_json(uri: str | None, entries: Sequence[Entry]) -> dict[str, Any]:
-    """Everything that is known of the domains; `uri` is None where they are files'."""
+def show_json(uri: str, entries: Sequence[Entry]) -> dict[str, Any]:
+    """Everything that is known of the domains."""
     return {"uri": uri, "domains": [_entry_json(one) for one in entries]}
 
 
@@ -167,15 +167,23 @@ def _entry_json(entry: Entry) -> dict[str, Any]:
     about = {"name": entry.name, "uuid": entry.uuid, "running": entry.running}
     if entry.seen is None:
         return {**about, "problem": entry.problem}
-    guest, identity, profile, standing = entry.seen
-    applied = identity.applied
+    enabled = entry.seen.guest.enabled()
     return {
         **about,
         "problem": None,
+        **about_json(entry.seen),
+        "accelerator": entry.seen.guest.accelerator,
+        "enlightenments": [{"id": row_id, "value": value} for row_id, value in enabled.items()],
+    }
+
+
+def about_json(seen: Seen) -> dict[str, Any]:
+    """What a guest is, what it is compared with, and how it differs from that."""
+    guest, identity, profile, standing = seen
+    applied = identity.applied
+    return {
         "system": identity.system,
         "release": identity.release,
-        "accelerator": guest.accelerator,
-        "enlightenments": [{"id": row_id, "value": value} for row_id, value in guest.enabled().items()],
         "applied": {"profile": applied.profile, "digest": applied.digest} if applied else None,
         "advised": profile,
         "beside": _standing_json(standing) if standing else None,

@@ -18,6 +18,7 @@ class FileKind(StrEnum):
     XML = "XML without a domain"
     COMMAND_LINE = "a QEMU command line"
     CPU = "a -cpu value"
+    PROXMOX = "a Proxmox VE configuration"
     SHELL_SCRIPT = "a shell script"
     BATCH_SCRIPT = "a batch script"
     KUBEVIRT = "a KubeVirt object"
@@ -60,6 +61,7 @@ _USES: dict[FileKind, dict[str, str]] = {
     FileKind.SHELL_SCRIPT: _COMMAND,
     FileKind.BATCH_SCRIPT: _COMMAND,
     FileKind.CPU: {**_COMMAND, "lint": _TO_PROFILE},
+    FileKind.PROXMOX: {**_COMMAND, "lint": "check it with `hvctl lint {}`"},
     FileKind.HOST: {
         "": "resolve a profile for it with `hvctl gen windows-11 --host {}`",
         "launch": "start a guest that may move to it with `hvctl launch windows-11 --also-host {}`",
@@ -124,6 +126,13 @@ _OPTION = r"(?:^|[\s\0'\"])--?(?:cpu|machine|M|accel|enable-kvm|global)(?:[\s\0'
 _CPU = r"\s*[A-Za-z0-9._-]+(?:,+[^\s,]+(?: [^\s,]+)*)+,*\s*"
 # The first key of a mapping, after comments: a profile may speak of options.
 _KEY = r"(?:\s|#[^\n]*\n)*(?:---\s|%YAML|[\"']?[A-Za-z][\w-]*[\"']?[ \t]*:(?:\s|$))"
+# Keys of Proxmox VE's VMID.conf, and what is in none: keys of its containers, of profiles and of Kubernetes, a level
+# below a key, the first line of a script.
+_PROXMOX_KEY = (
+    r"(?m)^(ostype|bios|scsihw|smbios1|vmgenid|efidisk0|hostpci\d+|cores|sockets|memory|balloon|onboot|boot|bootdisk|numa"
+    r"|meta|vga|agent|args|cpu|machine|name|(?:net|scsi|ide|sata|virtio)\d+):[ \t]*\S"
+)
+_NO_PROXMOX = r"(?m)^(?:(?:rootfs|hostname|unprivileged|version|extends|apiVersion|kind):|[ \t]+[^\s]|---|#!)"
 # The first line of a configuration, after comments.
 _TOML = (
     r"(?:\s|#[^\n]*\n)*(?:\[(?:tool\.hvctl|severity|paths)\b|"
@@ -165,6 +174,8 @@ def kind_of(data: str | bytes) -> FileKind:
         return FileKind.KUBEVIRT
     if start == "{":
         return next((kind for kind, pattern in _JSON if re.match(pattern, text)), FileKind.UNKNOWN)
+    if _is_proxmox(text):
+        return FileKind.PROXMOX
     if re.match(_KEY, text):
         return FileKind.PROFILE
     if re.match(_TOML, text):
@@ -176,3 +187,11 @@ def kind_of(data: str | bytes) -> FileKind:
     if re.search(_OPTION, text):
         return FileKind.BATCH_SCRIPT if re.match(_BATCH, text) else FileKind.COMMAND_LINE
     return FileKind.CPU if re.fullmatch(_CPU, text) else FileKind.UNKNOWN
+
+
+def _is_proxmox(text: str) -> bool:
+    """Whether a text is the configuration of a virtual machine of Proxmox VE: the section before all others decides."""
+    head = text.partition("\n[")[0]
+    keys = {match[1] for match in re.finditer(_PROXMOX_KEY, head)}
+    # A profile may have these as well.
+    return bool(keys - {"cpu", "machine", "name"}) and len(keys) > 1 and re.search(_NO_PROXMOX, head) is None

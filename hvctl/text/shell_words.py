@@ -62,6 +62,15 @@ def place(text: str, path: str, word: Word) -> Span:
     return span_at(text, path, word.offsets[0], max(word.offsets[-1], word.offsets[0] + 1))
 
 
+def split_plain(text: str, path: str) -> list[Word]:
+    """The words of a text that no shell sees: quotations, and neither expansions nor comments (Perl's shellwords()).
+
+    Raises:
+        InputError: a quotation has no end.
+    """
+    return list(_Plain(text, path).words())
+
+
 def split(text: str, path: str, *, batch: bool = False) -> list[Word]:
     """The words of a command line, or of /proc/PID/cmdline.
 
@@ -206,6 +215,12 @@ class _Shell:
                 self.take(self.at, expands=mark == '"' and self.text[self.at] in self.expansions)
                 self.at += 1
         self.at += 1
+
+
+class _Plain(_Shell):
+    """The same where nothing is expanded, and no comment begins."""
+
+    expansions, comments = "", ""
 
 
 class _Batch(_Shell):

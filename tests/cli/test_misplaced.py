@@ -17,6 +17,7 @@ from tests.paths import HOSTS
 HOST = str(HOSTS / "debian-12.json")
 SCRIPT = "#!/bin/sh\nexec qemu-system-x86_64 -accel kvm -cpu host,hv-relaxed,hv-time\n"
 BATCH = "@echo off\r\nqemu-system-x86_64.exe ^\r\n -accel kvm -cpu host,hv-relaxed\r\n"
+PROXMOX = "cores: 2\ncpu: host\nmachine: pc-q35-9.2\nmemory: 4096\nostype: win10\n"
 MEASUREMENT = '{"format_version": 1, "kind": "measurement"}'
 
 
@@ -28,7 +29,7 @@ class Place(NamedTuple):
     takes: tuple[FileKind, ...] = ()
 
 
-GUESTS = (FileKind.DOMAIN, FileKind.XML, *COMMANDS, FileKind.CPU, FileKind.KUBEVIRT)
+GUESTS = (FileKind.DOMAIN, FileKind.XML, *COMMANDS, FileKind.CPU, FileKind.PROXMOX, FileKind.KUBEVIRT)
 PLACES = (
     *(
         Place(words, FileKind.PROFILE)
@@ -94,6 +95,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
         FileKind.PROFILE: inside("profile", "show", "windows-10").stdout,
         FileKind.XML: "<network><name>default</name></network>",
         FileKind.CPU: "host,hv_relaxed,hv_time",
+        FileKind.PROXMOX: PROXMOX,
         FileKind.SHELL_SCRIPT: SCRIPT,
         FileKind.BATCH_SCRIPT: BATCH,
         FileKind.KUBEVIRT: inside("gen", "windows-10", "--for", "kubevirt", "--host", HOST).stdout,

@@ -67,6 +67,7 @@ READ = {
     "bench --compare": "bench --compare {}",
     "bench --qemu": "bench minimal --qemu {}",
     "convert guest": "convert {}",
+    "convert --host": "convert DOMAIN --host {}",
     "diagnose file": "diagnose {}",
     "show domains": "show {}",
     "lint paths": "lint {} --no-config",
@@ -91,14 +92,7 @@ WRITTEN = {
 NO_FILE = {
     *("check-host --name", "check-host --connect", "pool --without", "gen --machine", "gen --name", "launch --name"),
     *("gen --uses", "gen --timezone"),
-    *(
-        "bench --only",
-        "bench --set",
-        "lint --select",
-        "lint --ignore",
-        "lint --stdin-filename",
-        "explain names",
-    ),
+    *("bench --only", "bench --set", "lint --select", "lint --ignore", "lint --stdin-filename", "explain names"),
 }
 # Files that are read because another one names them, or because of where they are: what that has.
 NAMED = {

@@ -20,10 +20,13 @@ from hvctl.bench.measuring import VERSION as BENCH_VERSION
 from hvctl.bench.measuring import read_boot
 from hvctl.cli.lint.files import _toml
 from hvctl.errors import HvctlError
+from hvctl.guest.domain.identity import Identity
 from hvctl.guest.kubevirt.crd import NEWEST, platform, read_crds
 from hvctl.guest.kubevirt.manifest import Kind as ObjectKind
 from hvctl.guest.kubevirt.manifest import Options, manifest, to_yaml
-from hvctl.guest.syntax import KUBEVIRT
+from hvctl.guest.proxmox import reader as proxmox
+from hvctl.guest.proxmox.config import NO_MODELS, read_models
+from hvctl.guest.syntax import KUBEVIRT, PROXMOX
 from hvctl.host.host_file import dump_host, load_host, read_host
 from hvctl.host.libvirt_capabilities import Answers, read_answers
 from hvctl.host.qemu import _ask_all
@@ -36,8 +39,10 @@ from hvctl.plan_file.locking import lacking
 from hvctl.plan_file.reader import dump_lock, load_lock
 from hvctl.profile.reader import load_profile, profile_from_text
 from hvctl.report.bench import bench_html, bench_json, bench_text
+from hvctl.report.guest import guests_text
 from hvctl.report.host import host_text
 from hvctl.report.problems import render_error
+from hvctl.report.show import Seen
 from hvctl.run.merge import merge, target
 from hvctl.run.running import _ask
 from hvctl.text.files import decode
@@ -47,6 +52,7 @@ from hvctl.verify.probe_subject import Boot, arguments, essential, probe_domain
 from hvctl.verify.vmx import limits
 from hvctl.xml.reader import parse
 from tests.fuzz import lint
+from tests.guest.proxmox.expected import EXPECTED, MODELS
 from tests.host import fake_qemu
 from tests.made_hosts import made_amd_host
 from tests.made_observation import made_observation, printed
@@ -169,6 +175,20 @@ def read_crds_file(data: bytes) -> None:
             to_yaml(manifest(plan, Options("preference" if preference else "vm")).tree)
 
 
+def read_proxmox(data: bytes) -> None:
+    """A configuration of Proxmox VE, after custom models and a NUL: read on two hosts, shown, judged and fixed."""
+    models, nul, conf = data.partition(b"\0")
+    text = (conf if nul else data).decode("utf-8", "surrogateescape")
+    custom = read_models(models.decode("utf-8", "surrogateescape"), "m") if nul else NO_MODELS
+    with _refusals_are_shown():
+        for guest in proxmox.read_guests(text, "x", custom):
+            for one in (guest, guest.on_hosts([HOST]), guest.on_hosts([AMD])):
+                guests_text([Seen(one, Identity(), None, None)])
+                _use(one)
+    for job in lint.JOBS:
+        lint.judge(text.encode("utf-8", "surrogateescape"), PROXMOX, job)
+
+
 def read_profile(data: bytes) -> None:
     """A profile: resolved and written."""
     with _refusals_are_shown():
@@ -286,6 +306,17 @@ def _lint_seeds() -> Iterator[bytes]:
             yield bytes([path.suffix == ".sh"]) + path.read_bytes()
 
 
+def _configurations() -> Iterator[bytes]:
+    for case in EXPECTED:
+        yield f"{MODELS}\0{case.conf}".encode()
+    for path in sorted(RULE_CASES.rglob("*.conf")):
+        yield path.read_bytes()
+    main = (
+        b"args: -cpu 'host,+aes' -S\ncores: 2\ncpu: kvm64,flags=+hv-evmcs;-aes\nlocaltime: 0\ntdf: no\nostype: w2k8\n"
+    )
+    yield main + b"[PENDING]\ndelete: args,cpu\nmachine: q35\n\n[snap]\nrunningcpu: host,hv_time\nostype: win7\n"
+
+
 def _kinds(*kinds: Kind) -> Callable[[], Iterator[bytes]]:
     def seeds() -> Iterator[bytes]:
         for kind in kinds:
@@ -342,6 +373,7 @@ READERS = {
     "kubevirt": Reader(read_kubevirt, _kubevirt, Kind.PROFILE),
     "crd": Reader(read_crds_file, _crds, Kind.HOST),
     "cpu": Reader(read_any, _kinds(Kind.CPU), Kind.CPU),
+    "proxmox": Reader(read_proxmox, _configurations, Kind.CONFIG),
     "profile": Reader(read_profile, _kinds(Kind.PROFILE), Kind.PROFILE),
     "host": Reader(read_host_file, _kinds(Kind.HOST), Kind.HOST),
     "plan": Reader(read_plan, _kinds(Kind.PLAN), Kind.PLAN),

@@ -94,3 +94,16 @@ def test_a_process_is_read_whole() -> None:
 @pytest.mark.parametrize("unit", ["\n", "\\\n", "<domain ", "a/", "kvm -a ", "args: -cpu host\n", "'"])
 def test_hostile_text(unit: str) -> None:
     assert sum(1 for _ in embedded(unit * (100_000 // len(unit)))) <= 100_000
+
+
+def test_a_configuration_of_proxmox_in_a_text_is_one_guest() -> None:
+    """Its `args:` are no command line of their own."""
+    lines = "args: -cpu host\ncores: 2\nostype: win11\n\n[PENDING]\ncores: 4\n"
+    (found,) = embedded(f"root@pve# cat 100.conf\n{lines}root@pve#\n")
+    assert (found.syntax.name, found.first, found.text[found.start : found.end]) == (
+        "Proxmox VE configuration",
+        2,
+        lines,
+    )
+    (alone,) = embedded("the line is\nargs: -cpu host\n")
+    assert alone.syntax.name == "command line"

@@ -35,6 +35,7 @@ BAD = """\
 </domain>
 """
 GOOD = "<domain type='kvm'><name>linux</name></domain>\n"
+CONFIGURATION = "args: -cpu host\ncores: 2\nmemory: 2048\nostype: win11\n"
 ARGUMENTS = "qemu-system-x86_64 -accel kvm -M pc-q35-7.2 -cpu host,hv_ipi\n"
 
 
@@ -47,10 +48,12 @@ def shown(name: str) -> str:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A repository with a domain that is wrong, one that is right, XML of another kind, and a command line."""
+    """A repository with a domain that is wrong, one that is right, XML of another kind, a command line, and a
+    configuration of Proxmox VE."""
     folder = tmp_path / "repository"
     (folder / "domains").mkdir(parents=True)
     files = {"domains/bad, 100%.xml": BAD, "domains/good.xml": GOOD, "pom.xml": "<project/>\n", "guest.args": ARGUMENTS}
+    files |= {"100.conf": CONFIGURATION, "nginx.conf": "server {}\n"}
     for name, text in files.items():
         (folder / name).write_text(text)
     commit(folder)
@@ -213,7 +216,8 @@ def test_pre_commit_finds_what_is_wrong(repository: Path, hooks: Path, pre_commi
     (repository / PRE_COMMIT).write_text(shown(PRE_COMMIT).replace("https://git.example.org/hvctl", str(hooks)))
     settings: dict[str, Any] = {"folder": repository, "environment": pre_commit_environment}
     said = pre_commit("run", "--all-files", code=1, **settings).stdout
-    assert said.count("Failed") == 2
+    assert said.count("Failed") == 3
+    assert "--> 100.conf:1:12" in said
     assert "--> domains/bad, 100%.xml:5:5" in said
     assert "--> guest.args:1:" in said
     assert "good.xml" not in said

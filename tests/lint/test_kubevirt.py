@@ -257,8 +257,8 @@ def test_other_commands(tmp_path: Path) -> None:
     inside("diagnose", str(path), code=0)
     shown = inside("show", str(path)).stdout
     assert "win11" in shown
-    assert "advice: -" in shown
-    assert json.loads(inside("show", str(path), "--format", "json").stdout)["domains"][0]["release"] == "windows-11"
+    assert "beside profile windows-11: it lacks " in shown
+    assert json.loads(inside("show", str(path), "--format", "json").stdout)["guests"][0]["release"] == "windows-11"
     inside("show", str(path), "win11", code=2)
 
 

@@ -23,7 +23,8 @@ every_rule = pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: rule.
 
 
 def file_of(rule: Rule, stem: str) -> Path:
-    (found,) = [path for path in (FOLDER / rule.id).glob(f"{stem}.*") if path.suffix in (".xml", ".sh", ".yaml")]
+    endings = (".xml", ".sh", ".yaml", ".conf")
+    (found,) = [path for path in (FOLDER / rule.id).glob(f"{stem}.*") if path.suffix in endings]
     return found
 
 

@@ -31,6 +31,7 @@ class Kind(StrEnum):
     DOMAIN = "domain"
     COMMAND = "command"
     CPU = "cpu"
+    PROXMOX = "proxmox"
     PROFILE = "profile"
     HOST = "host"
     PLAN = "plan"
@@ -42,13 +43,14 @@ class Kind(StrEnum):
     LOG = "log"  # what diagnose takes
 
 
-GUESTS = (Kind.DOMAIN, Kind.COMMAND, Kind.CPU, Kind.PROFILE, Kind.PLAN)
+GUESTS = (Kind.DOMAIN, Kind.COMMAND, Kind.CPU, Kind.PROXMOX, Kind.PROFILE, Kind.PLAN)
 """What `convert` and `check-migration` take."""
 
 LIMITS = {
     Kind.DOMAIN: (4 << 20, 16 << 20),
     Kind.COMMAND: (128 << 10, 256 << 10, 1 << 20),
     Kind.CPU: (128 << 10, 1 << 20),
+    Kind.PROXMOX: (256 << 10, 1 << 20),
     Kind.PROFILE: (1 << 20,),
     Kind.HOST: (4 << 20,),
     Kind.PLAN: (1 << 20,),
@@ -62,6 +64,26 @@ LIMITS = {
 """The sizes in bytes at which a reader changes its mind."""
 
 MESSAGES = ROOT / "tests" / "catalog" / "messages.yaml"
+_PROXMOX = """\
+#notes of a guest
+args: -S
+bios: ovmf
+cores: 4
+cpu: host,flags=+hv-tlbflush;-aes
+machine: pc-q35-9.2+pve1
+memory: 8192
+name: win11
+ostype: win11
+
+[PENDING]
+cpu: kvm64
+delete: args
+
+[before]
+memory: 4096
+ostype: win10
+runningcpu: kvm64,hv_relaxed
+"""
 _CONFIG = """\
 select = ["start", "slow", "hpet-on"]
 ignore = ["hpet_on"]
@@ -110,6 +132,9 @@ def _good(kind: Kind) -> Iterator[str | bytes]:
             for command in _commands():
                 words = shlex.split(command)
                 yield words[words.index("-cpu") + 1]
+        case Kind.PROXMOX:
+            yield _PROXMOX
+            yield from (path.read_bytes() for path in sorted(RULE_CASES.glob("*/*.conf")))
         case Kind.PROFILE:
             yield from (path.read_bytes() for path in sorted(PROFILES.glob("*.yaml")))
         case Kind.HOST:

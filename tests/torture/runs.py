@@ -62,7 +62,14 @@ _SPECIAL_PUTS = (
     Put("cwd/socket", form="socket"),
     Put("cwd/directory/a", b"x"),
 )
-_ENDINGS = {Kind.COMMAND: ".sh", Kind.PROFILE: ".yaml", Kind.DOMAIN: ".xml", Kind.CPU: ".args", Kind.CONFIG: ".toml"}
+_ENDINGS = {
+    Kind.COMMAND: ".sh",
+    Kind.PROFILE: ".yaml",
+    Kind.DOMAIN: ".xml",
+    Kind.CPU: ".args",
+    Kind.PROXMOX: ".conf",
+    Kind.CONFIG: ".toml",
+}
 _ROOT = {
     "proc/cpuinfo": Kind.CPUINFO,
     "proc/sys/kernel/osrelease": None,

@@ -77,6 +77,7 @@ TEMPLATES = tuple(
         convert {guest} --to profile
         convert {guest} --to json
         convert {guest} --to libvirt -o >out.xml
+        convert {guest} --to qemu --host {host}
         convert {words}
         convert %
         lint {domain} --no-config
@@ -93,6 +94,10 @@ TEMPLATES = tuple(
         lint {command} --no-config --qemu-args --fix
         lint {command} --no-config --qemu-args --unsafe-fixes --format json
         lint {command} --no-config --host @host
+        lint {proxmox} {proxmox} --no-config --host @host
+        lint {proxmox} --no-config --unsafe-fixes
+        show {proxmox} @proxmox
+        show {proxmox} --format json
         lint @domain --no-config --host {host} --fail-on never
         lint @domain --no-config --profile {profile}
         lint @domain --config {config} --fail-on info

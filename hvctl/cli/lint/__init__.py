@@ -44,10 +44,11 @@ FAIL_ON = ("error", "warning", "info", "never")
 def command(paths: tuple[str, ...], **options: Any) -> int:
     """Check domain XML, QEMU command lines and KubeVirt objects beyond their schema.
 
-    PATH is a domain XML, a QEMU command line (*.args, *.sh, *.bat, *.cmd, or recognized by its content), KubeVirt's
-    objects (VirtualMachine, ...Instance, ...Pool, ...Preference, lists and templates of them), a directory with such
-    files, or - for stdin. Other *.yaml, *.yml and *.json of a directory are passed over; -v names them. Without --host,
-    rules that depend on the hosts are skipped. The rules are explained in hvctl-rules(7) and by `hvctl explain RULE`.
+    PATH is a domain XML, a QEMU command line (*.args, *.sh, *.bat, *.cmd, or recognized by its content), a *.conf of
+    Proxmox VE, KubeVirt's objects (VirtualMachine, ...Instance, ...Pool, ...Preference, lists and templates of them), a
+    directory with such files, or - for stdin. Other *.conf, *.yaml, *.yml and *.json of a directory are passed over; -v
+    names them. Without --host, rules that depend on the hosts are skipped. The rules are explained in hvctl-rules(7)
+    and by `hvctl explain RULE`.
 
     The configuration is the nearest hvctl.toml, or [tool.hvctl.lint] of pyproject.toml, above the files: up to the
     repository's root, the home directory, or the root of the file system. It is named on stderr. In a repository that

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from hvctl.errors import InputError, Problem, Span, UsageError
-from hvctl.guest.syntax import COMMAND_LINE, DOMAIN, KUBEVIRT, Syntax
+from hvctl.guest import syntax
+from hvctl.guest.syntax import COMMAND_LINE, DOMAIN, KUBEVIRT, PROXMOX, Syntax
 from hvctl.lint.settings import PROJECT, Settings, has_settings, read_settings
 from hvctl.text.files import (
     LARGEST_JSON,
@@ -24,7 +25,8 @@ from hvctl.text.recognition import COMMANDS, FileKind, check_kind, hint, kind_of
 _SUFFIX = ".xml"
 _COMMANDS = (".args", ".sh", ".bat", ".cmd")
 # Most of these are nobody's kind, and are passed over.
-_ANYTHING = (".yaml", ".yml", ".json")
+_CONF = ".conf"
+_ANYTHING = (_CONF, ".yaml", ".yml", ".json")
 _DEEPEST = 100
 _CONFIG = "hvctl.toml"
 _TOML_PLACE = r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)"
@@ -68,7 +70,7 @@ def _find(paths: Sequence[str], stdin_name: str) -> Iterator[File | Unreadable]:
         elif os.path.isdir(path):
             yield from _below(path, seen, 0)
         else:
-            yield File(path, _name(path))
+            yield File(path, name_of(path))
 
 
 def _below(folder: str, seen: set[tuple[int, int]], depth: int) -> Iterator[File | Unreadable]:
@@ -78,22 +80,22 @@ def _below(folder: str, seen: set[tuple[int, int]], depth: int) -> Iterator[File
         if (status.st_dev, status.st_ino) in seen:
             return
         if depth > _DEEPEST:
-            yield Unreadable(_name(folder), f"it is more than {_DEEPEST} directories deep")
+            yield Unreadable(name_of(folder), f"it is more than {_DEEPEST} directories deep")
             return
         seen.add((status.st_dev, status.st_ino))
         with os.scandir(folder) as entries:
             inside = sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        yield Unreadable(_name(folder), reason_of(error))
+        yield Unreadable(name_of(folder), reason_of(error))
         return
     for entry in inside:
         if _is_folder(entry):
             yield from _below(entry.path, seen, depth + 1)
         elif entry.name.endswith((_SUFFIX, *_COMMANDS, *_ANYTHING)):
-            yield File(entry.path, _name(entry.path), named=False)
+            yield File(entry.path, name_of(entry.path), named=False)
 
 
-def _name(path: str) -> str:
+def name_of(path: str) -> str:
     """A path as GitHub and GitLab take it, from the repository's root on: without `./`."""
     return path[2:].lstrip("/") if path.startswith("./") else path
 
@@ -120,7 +122,7 @@ def read_file(file: File) -> bytes:
 
 def check_length(file: File, data: bytes, kind: Syntax) -> None:
     """Raise UnreadableError for what is too long for a command line, or for YAML."""
-    if kind is COMMAND_LINE:
+    if kind in (COMMAND_LINE, PROXMOX):
         check_size(data, LARGEST_TEXT, file.name)
     elif kind is KUBEVIRT:
         check_size(data, LARGEST_JSON, file.name)
@@ -134,18 +136,19 @@ def syntax_of(file: File, data: bytes, *, qemu_args: bool) -> Syntax | None:
     """
     if (qemu_args and file.named) or file.name.endswith(_COMMANDS):
         return COMMAND_LINE
-    if file.name.endswith(_ANYTHING) and not file.named:
-        return KUBEVIRT if kind_of(data) is FileKind.KUBEVIRT else None
+    if not file.named and file.name.endswith(_ANYTHING):
+        found = syntax.syntax_of(kind_of(data))
+        return found if found in (PROXMOX, KUBEVIRT) else None
     if not file.named or (file.name.endswith(_SUFFIX) and data[:80].lstrip().startswith(b"<")):
         return DOMAIN
     kind = kind_of(data)
-    if kind is FileKind.KUBEVIRT:
-        return KUBEVIRT
-    if kind in (*COMMANDS, FileKind.CPU):
-        return DOMAIN if file.name.endswith(_SUFFIX) else COMMAND_LINE
-    if kind not in (FileKind.DOMAIN, FileKind.XML, FileKind.UNKNOWN):
+    if kind in (*COMMANDS, FileKind.CPU) and file.name.endswith(_SUFFIX):
+        return DOMAIN
+    if kind is FileKind.UNKNOWN and file.name.endswith(_CONF):
+        return PROXMOX
+    if kind not in (*syntax.KINDS, FileKind.XML, FileKind.UNKNOWN):
         raise UnreadableError(file.name, f"it is {kind}", hint(file.path, kind, FileKind.GUEST, "lint"))
-    return DOMAIN
+    return syntax.syntax_of(kind)
 
 
 def find_config(paths: Sequence[str]) -> tuple[str | None, list[str]]:

@@ -107,14 +107,19 @@ def _read(words: Sequence[Word], text: str, path: str) -> CommandLine:
     if model is None:
         command.other = True
         command.doubt(f"the architecture is {short(command.arch)}: hvctl knows the enlightenments of x86", "arch")
-    read_options(command, words[1:])
+    read_words(command, words[1:], model)
+    return command
+
+
+def read_words(command: CommandLine, words: Sequence[Word], model: str | None) -> None:
+    """Read the options of a command, and work out what follows; `model` is the CPU without a -cpu."""
+    read_options(command, words)
     _cpu(command, model)
     command.kvm = None if command.accelerator is None else command.accelerator == "kvm"
     # What may be there turns more on, and does not say that the guest sees Hyper-V.
     may_be, command.open = command.open, False
     command.finish()
     command.open = may_be or command.takes_all
-    return command
 
 
 def read_options(command: CommandLine, words: Sequence[Word]) -> None:

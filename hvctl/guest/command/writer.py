@@ -77,7 +77,7 @@ def cpu(guest: Guest) -> str:
     parts += [f"{name}={value}" for name, value in guest.properties if not name.startswith(PREFIXES)]
     if guest.tsc_frequency is not None:
         parts.append(f"tsc-frequency={guest.tsc_frequency}")
-    return ",".join([*parts, *(flag for setting in guest.in_order() for flag in _flags(setting))])
+    return ",".join([*parts, *(flag for setting in guest.in_order() for flag in flags_of(setting))])
 
 
 def escape(value: str) -> str:
@@ -87,10 +87,11 @@ def escape(value: str) -> str:
 
 def flags(decision: Decision) -> list[str]:
     """The `hv_x=value` of one enabled enlightenment."""
-    return _flags(Setting(BY_ID[decision.id], True, decision.value))
+    return flags_of(Setting(BY_ID[decision.id], True, decision.value))
 
 
-def _flags(setting: Setting) -> list[str]:
+def flags_of(setting: Setting) -> list[str]:
+    """The `hv_x=value` of one setting."""
     row, value = setting.row, setting.value
     names = [known.name.replace("-", "_") for known in row.properties]
     if not setting.on:

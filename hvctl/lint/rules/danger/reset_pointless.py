@@ -46,4 +46,4 @@ def check(context: Context) -> Findings:
         if context.asked(setting.row):
             continue
         message = f"{context.guest.name_of(setting.row)} is on, and no guest gains from it"
-        yield context.finding(setting.where, message, "leave it out", fix=context.drop(setting))
+        yield context.finding(setting.where, message, context.leave_out(setting), fix=context.drop(setting))

@@ -55,4 +55,4 @@ def check(context: Context) -> Findings:
         same = setting.text == default
         message = f"the vendor id is set to {quoted(setting.text)}" + (", which is the default" if same else "")
         fix = context.drop(setting, safe=same)
-        yield context.finding(setting, message, f"leave it out: the default is {default}", fix=fix)
+        yield context.finding(setting, message, f"{context.leave_out(setting)}: the default is {default}", fix=fix)

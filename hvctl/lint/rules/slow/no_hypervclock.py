@@ -51,6 +51,7 @@ from hvctl.lint.rule import Context, Findings
 from hvctl.model.finding import Severity
 
 SEVERITY = Severity.WARNING
+AFTER = ("args-replace-cpu",)
 
 
 def check(context: Context) -> Findings:

@@ -50,6 +50,7 @@ from hvctl.lint.rule import Context, Findings
 from hvctl.model.finding import Severity
 
 SEVERITY = Severity.INFO
+AFTER = ("args-replace-cpu",)
 
 
 def check(context: Context) -> Findings:

@@ -40,6 +40,7 @@ from hvctl.lint.rule import Context, Findings
 from hvctl.model.finding import Severity
 
 SEVERITY = Severity.WARNING
+AFTER = ("args-replace-cpu",)
 
 
 def check(context: Context) -> Findings:
@@ -48,5 +49,5 @@ def check(context: Context) -> Findings:
         return
     if any(guest.uses(row) and context.attainable(row) for row in roles.RECOMMENDED):
         message = "this Windows guest has no enlightenment"
-        instead = "let `hvctl gen PROFILE` write those that your hosts can give"
-        yield context.finding(guest.root, message, instead)
+        instead = guest.way_to_hyperv
+        yield context.finding(guest.root if guest.on else guest.hyperv_place, message, instead)

@@ -29,6 +29,7 @@ There is no fix: which of the two was meant is not written.
 - Observed with QEMU 7.2
 """
 
+from hvctl.guest.proxmox.guest import ProxmoxGuest
 from hvctl.lint.rule import Context, Findings
 from hvctl.model.finding import Severity
 
@@ -39,6 +40,8 @@ OF = "replaced"
 def check(context: Context) -> Findings:
     guest = context.guest
     for earlier in guest.replaced:
+        if isinstance(guest, ProxmoxGuest) and earlier.where is guest.added:
+            continue  # args-replace-cpu is about it
         gone = [name for name in earlier.names if name not in guest.qemu_names]
         if gone:
             message = f"this -cpu replaces an earlier CPU as a whole, and {', '.join(gone)} with it"

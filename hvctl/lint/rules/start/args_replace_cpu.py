@@ -1,0 +1,80 @@
+"""A -cpu in `args:` throws away what Proxmox VE adds.
+
+## What it does
+Finds `args: -cpu ...` in a VMID.conf of Proxmox VE, where it lacks enlightenments that Proxmox VE writes for this
+guest. A guest that hides its hypervisor has no use for them.
+
+## Why it matters
+QEMU takes the last `-cpu` whole, and what `args:` has comes last: the enlightenments that Proxmox VE adds for Windows
+are gone, and nothing reports it. `cpu:` and custom CPU models keep them, and say nearly all that a `-cpu` says.
+
+## Example
+```conf
+args: -cpu host,kvm=off
+cores: 4
+machine: pc-q35-9.2+pve1
+memory: 8192
+ostype: win11
+```
+
+## Use instead
+```conf
+cores: 4
+cpu: host,hidden=1
+machine: pc-q35-9.2+pve1
+memory: 8192
+ostype: win11
+```
+
+## Fix safety
+Unsafe: the guest sees another machine. There is no fix where a custom model is needed, which is another file, or where
+Proxmox VE has no word for a part of the `-cpu`.
+
+## Sources
+- proxmox/qemu-server:src/PVE/QemuServer.pm, config_to_command(): `args` is appended at the end
+- proxmox/qemu-server:src/PVE/QemuServer/CPUConfig.pm, get_hyperv_enlightenments(), resolve_cpu_flags()
+- qemu:system/vl.c, qemu_init(): `case QEMU_OPTION_cpu: cpu_option = optarg`
+"""
+
+from hvctl.guest.proxmox.changes import ProxmoxChanges
+from hvctl.guest.proxmox.guest import ProxmoxGuest
+from hvctl.guest.proxmox.writer import Written, instead_of_arguments
+from hvctl.lint.rule import Context, Findings
+from hvctl.model.finding import Fix, Severity
+from hvctl.model.guest import Changes
+
+SEVERITY = Severity.ERROR
+GUESTS = (ProxmoxGuest,)
+OF = "replaced"
+
+
+def check(context: Context) -> Findings:
+    guest = context.guest
+    assert isinstance(guest, ProxmoxGuest), "GUESTS says so"
+    if guest.added is None or not guest.by_args or guest.takes_all or guest.without_hypervisor_bit:
+        return
+    if gone := [name for name in guest.replaced[0].names if name not in guest.qemu_names]:
+        message = f"this -cpu replaces the one that Proxmox VE writes, and {', '.join(gone)} with it"
+        written = instead_of_arguments(guest)
+        fix = _fix(context, written)
+        yield context.finding(context.place("cpu"), message, _instead(written), attribute="value", fix=fix)
+
+
+def _instead(written: Written) -> str:
+    """The lines to write, and what they cannot say."""
+    text = f"remove -cpu from args: and write `cpu: {written.cpu}`"
+    if written.section:
+        header, *rest = (line.strip() for line in written.section.splitlines())
+        text += f", with `{header}` and in it {', '.join(f'`{line}`' for line in rest)} in cpu-models.conf"
+    return f"{text} (lost is {'; '.join(written.unsaid)})" if written.unsaid else text
+
+
+def _fix(context: Context, written: Written) -> Fix | None:
+    if written.section or written.unsaid:
+        return None
+
+    def change(changes: Changes) -> None:
+        assert isinstance(changes, ProxmoxChanges), "the guest is one of Proxmox VE's"
+        changes.choose_cpu(written.cpu)
+
+    return context.unsafe(f"write cpu: {written.cpu}", change)
