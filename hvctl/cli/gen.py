@@ -1,15 +1,17 @@
 """`hvctl gen`: the QEMU arguments or the libvirt XML for a profile."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, get_args
+from typing import Any, get_args
 
 import click
 
 from hvctl import api
+from hvctl.cli import platforms
+from hvctl.cli.editing import Target, check_target, deliver
 from hvctl.cli.inputs.hosts import pool_of
 from hvctl.cli.inputs.plans import Wanted, check_lock, resolved, say_plan, unlocked, with_uses, write_lock
 from hvctl.cli.options import Format, check_name, check_stdin, common, output_format
-from hvctl.cli.output import echo, say_sentence, write_result
+from hvctl.cli.output import write_result
 from hvctl.errors import UsageError
 from hvctl.guest.kubevirt.manifest import Kind, Select
 from hvctl.model.plan import EditOptions
@@ -18,22 +20,17 @@ MOST_VCPUS = 4096  # of one machine in QEMU (hw/i386/pc_q35.c, max_cpus)
 MOST_MEMORY_MIB = 16 << 20  # 16 TiB
 
 
-class Target(NamedTuple):
-    """A domain file and where the edited one goes."""
-
-    path: str
-    output: str | None
-    in_place: bool
-    diff: bool
-    options: EditOptions
-
-
 @click.command()
 @click.argument("profile", required=False)
 @click.option("--qemu", is_flag=True, help="Write QEMU arguments (default).")
 @click.option("--libvirt", is_flag=True, help="Write a libvirt domain.")
 @click.option("--both", is_flag=True, help="Write both, for what QEMU and libvirt both can.")
-@click.option("--for", "platform", type=click.Choice(("kubevirt", "libvirt", "qemu")), help="Write for this platform.")
+@click.option(
+    "--for",
+    "platform",
+    type=click.Choice((*sorted(platforms.OPTIONS), "libvirt", "qemu")),
+    help="Write for this platform.",
+)
 @click.option(
     "--kind",
     type=click.Choice(get_args(Kind)),
@@ -100,10 +97,6 @@ def command(
     libvirt: bool,
     both: bool,
     platform: str | None,
-    kind: Kind | None,
-    crd: str | None,
-    timezone: str | None,
-    select: Select | None,
     hosts: tuple[str, ...],
     qemu_binary: str | None,
     uses: tuple[str, ...],
@@ -115,7 +108,6 @@ def command(
     lock: str | None,
     locked: str | None,
     domain: str | None,
-    into: str | None,
     in_place: bool,
     diff: bool,
     keep_others: bool,
@@ -126,6 +118,7 @@ def command(
     null: bool,
     output: str | None,
     output_format: Format,
+    **own: Any,
 ) -> int:
     """Write the QEMU arguments, the libvirt XML or KubeVirt's object for PROFILE.
 
@@ -166,30 +159,18 @@ def command(
         "qemu-commandline": qemu_commandline,
         "force": force,
     }
-    of_kubevirt = {"kind": kind, "crd": crd, "timezone": timezone, "select": select, "into": into}
-    if platform == "kubevirt":
+    wanted = Wanted(hosts, qemu_binary, machine, name, memory, vcpus, metadata, fragment, uses)
+    platforms.check(platform, own)
+    if platform is not None and platform in platforms.OPTIONS:
         forbidden = {"locked": locked, "lock": lock, "domain": domain, "0": null, "fragment": fragment}
-        _check_idle("not with --for kubevirt", {**forbidden, "metadata": metadata, "force": force})
-        _check_idle("not with --for kubevirt", {"qemu-commandline": qemu_commandline})
-        if into is None:
+        forbidden |= {"metadata": metadata, "force": force, "qemu-commandline": qemu_commandline}
+        _check_idle(f"not with --for {platform}", forbidden)
+        if own["into"] is None:
             _check_idle("only with --into", {"in-place": in_place, "diff": diff, "keep-others": keep_others})
         _check_input(hosts, qemu_binary, machine)
-        from hvctl.cli.inputs.kubevirt import edit, generate
-
-        wanted = Wanted(hosts, qemu_binary, machine, name, memory, vcpus, metadata, fragment, uses)
-        if into is not None:
-            _check_idle("not with --into", {"kind": kind, "select": select, **of_domain})
-            if output_format != "text":
-                raise UsageError(f"--format {output_format}: not with --into")
-            target = Target(into, output, in_place, diff, EditOptions(keep_others))
-            check_target(target, "--into")
-            edited = edit(profile, wanted, into, crd, timezone, keep_others=keep_others, explain=explain)
-            when = "this takes effect after `kubectl apply` and a restart of the guest (`virtctl restart`)"
-            return deliver(*edited, target, "<stdin>" if into == "-" else into, when)
-        written = generate(profile, wanted, kind or "patch", crd, timezone, select or "none")
-        say_plan(written.plan, explain=explain)
-        return written.deliver(output_format, output)
-    _check_idle("only with --for kubevirt", of_kubevirt)
+        target = Target(own["into"], output, in_place, diff, EditOptions(keep_others)) if own["into"] else None
+        request = platforms.Request(profile, wanted, own, explain, output_format, output, target)
+        return platforms.write(platform, request)
     if domain is not None:
         forbidden = {"qemu": qemu, "both": both, "locked": locked, "lock": lock, "machine": machine, "0": null}
         _check_idle("not with --domain", {**forbidden, **of_domain, "metadata": False})
@@ -207,9 +188,7 @@ def command(
     if locked is None:
         form = named or "qemu"
         _check_output(form, output_format, null=null, of_domain=of_domain)
-        given = resolved(
-            profile, form, Wanted(hosts, qemu_binary, machine, name, memory, vcpus, metadata, fragment, uses)
-        )
+        given = resolved(profile, form, wanted)
     else:
         given = unlocked(locked, named, hosts, qemu_binary)
         _check_output(given.target, output_format, null=null, of_domain={})
@@ -301,33 +280,3 @@ def _text(argv: tuple[str, ...] | None, xml: str | None, *, null: bool) -> str:
     import shlex
 
     return (shlex.join(argv) + "\n" if argv else "") + (xml or "")
-
-
-def check_target(target: Target, option: str = "--domain") -> None:
-    """Raise UsageError for destinations that do not go together."""
-    named = [
-        word for word, on in (("-o", target.output), ("--in-place", target.in_place), ("--diff", target.diff)) if on
-    ]
-    if len(named) > 1:
-        raise UsageError(f"{' and '.join(named)} do not go together", "name one of them")
-    if target.path == "-" and target.in_place:
-        raise UsageError(f"--in-place needs a file: {option} - is stdin")
-
-
-_WHEN = "this takes effect after `virsh define` and a cold start (see `hvctl explain changes`)"
-
-
-def deliver(before: bytes, after: bytes, target: Target, name: str, when: str = _WHEN) -> int:
-    """Write the edited file, or the difference; the exit code."""
-    changes = before != after
-    if target.diff:
-        from hvctl.text.writing import unified
-
-        echo(unified(before, after, name))
-    elif not target.in_place:
-        write_result(after, target.output)
-    elif changes:
-        write_result(after, target.path, before)
-    if changes:
-        say_sentence(when)
-    return int(target.diff and changes)

@@ -4,10 +4,12 @@ import re
 from typing import Any, NamedTuple
 
 from hvctl import api
+from hvctl.cli.editing import Target, check_target, deliver
 from hvctl.cli.inputs.hosts import pool_of
 from hvctl.cli.inputs.plans import Wanted, say_plan, with_uses
 from hvctl.cli.options import Format, check_stdin
 from hvctl.cli.output import say_sentence, write_result
+from hvctl.cli.platforms import Request
 from hvctl.errors import UsageError
 from hvctl.guest.kubevirt.crd import NEWEST, Api, platform, read_crds
 from hvctl.guest.kubevirt.manifest import Kind, Manifest, Options, Select, manifest, to_yaml
@@ -27,7 +29,7 @@ class Written(NamedTuple):
     manifest: Manifest | None
 
     def deliver(self, output_format: Format, output: str | None) -> int:
-        """Write it, say what it cannot say; the exit code."""
+        """Write it, and say what it cannot say; the exit code."""
         for sentence in self.manifest.lost if self.manifest else ():
             say_sentence(f"not written: {sentence}")
         if output_format == "json":
@@ -51,15 +53,29 @@ class Written(NamedTuple):
         }
 
 
-def generate(
-    profile: str | None, wanted: Wanted, kind: Kind, crd: str | None, timezone: str | None, select: Select
-) -> Written:
-    """The object for a profile.
+def write(request: Request) -> int:
+    """Write an object, or edit one; see `platforms.write`."""
+    own, wanted = request.own, request.wanted
+    if request.target is None:
+        written = _generate(request, own["kind"] or "patch", own["select"] or "none")
+        say_plan(written.plan, explain=request.explain)
+        return written.deliver(request.output_format, request.output)
+    given = {**own, "into": None, "crd": None, "timezone": None}
+    given |= {"name": wanted.name, "memory": wanted.memory, "vcpus": wanted.vcpus}
+    if idle := [f"--{name}" for name, value in given.items() if value is not None]:
+        raise UsageError(f"{' and '.join(idle)}: not with --into")
+    if request.output_format != "text":
+        raise UsageError(f"--format {request.output_format}: not with --into")
+    target = request.target
+    check_target(target, "--into")
+    before, after = _edit(request, target)
+    when = "this takes effect after `kubectl apply` and a restart of the guest (`virtctl restart`)"
+    return deliver(before, after, target, "<stdin>" if target.path == "-" else target.path, when)
 
-    Raises:
-        UsageError: options that do not go together, or values that no object can have.
-        InputError: the profile, a host file or the CRD is wrong.
-    """
+
+def _generate(request: Request, kind: Kind, select: Select) -> Written:
+    profile, wanted = request.profile, request.wanted
+    crd, timezone = request.own["crd"], request.own["timezone"]
     _check(wanted, kind, timezone, select)
     check_stdin(*(word for word in (profile, crd, *wanted.hosts) if word))
     loaded = with_uses(profile, wanted.uses)
@@ -68,7 +84,7 @@ def generate(
         raise UsageError(
             f"no object can have the name {name!r}", "name one with --name: small letters, digits, - and ."
         )
-    fields = read_api(crd)
+    fields = _read_api(crd)
     machine = wanted.machine or loaded.machine
     options = Options(
         kind, name if wanted.name else None, timezone, select, machine, wanted.memory or api.MEMORY_MIB, wanted.vcpus
@@ -78,37 +94,24 @@ def generate(
     return Written(plan, pool, None if plan.refusals else manifest(plan, options))
 
 
-def edit(
-    profile: str | None,
-    wanted: Wanted,
-    path: str,
-    crd: str | None,
-    timezone: str | None,
-    *,
-    keep_others: bool,
-    explain: bool,
-) -> tuple[bytes, bytes]:
-    """The object of a file before and after a profile is put into it; what goes and what is left out is reported.
-
-    Raises:
-        UsageError: options that do not go together, or values that no object can have.
-        InputError: the profile, a host file, the CRD or the object is wrong.
-        RefusedError: a host, or KubeVirt, cannot give what the profile demands.
-    """
+def _edit(request: Request, target: Target) -> tuple[bytes, bytes]:
+    """The object of a file before and after a profile is put into it; what goes and what is left out is reported."""
     from hvctl.guest.kubevirt.edit import edit_machine, find_machine
     from hvctl.text.files import LARGEST_JSON, name_of, read
 
+    profile, wanted, path = request.profile, request.wanted, target.path
+    crd, timezone = request.own["crd"], request.own["timezone"]
     _check(wanted, "patch", timezone, "none")
     check_stdin(*(word for word in (profile, crd, path, *wanted.hosts) if word))
     loaded = with_uses(profile, wanted.uses)
     before = read(path, LARGEST_JSON)
     machine = find_machine(before.decode("utf-8", "surrogateescape"), name_of(path))
     pool = pool_of(wanted.hosts, wanted.qemu_binary, libvirt=True)
-    layer = platform(read_api(crd), preference=machine.homes[0].preference)
+    layer = platform(_read_api(crd), preference=machine.homes[0].preference)
     plan = api.check(api.resolve(loaded, pool, machine=wanted.machine, platform=layer))
     options = Options(timezone=timezone, machine=wanted.machine or loaded.machine)
-    edited = edit_machine(machine, plan, options, keep_others=keep_others)
-    say_plan(plan, explain=explain)
+    edited = edit_machine(machine, plan, options, keep_others=target.options.keep_others)
+    say_plan(plan, explain=request.explain)
     for doubt in machine.doubts:
         say_sentence(f"note: {doubt}")
     reasons: dict[str, list[str]] = {}
@@ -121,7 +124,7 @@ def edit(
     return before, edited.text.encode("utf-8", "surrogateescape")
 
 
-def read_api(path: str | None) -> Api:
+def _read_api(path: str | None) -> Api:
     """The fields of the cluster's KubeVirt, or of the newest that is known."""
     if path is None:
         return NEWEST
