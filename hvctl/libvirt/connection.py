@@ -9,16 +9,18 @@ side, and waits for an answer. A `Connection` owns all of libvirt-python's objec
 
 import contextlib
 import itertools
+import json
 import re
 import threading
 from collections.abc import Callable, Iterator
+from enum import Enum, auto
 from functools import partial
 from shlex import quote
 from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 from weakref import proxy
 
-from hvctl.errors import HostError, UsageError
+from hvctl.errors import HostError, RefusedError, UsageError
 from hvctl.libvirt.errors import UNREADABLE, failed, late, load, lost, not_opened, text, unreadable
 from hvctl.text.problems import quoted
 
@@ -30,6 +32,7 @@ START_SECONDS = 120.0
 _GOOD_BYE = 0.5
 _LONGEST_NAME = 1000  # characters: libvirt's QEMU driver takes what a file's name can hold
 _MOST_XML = 64 << 20  # characters of all domains together: those of 4,000 large ones
+_STATUS, _LONGEST_STATUS = '{"execute": "query-status"}', 10_000
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -40,6 +43,14 @@ class Domain(NamedTuple):
     uuid: str
     running: bool
     handle: Any
+
+
+class State(Enum):
+    """Whether a domain has a guest that runs: STUCK is one that KVM cannot run any further."""
+
+    RUNS = auto()
+    STUCK = auto()
+    ENDED = auto()
 
 
 def is_local(uri: str) -> bool:
@@ -213,10 +224,33 @@ class Connection:
 
         return self.ask("the XML of the domains", fetch)
 
-    def runs(self, domain: Domain) -> bool:
-        """Whether a domain is active, and still there."""
-        active = self.ask(f"whether {domain.name} runs", lambda _: _found(domain.handle.isActive))
-        return bool(active)
+    def state(self, domain: Domain) -> State:
+        """Whether a domain is active, and still there, and whether its guest can run on.
+
+        Of a guest that KVM cannot run libvirt knows that it is paused, and not why: its QEMU is asked then, which marks
+        the domain as tainted.
+        """
+        libvirt = load()
+        found = self.ask(f"whether {domain.name} runs", lambda _: _found(domain.handle.state))
+        if not found or found[0] == libvirt.VIR_DOMAIN_SHUTOFF:
+            return State.ENDED
+        if list(found[:2]) != [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_UNKNOWN]:
+            return State.RUNS
+        monitor = load("libvirt_qemu").qemuMonitorCommand
+        with contextlib.suppress(RefusedError):  # as where it has ended meanwhile
+            why, refusal = f"why {domain.name} is paused", f"the QEMU of {domain.name} cannot be asked"
+            if _is_stuck(self.ask(why, lambda _: str(monitor(domain.handle, _STATUS, 0)), refusal=refusal)):
+                return State.STUCK
+        return State.RUNS
+
+
+def _is_stuck(answer: str) -> bool:
+    """Whether QEMU stopped its guest for an internal error, as where KVM cannot run it any further."""
+    try:
+        status = json.loads(answer[:_LONGEST_STATUS])["return"]["status"]
+    except (ValueError, RecursionError, LookupError, TypeError):
+        return False
+    return bool(status == "internal-error")
 
 
 def _found(work: Callable[[], T]) -> T | None:

@@ -14,9 +14,10 @@ from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
 from hvctl.errors import HostError
-from hvctl.libvirt.connection import Connection, Domain
+from hvctl.libvirt.connection import Connection, Domain, State
 from hvctl.libvirt.errors import load
 from hvctl.run.crash import Crash, read_event, report
+from hvctl.run.ending import WHY_STOPPED
 
 PANIC = "GUEST_PANICKED"
 # Seconds without events until libvirt is asked whether the domain runs: so it shows that the line is broken, or that
@@ -158,26 +159,26 @@ class _DetachError(Exception):
     """A signal that asks hvctl to go."""
 
 
-def follow(events: Events, domain: Domain, runs: Callable[[], bool], say: Callable[[str], None]) -> int:
-    """Tell what happens to a running domain until it stops, or a signal asks hvctl to go.
+def follow(events: Events, domain: Domain, state: Callable[[], State], say: Callable[[str], None]) -> int:
+    """Tell what happens to a running domain until it stops, or can run no more, or a signal asks hvctl to go.
 
     Args:
         events: those of its connection, registered before it was started.
         domain: which domain.
-        runs: asks libvirt whether it is running.
+        state: asks libvirt whether it runs.
         say: shows a line to the user.
 
     Returns:
-        hvctl's exit code: 1 where the guest crashed or QEMU failed, else 0.
+        hvctl's exit code: 3 where KVM cannot run the guest, 1 where it crashed or QEMU failed, else 0.
 
     Raises:
         HostError: the connection broke, or libvirt does not answer, or did not report the end.
     """
-    watch = _Watch(domain.uuid, domain.name, say)
-    event: Event | None = None
+    watch = _Watch(domain, state, say)
+    event: Event | State | None = None
     try:
         with _signals():
-            while (event := _next(events, runs)) and not watch.take(event):
+            while (event := _next(events, state)) and not watch.take(event):
                 pass
     except _DetachError:
         say(f"hvctl: detached; {domain.name} goes on without hvctl")
@@ -186,27 +187,33 @@ def follow(events: Events, domain: Domain, runs: Callable[[], bool], say: Callab
     else:
         if event is None:
             raise HostError(f"{domain.name} does not run any more, and libvirt has not reported why")
-    return int(watch.crashed)
+    return watch.code
 
 
-def _next(events: Events, runs: Callable[[], bool]) -> Event | None:
-    """Wait for the next event; None where the domain has ended without one."""
+def _next(events: Events, state: Callable[[], State]) -> Event | State | None:
+    """Wait for the next event; STUCK or None where the domain can run no more, or has ended, without one."""
     while (event := events.next(_PATIENCE)) is None:
-        if not runs():
-            return events.next(_LAST)
+        match state():
+            case State.ENDED:
+                return events.next(_LAST)
+            case State.STUCK:
+                return State.STUCK
     return event
 
 
 class _Watch:
-    def __init__(self, uuid: str, name: str, say: Callable[[str], None]) -> None:
-        self.uuid = uuid
-        self.name = name
+    def __init__(self, domain: Domain, state: Callable[[], State], say: Callable[[str], None]) -> None:
+        self.uuid = domain.uuid
+        self.name = domain.name
+        self.state = state
         self.say = say
-        self.crashed = False
+        self.code = 0
 
-    def take(self, event: Event) -> bool:
-        """Tell one event; True once the domain has stopped."""
+    def take(self, event: Event | State) -> bool:
+        """Tell one event; True once the domain has stopped, or can run no more."""
         match event:
+            case State.STUCK:
+                return self._stuck()
             case Closed(reason):
                 raise HostError(f"the connection to libvirt was lost: {reason}")
             case Panic(uuid, crash) if uuid == self.uuid:
@@ -216,7 +223,7 @@ class _Watch:
         return False
 
     def _crash(self, crash: Crash) -> None:
-        self.crashed = True
+        self.code = 1
         for line in report(crash):
             self.say(f"hvctl: {line}")
 
@@ -224,8 +231,18 @@ class _Watch:
         what, details = _DETAILS[kind]
         why = details[detail] if 0 <= detail < len(details) else f"reason {detail}"
         self.say(f"hvctl: {self.name} {what}" + (f": {why}" if why else ""))
-        self.crashed = self.crashed or kind == CRASHED or (kind == STOPPED and detail in _STOPPED_BADLY)
+        if kind == CRASHED or (kind == STOPPED and detail in _STOPPED_BADLY):
+            self.code = 1
+        if kind == SUSPENDED and not why and self.state() is State.STUCK:
+            return self._stuck()
         return kind == STOPPED
+
+    def _stuck(self) -> bool:
+        self.code = 3
+        self.say(f"hvctl: KVM could not run the guest any further; libvirt's log of {self.name} has QEMU's words")
+        self.say(f"hvctl: {WHY_STOPPED}")
+        self.say(f"hvctl: {self.name} stays as it is until it is destroyed")
+        return True
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from types import TracebackType
 
 from hvctl.errors import HostError, RefusedError
 from hvctl.host.libvirt_capabilities import qemu_user
-from hvctl.libvirt.connection import Connection, Domain, is_local
+from hvctl.libvirt.connection import Connection, Domain, State, is_local
 from hvctl.libvirt.errors import load
 from hvctl.model.verification import LARGEST
 from hvctl.probe_guest import firmware
@@ -37,6 +37,8 @@ from hvctl.verify.probe_run import FINISHED, Ran
 SLOW_SECONDS = 30.0
 # Seconds that a guest which resets itself has until libvirt has ended it.
 RESET_SECONDS = 2.0
+# Seconds without a word of the guest's until libvirt is asked whether it can run on.
+_PATIENCE = 2.0
 _CHUNK = 1 << 16
 PREFIX = "hvctl-verify-"
 IMAGE, PIPE = "firmware", "console"
@@ -51,6 +53,7 @@ class DomainProbe:
         self._domain: Domain | None = None
         self._begin = time.monotonic()
         self._data = bytearray()
+        self._stopped = ""
 
     def __enter__(self) -> DomainProbe:
         return self
@@ -94,21 +97,31 @@ class DomainProbe:
                 "libvirt keeps what QEMU said in its log of the domain (/var/log/libvirt/qemu/hvctl-verify-*.log)",
             )
         if not whole or len(self._data) > LARGEST:
-            return Ran(bytes(self._data), None, (), seconds)
+            return Ran(bytes(self._data), None, (), seconds, stopped=self._stopped)
         reset = ended or self._listen(min(deadline, time.monotonic() + RESET_SECONDS), whole=True)
         return Ran(bytes(self._data), 0 if reset else FINISHED, (), seconds)
 
     def _listen(self, deadline: float, *, whole: bool = False) -> bool:
         """Read until the report is whole (or on, where it is), the time over, or QEMU has ended; whether it has."""
         while len(self._data) <= LARGEST and (whole or not is_complete(bytes(self._data[-64:]))):
-            ready, _, _ = select.select([self._output], [], [], max(0.0, deadline - time.monotonic()))
+            left = max(0.0, deadline - time.monotonic())
+            ready, _, _ = select.select([self._output], [], [], min(left, _PATIENCE))
             if not ready:
-                return False
+                self._stopped = self._why()
+                if self._stopped or left <= _PATIENCE:
+                    return False
+                continue
             data = os.read(self._output, _CHUNK)
             if not data:
                 return True
             self._data += data
         return False
+
+    def _why(self) -> str:
+        """Why the guest will never report; empty where it may."""
+        assert self._domain is not None, "started"
+        stuck = self._connection.state(self._domain) is State.STUCK
+        return "libvirt keeps what QEMU said in its log of the domain" if stuck else ""
 
 
 def start(connection: Connection, build: Callable[[str, str, str], str]) -> DomainProbe:

@@ -21,17 +21,18 @@ from tests.libvirt.libvirt_server import (
     FRIENDLY,
     GET_TYPE,
     HOSTNAME,
-    IS_ACTIVE,
     IS_PERSISTENT,
     IS_SAVED,
     LIBVIRT_VERSION,
     LIFECYCLE,
     LOOKUP_BY_NAME,
     LOOKUP_BY_UUID,
+    MONITOR,
     OPEN,
     QEMU_EVENT,
     REGISTER,
     REGISTER_QEMU,
+    STATE,
     SUPPORTS_FEATURE,
     VERSION,
     XML,
@@ -49,7 +50,7 @@ SURROGATE = b"\xed\xa0\x80"
 CONTROLS = "\x1b[2J\x9b\u202e\u2066 x"
 _UUID = b"\x11" * 16
 _CALLBACKS = 14  # libvirt:src/libvirt_internal.h, VIR_DRV_FEATURE_REMOTE_EVENT_CALLBACK
-_STOPPED = 5
+_SUSPENDED, _STOPPED = 3, 5
 
 
 def number(value: int) -> bytes:
@@ -99,6 +100,7 @@ GUESTS = """\
 </features></domainCapabilities>
 """
 # A domain that is defined, and another one that is started and has stopped.
+_SHUT_OFF, _PAUSED = number(5) + number(0), number(3) + number(0)
 HONEST: Answers = {
     **FRIENDLY,
     SUPPORTS_FEATURE: lambda sent: number(int(sent == number(_CALLBACKS))),
@@ -114,7 +116,7 @@ HONEST: Answers = {
     LOOKUP_BY_UUID: domain(),
     XML: xdr(DEFINITION),
     IS_PERSISTENT: number(1),
-    IS_ACTIVE: number(0),
+    STATE: _SHUT_OFF,
     IS_SAVED: number(0),
     DEFINE: domain(),
     CREATE: b"",
@@ -127,9 +129,9 @@ HONEST: Answers = {
 }
 
 
-def stopped(uuid: bytes = _UUID) -> tuple[int, bytes]:
-    """The event of its end."""
-    return LIFECYCLE, number(1) + domain(uuid=uuid, ident=5) + number(_STOPPED) + number(0)
+def stopped(uuid: bytes = _UUID, event: int = _STOPPED) -> tuple[int, bytes]:
+    """The event of its end, or another one of its life."""
+    return LIFECYCLE, number(1) + domain(uuid=uuid, ident=5) + number(event) + number(0)
 
 
 def panic(details: bytes) -> tuple[int, bytes]:
@@ -140,6 +142,11 @@ def panic(details: bytes) -> tuple[int, bytes]:
 
 def _events(*events: tuple[int, bytes]) -> Answers:
     return {CREATE_XML: Then(domain(ident=5), events)}
+
+
+def _paused(answer: Answer) -> Answers:
+    """A guest that is paused, then stopped; nobody but its QEMU knows why."""
+    return {STATE: _PAUSED, MONITOR: answer, **_events(stopped(event=_SUSPENDED), stopped())}
 
 
 def _flood(_sent: bytes) -> Answer:
@@ -167,7 +174,7 @@ def _silences() -> Iterator[tuple[str, Answers]]:
         "start": CREATE_XML,
         "events": REGISTER,
         "no-more-events": DEREGISTER,
-        "active": IS_ACTIVE,
+        "state": STATE,
     }
     for name, procedure in names.items():
         yield f"silence-{name}", {procedure: Act.SILENCE}
@@ -238,6 +245,15 @@ _PARTS: dict[str, Answers] = {
     "driver-not-utf-8": {GET_TYPE: xdr(BAD)},
     "driver-4-mb": {GET_TYPE: xdr("Q" * (LARGEST - 4))},
     "events-never": {},
+    "stuck": _paused(xdr('{"return": {"status": "internal-error"}}')),
+    "stuck-without-event": {STATE: _PAUSED, MONITOR: xdr('{"return": {"status": "internal-error"}}')},
+    "paused": _paused(xdr('{"return": {"status": "paused"}}')),
+    "paused-silence": _paused(Act.SILENCE),
+    "paused-error": _paused(Refusal(38, "no monitor")),
+    "paused-not-utf-8": _paused(xdr(BAD)),
+    "paused-nested": _paused(xdr("[" * 100_000)),
+    "paused-other": _paused(xdr('{"return": ["status"]}')),
+    "paused-4-mb": _paused(xdr("7" * (LARGEST - 4))),
     "events-of-another": _events(stopped(b"\x22" * 16)),
     "events-honest": _events(panic(b'{"info": {}}'), stopped()),
     "events-odd": _events(*(panic(text) for text in (b"[" * 100_000, b"7", b"x" * (LARGEST - 4), BAD)), stopped()),

@@ -13,7 +13,7 @@ from contextlib import closing
 import pytest
 
 from hvctl.errors import HostError
-from hvctl.libvirt.connection import Connection, Domain, connected
+from hvctl.libvirt.connection import Connection, Domain, State, connected
 from hvctl.libvirt.events import (
     CRASHED,
     PMSUSPENDED,
@@ -54,9 +54,9 @@ class Script(Events):
         return self._events.pop(0)
 
 
-def followed(*events: Event | None, runs: bool = True) -> tuple[int, list[str]]:
+def followed(*events: Event | None, state: State = State.RUNS) -> tuple[int, list[str]]:
     said: list[str] = []
-    return follow(Script(*events), WIN11, lambda: runs, said.append), said
+    return follow(Script(*events), WIN11, lambda: state, said.append), said
 
 
 @pytest.mark.parametrize(
@@ -120,17 +120,30 @@ def test_a_connection_that_breaks() -> None:
 def test_without_events_libvirt_is_asked() -> None:
     assert followed(None, None, Lifecycle(UUID, STOPPED, 0)) == (0, ["hvctl: win11 stopped"])
     # It has stopped, and the last event is under way; or does not come.
-    assert followed(None, Lifecycle(UUID, STOPPED, 1), runs=False) == (0, ["hvctl: win11 stopped: destroyed"])
+    assert followed(None, Lifecycle(UUID, STOPPED, 1), state=State.ENDED) == (0, ["hvctl: win11 stopped: destroyed"])
     with pytest.raises(HostError, match="win11 does not run any more, and libvirt has not reported why"):
-        followed(None, None, runs=False)
+        followed(None, None, state=State.ENDED)
+
+
+@pytest.mark.parametrize("events", [(Lifecycle(UUID, SUSPENDED, 0),), (None,)])
+def test_a_guest_that_kvm_cannot_run(events: tuple[Event | None, ...]) -> None:
+    code, said = followed(*events, state=State.STUCK)
+    assert code == 3
+    assert "hvctl: KVM could not run the guest any further; libvirt's log of win11 has QEMU's words" in said
+    assert said[-1] == "hvctl: win11 stays as it is until it is destroyed"
+
+
+def test_a_guest_that_is_paused_for_a_known_reason_is_not_asked_for() -> None:
+    said = followed(Lifecycle(UUID, SUSPENDED, 2), Lifecycle(UUID, STOPPED, 0), state=State.STUCK)
+    assert said == (0, ["hvctl: win11 paused: by an error of its disk", "hvctl: win11 stopped"])
 
 
 def test_a_libvirt_that_does_not_answer_any_more() -> None:
-    def runs() -> bool:
+    def state() -> State:
         raise HostError("no answer within 10 s", "give it more time")
 
     with pytest.raises(HostError, match="no answer within 10 s") as raised:
-        follow(Script(None), WIN11, runs, print)
+        follow(Script(None), WIN11, state, print)
     assert raised.value.hint == "win11 may go on without hvctl"
 
 
@@ -181,7 +194,7 @@ def test_the_events_of_a_real_driver(connection: Connection) -> None:
     said: list[str] = []
     with closing(Events(connection)) as events:
         thread = later(domain.handle.suspend, domain.handle.resume, domain.handle.destroy)
-        assert follow(events, domain, lambda: connection.runs(domain), said.append) == 0
+        assert follow(events, domain, lambda: connection.state(domain), said.append) == 0
         thread.join(10)
     assert said == ["hvctl: test paused", "hvctl: test goes on", "hvctl: test stopped: destroyed"]
 
@@ -190,6 +203,6 @@ def test_a_wait_for_a_real_driver_can_be_ended(connection: Connection) -> None:
     said: list[str] = []
     with closing(Events(connection)) as events:
         threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
-        assert follow(events, connection.domain("test"), lambda: True, said.append) == 0
+        assert follow(events, connection.domain("test"), lambda: State.RUNS, said.append) == 0
     assert said == ["hvctl: detached; test goes on without hvctl"]
     assert connection.domain("test").running

@@ -65,6 +65,12 @@ def test_a_crash_is_reported_with_its_signature(tmp_path: Path, crashing: str) -
     assert "hvctl: crash signature: 0000009F-3\n" in done.stderr
 
 
+def test_a_guest_that_kvm_cannot_run_is_told_and_ended(tmp_path: Path) -> None:
+    done = hvctl("launch", "minimal", "--", *HEADLESS, *bios(tmp_path, firmware.unemulated()), code=3)
+    assert "hvctl: KVM could not run the guest any further: KVM internal error. Suberror: 1\n" in done.stderr
+    assert "dmesg" in done.stderr
+
+
 def test_a_crash_counts_even_if_the_guest_goes_on(tmp_path: Path, crashing: str) -> None:
     image = bios(tmp_path, firmware.crash(POWER_STATE_FAILURE))
     with launched(tmp_path, crashing, "--", *HEADLESS, *image, "-action", "panic=none") as launch:

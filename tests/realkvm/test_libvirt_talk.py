@@ -178,6 +178,17 @@ def test_a_panic_arrives_with_its_parameters(hvctl: Hvctl, tmp_path: Path) -> No
     assert said.endswith("hvctl: crashing stopped: after a crash")
 
 
+def test_a_guest_that_kvm_cannot_run_is_told(hvctl: Hvctl, libvirtd: Daemon, here: str, tmp_path: Path) -> None:
+    (tmp_path / "guest.xml").write_text(domain(tmp_path, "stuck", firmware.unemulated()))
+    words = ("--connect", URI, "--domain", str(tmp_path / "guest.xml"), "--host", here)
+    said = hvctl("launch", "minimal", *words, code=3).err
+    assert "hvctl: KVM could not run the guest any further; libvirt's log of stuck has QEMU's words" in said
+    assert "dmesg" in said
+    guest = libvirtd.connection.lookupByName("stuck")
+    assert guest.isActive()
+    guest.destroy()
+
+
 def test_launch_of_a_defined_domain(hvctl: Hvctl, libvirtd: Daemon, here: str, tmp_path: Path) -> None:
     libvirtd.connection.defineXML(domain(tmp_path, "win", cpuid_firmware.image()))
     words = ("minimal", "--connect", URI, "--domain", "win", "--host", here)

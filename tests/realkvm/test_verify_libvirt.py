@@ -17,6 +17,7 @@ from hvctl.verify import libvirt_run
 from tests.cli.in_process import Hvctl
 from tests.realkvm.libvirt_daemon import URI, Daemon, daemon
 from tests.realkvm.real import hvctl as process
+from tests.verify import firmware
 
 # The first QEMU that a libvirt sees takes it up to 20 s here, and a guest may wait for its turn.
 PATIENT = ("--timeout", "120")
@@ -114,6 +115,15 @@ def test_a_guest_that_is_out_of_time_is_ended(hvctl: Hvctl, libvirtd: Daemon, mo
     monkeypatch.setattr(libvirt_run, "SLOW_SECONDS", 120.0)
     told = hvctl("verify", "minimal", "--connect", URI, "--vcpus", "64", "--timeout", "0.1", code=3).err
     assert "the probe guest did not finish within 0.1 s" in told
+    assert leftovers(libvirtd) == []
+
+
+@pytest.mark.world("debian-13")
+def test_a_guest_that_kvm_cannot_run_is_told(hvctl: Hvctl, libvirtd: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(libvirt_run, "firmware", firmware.unemulated)
+    told = hvctl("verify", "minimal", "--connect", URI, "--vcpus", "1", *PATIENT, code=3).err
+    assert "KVM cannot run the probe guest any further" in told
+    assert "dmesg" in told
     assert leftovers(libvirtd) == []
 
 

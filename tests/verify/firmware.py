@@ -55,6 +55,12 @@ def crash(parameters: Sequence[int]) -> bytes:
     return _image(_CLI + code + _wrmsr(_CRASH_CTL, _NOTIFY) + _HLT)
 
 
+def unemulated() -> bytes:
+    """A guest that KVM cannot run on: it stores x87's st(0) into ROM, and KVM's emulator, which has to do that, has no
+    such instruction (linux:arch/x86/kvm/emulate.c, the table escape_d9)."""
+    return _image(_CLI + b"\xb8\x00\xf0\x8e\xd8\xd9\x16\x00\x00" + _HLT)  # mov ax,0xf000; mov ds,ax; fst [0]
+
+
 def pvpanic() -> bytes:
     """A guest that reports a crash to QEMU's device `pvpanic` with its first instructions."""
     return _image(b"\xb0\x01\xba\x05\x05\xee" + _HLT)  # mov al,1; mov dx,0x505; out dx,al

@@ -124,7 +124,7 @@ def _start(connection: Connection, name: str, wanted: Wanted, start: Callable[[]
         except RefusedError as error:
             error.hint = error.hint or _known(error.message)
             raise
-        return follow(events, domain, lambda: connection.runs(domain), show_line)
+        return follow(events, domain, lambda: connection.state(domain), show_line)
 
 
 def _known(message: str) -> str:
