@@ -9,6 +9,8 @@ win11-amd-host-11.0+pve2.conf.cmd have what it gives. A test compares all with P
 import re
 from typing import NamedTuple
 
+from hvctl.catalog.types import Kind, Row
+
 Version = tuple[int, int, int]
 """A version as PVE compares it: major, minor, and the number of PVE's own change, as in `9.2+pve1`."""
 
@@ -61,8 +63,10 @@ ENLIGHTENMENTS = (
     Added("hv_evmcs", 11, (11, 0, 2), vendor="intel"),
 )
 """The enlightenments that PVE writes with KVM."""
-LEAST_WINDOWS_WITH_UEFI = 8
-"""With OVMF, PVE writes none for a Windows before this version."""
+LEAST_WINDOWS, LEAST_WINDOWS_WITH_UEFI = 6, 8
+"""PVE writes none for a Windows before these versions."""
+NUMBERS = frozenset(row.flag.partition("=")[0].replace("_", "-") for row in ENLIGHTENMENTS if "=" in row.flag)
+"""The properties of QEMU's for which PVE writes a number of its own."""
 VENDOR_ID_KEY, VENDOR_ID, DEFAULT_VENDOR_ID = "hv-vendor-id", "hv_vendor_id", "proxmox"
 """The key of `cpu:`, and what PVE writes where it is set, or where a graphics card is passed through (x-vga)."""
 
@@ -71,6 +75,17 @@ VM_FLAGS = (
     *("pdpe1gb", "hv-tlbflush", "hv-evmcs", "aes"),
 )
 """The flags that `cpu:` of a guest takes; a custom model takes any."""
+FLAG = re.compile(r"[+-][a-zA-Z0-9_.-]+")
+"""A flag of a custom model; none takes a value."""
+
+
+def takes_flag(row: Row) -> bool:
+    """Whether a custom model says a row by a flag: QEMU takes `+x` and `-x` of what is on or off only
+    (qemu:target/i386/cpu.c, x86_cpu_expand_features())."""
+    return row.kind is Kind.FLAG
+
+
+VENDOR_ID_TEXT = re.compile(r"[a-zA-Z0-9]{1,12}")
 NESTED = "nested-virt"
 """Stands for the processor's feature of nested virtualization."""
 
@@ -85,22 +100,28 @@ MODELS = {
 """PVE's own models: QEMU's model, and the flags beside it."""
 RENAMED = {"Icelake-Client": "Icelake-Server", "Icelake-Client-noTSX": "Icelake-Server-noTSX"}
 
-_GENERIC = "host|max|(?:kvm|qemu)(?:32|64)"
-_AMD = r"athlon|phenom|Opteron_G\d|EPYC(?:-[\w-]+)?"
 _INTEL = (
-    r"486|pentium[23]?|core(?:2)?duo|Conroe|Penryn|Nehalem|Westmere|SandyBridge|IvyBridge|Haswell|Broadwell|"
-    r"Skylake-\w+|Cascadelake-Server|Cooperlake|KnightsMill|Icelake-\w+|SapphireRapids|GraniteRapids|SierraForest|"
-    r"ClearwaterForest"
+    "486 pentium pentium2 pentium3 coreduo core2duo Conroe Penryn Nehalem Nehalem-IBRS Westmere Westmere-IBRS "
+    "SandyBridge SandyBridge-IBRS IvyBridge IvyBridge-IBRS Haswell Haswell-IBRS Haswell-noTSX Haswell-noTSX-IBRS "
+    "Broadwell Broadwell-IBRS Broadwell-noTSX Broadwell-noTSX-IBRS Skylake-Client Skylake-Client-IBRS "
+    "Skylake-Client-noTSX-IBRS Skylake-Client-v4 Skylake-Server Skylake-Server-IBRS Skylake-Server-noTSX-IBRS "
+    "Skylake-Server-v4 Skylake-Server-v5 Cascadelake-Server Cascadelake-Server-v2 Cascadelake-Server-noTSX "
+    "Cascadelake-Server-v4 Cascadelake-Server-v5 Cooperlake Cooperlake-v2 KnightsMill Icelake-Client "
+    "Icelake-Client-noTSX Icelake-Server Icelake-Server-noTSX Icelake-Server-v3 Icelake-Server-v4 Icelake-Server-v5 "
+    "Icelake-Server-v6 Icelake-Server-v7 SapphireRapids SapphireRapids-v2 SapphireRapids-v3 SapphireRapids-v4 "
+    "GraniteRapids GraniteRapids-v2 GraniteRapids-v3 SierraForest SierraForest-v2 SierraForest-v3 ClearwaterForest"
 )
-
-
-def vendor_of(model: str) -> str | None:
-    """The vendor that PVE writes for a model; "" for those that have the host's, None for a model it does not have."""
-    if re.fullmatch(_GENERIC, model):
-        return ""
-    if re.fullmatch(_AMD, model):
-        return "AuthenticAMD"
-    return "GenuineIntel" if re.fullmatch(rf"(?:{_INTEL})(?:-[\w-]+)?", model) else None
+_AMD = (
+    "athlon phenom Opteron_G1 Opteron_G2 Opteron_G3 Opteron_G4 Opteron_G5 EPYC EPYC-IBPB EPYC-v3 EPYC-v4 EPYC-v5 "
+    "EPYC-Rome EPYC-Rome-v2 EPYC-Rome-v3 EPYC-Rome-v4 EPYC-Rome-v5 EPYC-Milan EPYC-Milan-v2 EPYC-Milan-v3 EPYC-Genoa "
+    "EPYC-Genoa-v2 EPYC-Turin"
+)
+VENDORS = {
+    **dict.fromkeys(_INTEL.split(), "GenuineIntel"),
+    **dict.fromkeys(_AMD.split(), "AuthenticAMD"),
+    **dict.fromkeys(("host", "max", "kvm32", "kvm64", "qemu32", "qemu64"), ""),
+}
+"""QEMU's models that PVE has, with the vendor that it writes for them; none for those that have the host's."""
 
 
 class OsType(NamedTuple):

@@ -6,6 +6,7 @@ from typing import Any, get_args
 import click
 
 from hvctl import api
+from hvctl.catalog.proxmox import OS_TYPES
 from hvctl.cli import platforms
 from hvctl.cli.editing import Target, check_target, deliver
 from hvctl.cli.inputs.hosts import pool_of
@@ -42,6 +43,20 @@ MOST_MEMORY_MIB = 16 << 20  # 16 TiB
     "--select",
     type=click.Choice(get_args(Select)),
     help="With --for kubevirt: the labels that select nodes (default: none).",
+)
+@click.option(
+    "--ostype",
+    type=click.Choice(tuple(OS_TYPES)),
+    help="With --for proxmox: the guest's ostype (default: by the profile's guest.os).",
+)
+@click.option(
+    "--bios", type=click.Choice(("seabios", "ovmf")), help="With --for proxmox: its firmware (default: seabios)."
+)
+@click.option("--vmid", type=click.IntRange(100, 999999999), metavar="N", help="With --for proxmox: the guest's VMID.")
+@click.option(
+    "--how",
+    type=click.Choice(("custom-model", "args")),
+    help="With --for proxmox: as a CPU model (default), or as args:, which replaces what Proxmox VE adds.",
 )
 @click.option(
     "--host",
@@ -167,7 +182,7 @@ def command(
         _check_idle(f"not with --for {platform}", forbidden)
         if own["into"] is None:
             _check_idle("only with --into", {"in-place": in_place, "diff": diff, "keep-others": keep_others})
-        _check_input(hosts, qemu_binary, machine)
+        _check_input(hosts, qemu_binary, platforms.upstream(platform, machine))
         target = Target(own["into"], output, in_place, diff, EditOptions(keep_others)) if own["into"] else None
         request = platforms.Request(profile, wanted, own, explain, output_format, output, target)
         return platforms.write(platform, request)

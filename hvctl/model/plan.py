@@ -19,6 +19,7 @@ class Layer(StrEnum):
     QEMU = "qemu"
     LIBVIRT = "libvirt"
     KUBEVIRT = "kubevirt"
+    PROXMOX = "proxmox"
     MIGRATION = "migration"
 
 
@@ -28,18 +29,6 @@ class Outcome(StrEnum):
     ON = "on"
     OFF = "off"
     REFUSED = "refused"
-
-
-class Platform(NamedTuple):
-    """What writes libvirt's or QEMU's configuration for the user, as one more layer.
-
-    `lacking` is why it has no place for a row, and what would change that, by the row's id; `libvirt` whether it goes
-    through libvirt.
-    """
-
-    layer: Layer
-    lacking: Mapping[str, tuple[str, str]]
-    libvirt: bool = True
 
 
 UNNAMED = "the profile does not name it"
@@ -59,6 +48,19 @@ class Decision(NamedTuple):
     asked: str = ""
     remedy: str = ""
     more: int = 0
+
+
+class Platform(NamedTuple):
+    """What writes libvirt's or QEMU's configuration for the user, as one more layer.
+
+    `lacking` is why it has no place for a row, and what would change that, by the row's id; `libvirt` whether it goes
+    through libvirt; `refusals` what else of the profile it has no place for.
+    """
+
+    layer: Layer
+    lacking: Mapping[str, tuple[str, str]]
+    libvirt: bool = True
+    refusals: tuple[Decision, ...] = ()
 
 
 class CpuPlan(NamedTuple):

@@ -59,7 +59,7 @@ def resolve(
     elif profile.clock.hpet and chosen.hpet_option is False:
         reason = f"machine type {chosen.type} has no HPET"
         refusals = (*refusals, refusal("clock.timers.hpet", reason, Layer.QEMU, None, "leave `hpet: on` out"))
-    refusals = (*refusals, *_uses(profile))
+    refusals = (*refusals, *_uses(profile), *(platform.refusals if platform else ()))
     resolution = _Resolution(profile, pool, chosen.type, libvirt=libvirt, commandline=commandline)
     resolution.platform = platform
     decisions = resolution.decisions()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hvctl.guest.syntax import COMMAND_LINE, DOMAIN, Syntax
 from hvctl.host.host_file import read_host
-from hvctl.lint.engine import Job, Text, choose, lint, lint_all
+from hvctl.lint.engine import MOST_FINDINGS, Job, Text, choose, lint, lint_all
 from hvctl.lint.fixes import apply_fixes
 from hvctl.lint.output import TextWriter
 from hvctl.lint.rule import Facts, all_rules
@@ -34,7 +34,7 @@ def judge(body: bytes, kind: Syntax, job: Job) -> None:
         once = apply_fixes(body, "x", kind, job, allowed)
         assert apply_fixes(once.data, "x", kind, job, allowed).data == once.data, "a second time changes something"
         left = [one.rule for one in once.result.findings if one.fix and one.fix.edits and one.fix.safety in allowed]
-        assert not left, "something that could be fixed is left"
+        assert not left or len(result.findings) > MOST_FINDINGS, "something that could be fixed is left"
         if result.unchecked is None and not any(one.rule == "not-well-formed" for one in result.findings):
             assert not any(one.rule == "not-well-formed" for one in once.result.findings), "a fix broke the file"
 

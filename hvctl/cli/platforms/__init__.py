@@ -1,5 +1,6 @@
 """The platforms that `hvctl gen --for` writes for, beside QEMU and libvirt: a module each, with a function `write`."""
 
+import re
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -9,7 +10,10 @@ from hvctl.cli.inputs.plans import Wanted
 from hvctl.cli.options import Format
 from hvctl.errors import UsageError
 
-OPTIONS: dict[str, tuple[str, ...]] = {"kubevirt": ("kind", "crd", "timezone", "select", "into")}
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "kubevirt": ("kind", "crd", "timezone", "select", "into"),
+    "proxmox": ("ostype", "bios", "vmid", "how"),
+}
 """The platforms, each with the options that `gen` has for it."""
 
 
@@ -32,6 +36,13 @@ def check(platform: str | None, own: Mapping[str, Any]) -> None:
         takers = [one for one, options in OPTIONS.items() if name in options]
         if value is not None and platform not in takers:
             raise UsageError(f"--{name.replace('_', '-')}: only with --for {' or '.join(takers)}")
+
+
+def upstream(platform: str | None, machine: str | None) -> str | None:
+    """A machine type as QEMU has it: Proxmox VE numbers changes of its own, as in `pc-q35-9.2+pve1`."""
+    if platform != "proxmox" or machine is None:
+        return machine
+    return re.sub(r"\+pve\d{1,4}$", "", machine)
 
 
 def write(platform: str, request: Request) -> int:

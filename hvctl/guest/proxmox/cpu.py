@@ -18,8 +18,6 @@ from hvctl.model.host import Host
 from hvctl.text.problems import did_you_mean, quoted, short
 from hvctl.text.shell_words import Word
 
-_FLAG = re.compile(r"[+-][a-zA-Z0-9_.-]+")
-_VENDOR_ID = re.compile(r"[a-zA-Z0-9]{1,12}")
 _TYPE = "cputype"
 # Written after the flags, in this order.
 _BITS = ("guest-phys-bits", "phys-bits")
@@ -111,7 +109,7 @@ def _all_flags(guest: Guest, choice: Choice, cause: Word, machine: Machine) -> I
     hidden = choice.rest.get("hidden")
     if hidden.text == "1" if hidden else machine.gpu:
         yield (hidden or Piece("", cause))._replace(text="kvm=off")
-    if vendor := proxmox.vendor_of(model):
+    if vendor := proxmox.VENDORS.get(model):
         yield Piece(f"vendor={vendor}", choice.place)
 
 
@@ -183,7 +181,7 @@ def _choice(guest: Guest, value: Word, models: Models) -> Choice | None:
         model, built_in = proxmox.MODELS[name]
         origin = f"a part of {name}"
         flags.insert(0, tuple(Piece(flag, name, origin) for flag in built_in.split(";")))
-    elif proxmox.vendor_of(model) is None:
+    elif model not in proxmox.VENDORS:
         guest.doubt(f"whether Proxmox VE has a CPU model {quoted(model)} is not known")
     return Choice(proxmox.RENAMED.get(model, model), name, origin, tuple(flags), rest)
 
@@ -209,7 +207,7 @@ def _custom(guest: Guest, name: Word, models: Models, flags: list[tuple[Piece, .
     if "flags" in model:
         said = model["flags"]
         flags.insert(
-            0, tuple(Piece(flag, name, origin(said)) for flag in said.value.split(";") if _FLAG.fullmatch(flag))
+            0, tuple(Piece(flag, name, origin(said)) for flag in said.value.split(";") if proxmox.FLAG.fullmatch(flag))
         )
     merged = {one: _rest(one, said.value, name, origin(said)) for one, said in model.items()} | rest
     reported = model.get("reported-model")
@@ -243,11 +241,11 @@ def _checked(guest: Guest, parts: Mapping[str, Word], value: Word) -> bool:
             guest.wrong(f"cpu: has no property {quoted(key)}: {ignored}", part or value, did_you_mean(key, known))
         elif key == "hidden" and boolean(part) is None:
             guest.wrong(f"hidden={short(part)} is no switch: {ignored}", part or value, "write 1 or 0")
-        elif key == proxmox.VENDOR_ID_KEY and not _VENDOR_ID.fullmatch(part):
+        elif key == proxmox.VENDOR_ID_KEY and not proxmox.VENDOR_ID_TEXT.fullmatch(part):
             hint = "write 1 to 12 letters and digits"
             guest.wrong(f"{key}={short(part)} is no vendor id: {ignored}", part or value, hint)
     for flag in parts["flags"].split_at(";") if "flags" in parts else ():
-        if not _FLAG.fullmatch(flag):
+        if not proxmox.FLAG.fullmatch(flag):
             guest.wrong(f"{short(flag) or 'nothing'} is no flag: {ignored}", flag or value, "write +FLAG or -FLAG")
         elif flag[1:] not in proxmox.VM_FLAGS:
             message = f"cpu: takes no flag {short(flag)}: {ignored}"

@@ -5,25 +5,25 @@ against what it does. QEMU takes `_` for `-` in `hv_x=on`, not after `+` and `-`
 (qemu:target/i386/cpu.c, x86_cpu_parse_featurestr(); observed with QEMU 7.2: `-hv_reset` is an unknown property).
 """
 
-import re
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from hvctl.catalog import proxmox, roles
 from hvctl.catalog.proxmox import Added
 from hvctl.catalog.types import Kind
+from hvctl.catalog.windows import GPU
 from hvctl.guest.command.cpu import assignments
 from hvctl.guest.command.writer import cpu, flags_of
 from hvctl.guest.plan import guest_of
 from hvctl.guest.proxmox.config import CUSTOM
 from hvctl.guest.proxmox.guest import ProxmoxGuest
+from hvctl.guest.proxmox.layer import Target
 from hvctl.model.guest import Guest, Setting
 from hvctl.model.plan import Plan
 
 _NAME = "hvctl"
-_VENDOR_ID = re.compile(r"[a-zA-Z0-9]{1,12}")
-# What PVE writes for every Windows from Vista on.
-_PIT, _HPET = "discard", False
+_PIT = "kvm-pit.lost_tick_policy"
 
 
 class Written(NamedTuple):
@@ -35,22 +35,13 @@ class Written(NamedTuple):
     unsaid: tuple[str, ...]
 
 
-class Target(NamedTuple):
-    """The guest that is written for: its `ostype`, whether it has OVMF, and its machine type, None where it is to be
-    right with each."""
-
-    ostype: str
-    uefi: bool = False
-    machine: str | None = None
-
-
 def written(model: str, flags: Sequence[str], *, hidden: bool, vendor_id: str | None, name: str = _NAME) -> Written:
     """A model of QEMU's with flags, as `cpu:` says it, or as a custom model where that takes no such flags."""
     unsaid = []
-    if vendor_id is not None and not _VENDOR_ID.fullmatch(vendor_id):
+    if vendor_id is not None and not proxmox.VENDOR_ID_TEXT.fullmatch(vendor_id):
         unsaid.append(f"{proxmox.VENDOR_ID_KEY} {vendor_id}: Proxmox VE takes 1 to 12 letters and digits")
         vendor_id = None
-    if proxmox.vendor_of(model) is None:
+    if model not in proxmox.VENDORS:
         unsaid.append(f"CPU model {model}: Proxmox VE may not have it")
     rest = [("hidden", "1")] if hidden else []
     rest += [(proxmox.VENDOR_ID_KEY, vendor_id)] if vendor_id is not None else []
@@ -92,17 +83,28 @@ def _flag(setting: Setting) -> str:
 
 
 def custom_model(plan: Plan, target: Target, name: str = _NAME) -> Written:
-    """A plan as a custom model: only what differs from what PVE adds, or all of it where the machine type is open."""
+    """A plan that was resolved for Proxmox VE, as a custom model: what differs from what PVE adds, or all of it where
+    the machine type is open."""
     guest = guest_of(plan)
     unsaid: list[str] = []
     wanted = list(_enlightenments(guest, target, unsaid))
     wanted += [f"{'+' if on else '-'}{feature}" for feature, on in guest.features]
-    if guest.tsc_frequency is not None:
-        unsaid.append(f"tsc-frequency {guest.tsc_frequency}: Proxmox VE takes no value")
-    unsaid += _clock(guest)
-    vendor_id = next((str(guest.on[row.id].value) for row in roles.NAMES if row.id in guest.on), None)
-    found = written(guest.cpu or "host", wanted, hidden=guest.hidden, vendor_id=vendor_id, name=name)
+    unsaid += [sentence for sentence, _ in _clock(guest, target)]
+    found = written(guest.cpu or "host", wanted, hidden=guest.hidden, vendor_id=_vendor_id(guest), name=name)
+    if GPU in plan.uses:  # with x-vga PVE hides KVM and writes a vendor id, unless `cpu:` itself says otherwise
+        if not guest.hidden:
+            found = found._replace(cpu=f"{found.cpu},hidden=0")
+        if _vendor_id(guest) is None:
+            unsaid.append(f"no {proxmox.VENDOR_ID_KEY}: Proxmox VE writes {proxmox.DEFAULT_VENDOR_ID} with x-vga=1")
     return found._replace(unsaid=(*unsaid, *found.unsaid))
+
+
+def _vendor_id(guest: Guest) -> str | None:
+    """A vendor id that is not QEMU's default, which needs no word."""
+    for row in roles.NAMES:
+        if row.id in guest.on and guest.on[row.id].value not in (None, row.properties[0].default):
+            return str(guest.on[row.id].value)
+    return None
 
 
 def _enlightenments(guest: Guest, target: Target, unsaid: list[str]) -> Iterator[str]:
@@ -114,7 +116,7 @@ def _enlightenments(guest: Guest, target: Target, unsaid: list[str]) -> Iterator
             if name not in certain:
                 yield f"+{name}"
         elif setting.row not in roles.NAMES and certain.get(name) != _value(setting):
-            unsaid.append(f"{_flag(setting)}: Proxmox VE takes no value")
+            unsaid.append(f"{_flag(setting)}: Proxmox VE writes {certain[name]}")
     for name in possible:
         row = roles.PROPERTIES[name]
         if row.id in guest.on:
@@ -131,20 +133,18 @@ def _value(setting: Setting) -> str:
 
 def _added(target: Target) -> tuple[dict[str, str], dict[str, str]]:
     """What PVE certainly adds, and what it may add, by QEMU's names, with the values. Which processor and, without a
-    machine type, which version it will be is open."""
-    windows = proxmox.OS_TYPES[target.ostype].windows
-    if target.uefi and windows < proxmox.LEAST_WINDOWS_WITH_UEFI:
+    machine type, which version it will be is open: then every flag is written, and only values count as certain."""
+    if not target.gets_enlightenments:
         return {}, {}
     at = proxmox.parse_version(target.machine) if target.machine else None
-    found = [one for one in proxmox.ENLIGHTENMENTS if windows >= one.windows]
+    found = [one for one in proxmox.ENLIGHTENMENTS if target.windows >= one.windows]
     if at is not None:
         found = [one for one in found if at >= one.machine and (one.before is None or at < one.before)]
-    possible = dict(map(_named, found))
     # No Windows that is pinned gets an older machine type than these need.
     oldest = at or (*proxmox.PINNED, 0)
-    sure = [one for one in found if one.vendor is None and oldest >= one.machine and (one.before is None)]
-    values = dict(map(_named, sure))
-    return (values if at is not None else {name: value for name, value in values.items() if value}), possible
+    sure = dict(_named(one) for one in found if one.vendor is None and oldest >= one.machine and one.before is None)
+    certain = sure if at is not None else {name: value for name, value in sure.items() if value}
+    return certain, dict(map(_named, found))
 
 
 def _named(row: Added) -> tuple[str, str]:
@@ -152,32 +152,38 @@ def _named(row: Added) -> tuple[str, str]:
     return name.replace("_", "-"), value
 
 
-def _clock(guest: Guest) -> Iterator[str]:
-    """What of the clock PVE has no word for."""
+def _clock(guest: Guest, target: Target) -> Iterator[tuple[str, tuple[str, str]]]:
+    """What of the clock PVE has no word for: a sentence, and what QEMU is told in `args:`."""
     pit, hpet = guest.timers.get("pit"), guest.timers.get("hpet")
-    if pit is not None and pit.policy not in (None, _PIT):
-        yield f"PIT policy {pit.policy}: Proxmox VE writes {_PIT}"
-    if hpet is not None and hpet.present not in (None, _HPET):
-        yield "HPET on: Proxmox VE turns it off"
+    if pit is not None and pit.policy not in (None, target.pit):
+        yield f"PIT policy {pit.policy}: Proxmox VE writes {target.pit}", ("-global", f"{_PIT}={pit.policy}")
+    if hpet is not None and hpet.present not in (None, target.hpet):
+        words = {True: "on", False: "off"}
+        sentence = f"HPET {words[not target.hpet]}: Proxmox VE leaves it {words[target.hpet]}"
+        yield sentence, ("-machine", f"hpet={words[not target.hpet]}")
 
 
-def qm_set(plan: Plan, target: Target, value: str, vmid: int | None = None) -> str:
-    """The command that gives a guest its CPU, its system and its clock."""
+def by_model(plan: Plan, target: Target, vmid: int | None, name: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """The section of a custom model, empty where none is needed, the command that gives it to a guest, and sentences
+    about what neither says."""
+    found = custom_model(plan, target, name)
+    return found.section, _command(plan, target, vmid, "--cpu", found.cpu), found.unsaid
+
+
+def by_arguments(plan: Plan, target: Target, vmid: int | None) -> tuple[str, ...]:
+    """The command that gives a guest a `-cpu` of its own, which replaces all that PVE writes, and what of the clock PVE
+    has no word for."""
     guest = guest_of(plan)
-    words = ["qm", "set", str(vmid) if vmid is not None else "VMID", "--cpu", value, "--ostype", target.ostype]
-    if guest.offset == "utc":
-        words += ["--localtime", "0"]
-    rtc = guest.timers.get("rtc")
-    if rtc is not None and rtc.policy != "catchup":
-        words += ["--tdf", "0"]
-    words += ["--bios", "ovmf"] if target.uefi else []
+    words = ["-cpu", cpu(guest), *(word for _, words in _clock(guest, target) for word in words)]
+    return _command(plan, target, vmid, "--args", shlex.join(words))
+
+
+def _command(plan: Plan, target: Target, vmid: int | None, option: str, value: str) -> tuple[str, ...]:
+    """A command for a guest. Its clock is written whatever PVE's default is: the guest may have another."""
+    guest = guest_of(plan)
+    words = ["qm", "set", str(vmid or "VMID"), option, value, "--ostype", target.ostype]
+    words += ["--localtime", str(int(guest.offset == "localtime"))]
+    words += ["--tdf", str(int(guest.timers["rtc"].policy == "catchup"))]
+    words += ["--bios", target.bios] if target.bios else []
     words += ["--machine", target.machine] if target.machine else []
-    return " ".join(words)
-
-
-def args(plan: Plan, vmid: int | None = None) -> str:
-    """The command that gives a guest a `-cpu` of its own, which replaces all that PVE writes."""
-    from shlex import quote
-
-    argument = f"-cpu {cpu(guest_of(plan))}"
-    return f"qm set {vmid if vmid is not None else 'VMID'} --args {quote(argument)}"
+    return tuple(words)

@@ -10,8 +10,9 @@ from hvctl import api
 from hvctl.catalog import proxmox
 from hvctl.guest.proxmox.config import NO_MODELS, read_models
 from hvctl.guest.proxmox.cpu import facts_of
+from hvctl.guest.proxmox.layer import Target, platform
 from hvctl.guest.proxmox.reader import read_guests
-from hvctl.guest.proxmox.writer import Target, Written, args, custom_model, qm_set
+from hvctl.guest.proxmox.writer import Written, by_arguments, by_model, custom_model
 from hvctl.model.host import Host
 from hvctl.model.plan import Plan
 from hvctl.profile.source import shipped_names
@@ -23,27 +24,30 @@ INTEL = api.load_hosts([str(HOSTS / "debian-13-intel.json")]).representatives()
 MACHINES = (None, "pc-q35-5.1", "pc-q35-9.2+pve1", "pc-q35-11.0+pve2")
 
 
-def planned(profile: str, hosts: tuple[Host, ...]) -> Plan | None:
-    plan = api.resolve(api.load_profile(profile), hosts)
+def planned(profile: str, hosts: tuple[Host, ...], target: Target | None = None) -> Plan | None:
+    loaded = api.load_profile(profile)
+    target = target or Target(proxmox.RELEASES[loaded.os])
+    plan = api.resolve(loaded, hosts, platform=platform(loaded, target))
     return None if plan.refusals else plan
 
 
 def conf(written: Written, target: Target, machine: str) -> str:
-    bios = "bios: ovmf\n" if target.uefi else ""
+    bios = f"bios: {target.bios}\n" if target.bios else ""
     return f"{bios}cpu: {written.cpu}\nmachine: {machine}\nmemory: 1\nostype: {target.ostype}\n"
 
 
 @pytest.mark.parametrize("hosts", [RECORDED, INTEL], ids=["amd", "intel"])
-@pytest.mark.parametrize("uefi", [False, True], ids=["seabios", "ovmf"])
+@pytest.mark.parametrize("bios", [None, "seabios", "ovmf"])
 @pytest.mark.parametrize("profile", shipped_names())
-def test_what_is_written_is_the_plan(profile: str, uefi: bool, hosts: tuple[Host, ...]) -> None:
-    plan = planned(profile, hosts)
+def test_what_is_written_is_the_plan(profile: str, bios: str | None, hosts: tuple[Host, ...]) -> None:
+    ostype = proxmox.RELEASES[api.load_profile(profile).os]
+    plan = planned(profile, hosts, Target(ostype, bios))
     if plan is None:
         return
-    ostype = proxmox.RELEASES[plan.os]
-    wanted = {one.id: one.value for one in plan.enabled()}
+    # QEMU's own vendor id needs no word.
+    wanted = {one.id: one.value for one in plan.enabled() if one.value != "Microsoft Hv"}
     for machine in MACHINES:
-        target = Target(ostype, uefi, machine)
+        target = Target(ostype, bios, machine)
         written = custom_model(plan, target)
         for real in (machine,) if machine else MACHINES[1:]:
             assert real is not None
@@ -87,7 +91,7 @@ def test_values_are_named() -> None:
     other = plan._replace(
         decisions=tuple(one._replace(value=4095) if one.id == "spinlocks" else one for one in plan.decisions)
     )
-    assert "hv_spinlocks=0xfff: Proxmox VE takes no value" in custom_model(other, Target("win11")).unsaid
+    assert "hv_spinlocks=0xfff: Proxmox VE writes 0x1fff" in custom_model(other, Target("win11")).unsaid
     without = plan._replace(decisions=tuple(one for one in plan.decisions if one.id != "spinlocks"))
     assert "without hv-spinlocks: Proxmox VE always writes it" in custom_model(without, Target("win11")).unsaid
 
@@ -95,11 +99,14 @@ def test_values_are_named() -> None:
 def test_the_commands() -> None:
     plan = planned("windows-11", (made_amd_host(),))
     assert plan is not None
-    target = Target("win11", uefi=True, machine="pc-q35-9.2+pve1")
-    assert qm_set(plan, target, "custom-hvctl", 100) == (
-        "qm set 100 --cpu custom-hvctl --ostype win11 --bios ovmf --machine pc-q35-9.2+pve1"
+    target = Target("win11", "ovmf", "pc-q35-9.2+pve1")
+    section, words, _ = by_model(plan, target, 100, "hvctl")
+    assert shlex.join(words) == (
+        "qm set 100 --cpu custom-hvctl --ostype win11 --localtime 1 --tdf 1 --bios ovmf --machine pc-q35-9.2+pve1"
     )
-    words = shlex.split(args(plan))
-    assert words[:4] == ["qm", "set", "VMID", "--args"]
+    assert section.startswith("cpu-model: hvctl\n    reported-model host\n    flags +hv-")
+    words = by_arguments(plan, target, None)
+    assert words[:4] == ("qm", "set", "VMID", "--args")
     guest = read_guests(f"args: {words[4]}\nmemory: 1\nostype: win11\n", "100.conf")[0]
     assert guest.enabled() == {one.id: one.value for one in plan.enabled()}
+    assert guest.timers["pit"].policy == plan.clock.pit
