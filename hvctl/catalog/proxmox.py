@@ -33,6 +33,16 @@ class Added(NamedTuple):
     kvm: bool = False
     system: str = ""
 
+    @property
+    def name(self) -> str:
+        """QEMU's name of the property."""
+        return self.flag.partition("=")[0].replace("_", "-")
+
+    @property
+    def value(self) -> str:
+        """What follows `=`; empty for what is on."""
+        return self.flag.partition("=")[2]
+
 
 _KVM_2_3 = (2, 3, 0)
 ADDED = (
@@ -65,7 +75,7 @@ ENLIGHTENMENTS = (
 """The enlightenments that PVE writes with KVM."""
 LEAST_WINDOWS, LEAST_WINDOWS_WITH_UEFI = 6, 8
 """PVE writes none for a Windows before these versions."""
-NUMBERS = frozenset(row.flag.partition("=")[0].replace("_", "-") for row in ENLIGHTENMENTS if "=" in row.flag)
+NUMBERS = frozenset(row.name for row in ENLIGHTENMENTS if row.value)
 """The properties of QEMU's for which PVE writes a number of its own."""
 VENDOR_ID_KEY, VENDOR_ID, DEFAULT_VENDOR_ID = "hv-vendor-id", "hv_vendor_id", "proxmox"
 """The key of `cpu:`, and what PVE writes where it is set, or where a graphics card is passed through (x-vga)."""
@@ -180,3 +190,8 @@ RELEASES = {
     "other": "other",
 }
 """The `ostype` for each release of the catalog."""
+
+
+def windows_of(release: str) -> int:
+    """The version of Windows, as PVE counts it, by a release's id."""
+    return OS_TYPES[RELEASES[release]].windows

@@ -1,6 +1,10 @@
 """What other tools and documents turn on for a Windows guest, read in their sources, for `hvctl bench --set`."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
+
+from hvctl.catalog import proxmox, roles
+from hvctl.catalog.windows import SYSTEMS
 
 
 class Member(NamedTuple):
@@ -40,6 +44,15 @@ def _rows(*ids: str, build: int = 0) -> tuple[Member, ...]:
     return tuple(Member(row_id, build=build) for row_id in ids)
 
 
+def _added_by_proxmox() -> Iterator[Member]:
+    """What Proxmox VE adds with its newest machine type; a release's ostype is what it goes by."""
+    for added in proxmox.ENLIGHTENMENTS:
+        if added.before is None:
+            builds = [one.build for one in SYSTEMS if one.build and proxmox.windows_of(one.id) >= added.windows]
+            value = int(added.value, 16) if added.value else None
+            yield Member(roles.PROPERTIES[added.name].id, value, min(builds), added.vendor or "")
+
+
 _BASE = (*_rows("relaxed", "vapic"), Member("spinlocks", 8191), *_rows("vpindex", "runtime", "time", "synic"))
 
 _ENGINE = "oVirt/ovirt-engine"
@@ -48,16 +61,7 @@ SETS = (
     PlatformSet(
         "proxmox",
         "Proxmox VE, ostype by release",
-        (
-            *(
-                Member("spinlocks", 8191, build=6000),
-                *_rows("vapic", "time", "reset", "vpindex", "runtime", build=6000),
-            ),
-            # Its winversion 7: Windows 7 and Server 2008 R2.
-            *_rows("relaxed", "synic", "stimer", "ipi", build=7600),
-            # Its ostype win11: Windows 11, Server 2022 and 2025.
-            Member("evmcs", build=20348, vendor="intel"),
-        ),
+        tuple(_added_by_proxmox()),
         (
             "proxmox/qemu-server src/PVE/QemuServer/CPUConfig.pm, get_hyperv_enlightenments()",
             "proxmox/qemu-server commit e6352be67f70: evmcs from machine version 11.0+pve2 on",

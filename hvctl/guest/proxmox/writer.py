@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from hvctl.catalog import proxmox, roles
-from hvctl.catalog.proxmox import Added
 from hvctl.catalog.types import Kind
 from hvctl.catalog.windows import GPU
 from hvctl.guest.command.cpu import assignments
@@ -142,14 +141,9 @@ def _added(target: Target) -> tuple[dict[str, str], dict[str, str]]:
         found = [one for one in found if at >= one.machine and (one.before is None or at < one.before)]
     # No Windows that is pinned gets an older machine type than these need.
     oldest = at or (*proxmox.PINNED, 0)
-    sure = dict(_named(one) for one in found if one.vendor is None and oldest >= one.machine and one.before is None)
-    certain = sure if at is not None else {name: value for name, value in sure.items() if value}
-    return certain, dict(map(_named, found))
-
-
-def _named(row: Added) -> tuple[str, str]:
-    name, _, value = row.flag.partition("=")
-    return name.replace("_", "-"), value
+    sure = [one for one in found if one.vendor is None and oldest >= one.machine and (at or one.before is None)]
+    certain = sure if at is not None else [one for one in sure if one.value]
+    return {one.name: one.value for one in certain}, {one.name: one.value for one in found}
 
 
 def _clock(guest: Guest, target: Target) -> Iterator[tuple[str, tuple[str, str]]]:

@@ -2,7 +2,7 @@
 
 ## What it does
 Finds `args: -cpu ...` in a VMID.conf of Proxmox VE, where it lacks enlightenments that Proxmox VE writes for this
-guest. A guest that hides its hypervisor has no use for them.
+guest and its Windows may gain from. A guest that hides its hypervisor has no use for them.
 
 ## Why it matters
 QEMU takes the last `-cpu` whole, and what `args:` has comes last: the enlightenments that Proxmox VE adds for Windows
@@ -36,6 +36,7 @@ Proxmox VE has no word for a part of the `-cpu`.
 - qemu:system/vl.c, qemu_init(): `case QEMU_OPTION_cpu: cpu_option = optarg`
 """
 
+from hvctl.catalog import roles
 from hvctl.guest.proxmox.changes import ProxmoxChanges
 from hvctl.guest.proxmox.guest import ProxmoxGuest
 from hvctl.guest.proxmox.writer import Written, instead_of_arguments
@@ -53,11 +54,16 @@ def check(context: Context) -> Findings:
     assert isinstance(guest, ProxmoxGuest), "GUESTS says so"
     if guest.added is None or not guest.by_args or guest.takes_all or guest.without_hypervisor_bit:
         return
-    if gone := [name for name in guest.replaced[0].names if name not in guest.qemu_names]:
+    if gone := [name for name in guest.replaced[0].names if name not in guest.qemu_names and _is_of_use(guest, name)]:
         message = f"this -cpu replaces the one that Proxmox VE writes, and {', '.join(gone)} with it"
         written = instead_of_arguments(guest)
         fix = _fix(context, written)
         yield context.finding(context.place("cpu"), message, _instead(written), attribute="value", fix=fix)
+
+
+def _is_of_use(guest: ProxmoxGuest, name: str) -> bool:
+    row = roles.PROPERTIES.get(name)
+    return row is None or (row not in roles.POINTLESS and guest.uses(row))
 
 
 def _instead(written: Written) -> str:
