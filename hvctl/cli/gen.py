@@ -73,7 +73,7 @@ MOST_MEMORY_MIB = 16 << 20  # 16 TiB
     help="What the guest is used for beside what PROFILE says: wsl2, vbs, hyper-v, gpu; may be repeated.",
 )
 @click.option("--machine", metavar="TYPE", help="A machine type instead of the profile's.")
-@click.option("--name", metavar="NAME", help="The domain's name (default: the profile's).")
+@click.option("--name", metavar="NAME", help="The name of the domain, object or CPU model (default: by the profile's).")
 @click.option(
     "--memory",
     type=click.IntRange(1, MOST_MEMORY_MIB),
@@ -135,7 +135,7 @@ def command(
     output_format: Format,
     **own: Any,
 ) -> int:
-    """Write the QEMU arguments, the libvirt XML or KubeVirt's object for PROFILE.
+    """Write the QEMU arguments, the libvirt XML, KubeVirt's object or Proxmox VE's CPU model for PROFILE.
 
     PROFILE is the name of a shipped profile (see `hvctl profile list`) or a file. Without --host, this machine is
     asked what it can give.
@@ -146,6 +146,11 @@ def command(
 
     With --for kubevirt an object for kubectl is written. What KubeVirt has no field for is a decision of the layer
     kubevirt: refused where the profile says `on`, left out where it says `prefer`.
+
+    With --for proxmox the section of cpu-models.conf is written that differs from what Proxmox VE adds, and the `qm
+    set` command that gives it to a guest. What its flags cannot say is a decision of the layer proxmox; the values and
+    timers that Proxmox VE chooses itself are named on stderr. With --machine only the difference to what it adds for
+    this type is written, as for pc-q35-9.2+pve1; without, what is right with every type.
 
     A guest that was given a plan should keep it: --lock writes the plan to a file, and --locked writes the same bytes
     again, on any later day and host, or reports what the host lacks.
@@ -159,6 +164,7 @@ def command(
       hvctl gen windows-11 --uses wsl2,vbs
       hvctl gen windows-11 --for kubevirt --kind preference
       hvctl gen windows-11 --for kubevirt --into vm.yaml --diff
+      hvctl gen windows-11 --for proxmox --vmid 100
       eval "qemu-system-x86_64 -accel kvm $(hvctl gen windows-11) ..."
     """
     from hvctl.report import plan as report

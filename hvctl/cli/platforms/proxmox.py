@@ -22,6 +22,8 @@ from hvctl.model.profile import Profile
 # As PVE takes the name of a section (proxmox/pve-common:src/PVE/JSONSchema.pm, `pve-configid`).
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{1,63}")
 _FILE = "/etc/pve/virtual-guest/cpu-models.conf"
+# It would replace the model.
+_REMOVE = "remove any -cpu from args: of the guest"
 
 
 class Written(NamedTuple):
@@ -36,9 +38,11 @@ class Written(NamedTuple):
 
     def text(self) -> str:
         """What is put into the models' file, with the command as a comment; or the command."""
-        if not self.section:
-            return f"{join(self.command)}\n"
-        return f"# Append this to {_FILE}, then run:\n# {join(self.command)}\n\n{self.section}\n"
+        command = join(self.command)
+        if self.section:  # after an empty line: without one PVE takes it for a part of the section before
+            return f"# Append this to {_FILE}, {_REMOVE}, and run:\n# {command}\n\n{self.section}\n"
+        before = "This replaces all that args: of the guest has" if "--args" in self.command else _REMOVE.capitalize()
+        return f"# {before}:\n{command}\n"
 
     def json(self) -> dict[str, Any]:
         """The object that `--format json` prints."""
