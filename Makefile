@@ -95,6 +95,7 @@ bench: ## the benchmarks
 	$(PYTHON) -m benchmarks.edit
 	$(PYTHON) -m benchmarks.show
 	$(PYTHON) -m benchmarks.lint 3000
+	$(PYTHON) -m benchmarks.proxmox
 	$(PYTHON) -m benchmarks.verify
 
 clean: ## remove what was made in this clone
