@@ -55,8 +55,8 @@ COMMAND = """\
   -pidfile /var/run/qemu-server/{vmid}.pid \\
   -daemonize \\
   -smbios 'type=1,uuid={uuid}' \\
-  -blockdev '{{"driver":"raw","file":{{"driver":"file","filename":"/usr/share/pve-edk2-firmware//OVMF_CODE_4M.secboot.fd"}},"node-name":"pflash0","read-only":true}}' \\
-  -blockdev '{{"detect-zeroes":"on","discard":"ignore","driver":"raw","file":{{"driver":"host_device","filename":"/dev/pve/vm-{vmid}-disk-0"}},"node-name":"drive-efidisk0","size":540672}}' \\
+  -blockdev '{{"driver":"raw","file":{{"driver":"file","filename":"/usr/share/pve-edk2-firmware/OVMF_CODE.fd"}}}}' \\
+  -blockdev '{{"driver":"raw","file":{{"driver":"host_device","filename":"/dev/pve/vm-{vmid}-disk-0"}}}}' \\
   -boot 'menu=on,strict=on,reboot-timeout=1000,splash=/usr/share/qemu-server/bootsplash.jpg' \\
   -vnc 'unix:/var/run/qemu-server/{vmid}.vnc,password=on' \\
   -m {memory} \\
@@ -73,11 +73,11 @@ COMMAND = """\
 {disks}{decides}"""
 DISK_COMMAND = """\
   -device 'virtio-scsi-pci,id=virtioscsi{n},bus=pci.3,addr=0x{n:x},iothread=iothread-virtioscsi{n}' \\
-  -blockdev '{{"detect-zeroes":"unmap","discard":"unmap","driver":"throttle","file":{{"driver":"raw","file":{{"aio":"io_uring","driver":"host_device","filename":"/dev/pve/vm-{vmid}-disk-{m}"}}}},"node-name":"drive-scsi{n}","throttle-group":"throttle-drive-scsi{n}"}}' \\
+  -blockdev '{{"driver":"raw","file":{{"driver":"host_device","filename":"/dev/pve/vm-{vmid}-disk-{m}"}}}}' \\
   -device 'scsi-hd,bus=virtioscsi{n}.0,channel=0,scsi-id=0,lun={n},drive=drive-scsi{n},id=scsi{n},bootindex=10{n}' \\
   -netdev 'type=tap,id=net{n},ifname=tap{vmid}i{n},script=/usr/libexec/qemu-server/pve-bridge,vhost=on' \\
   -device 'virtio-net-pci,mac={mac},netdev=net{n},bus=pci.0,addr=0x1{n},id=net{n},host_mtu=1500' \\
-"""  # noqa: E501 - as Proxmox VE writes them
+"""
 
 
 def generate(folder: Path, count: int) -> None:

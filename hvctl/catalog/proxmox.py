@@ -164,6 +164,16 @@ OS_TYPES = {
     "other": OsType(0, "another system"),
 }
 """proxmox/qemu-server:src/PVE/QemuServer.pm, `ostype`."""
+_LINUX, _LINUX_WITHOUT_HPET = ("l24", "l26"), (10, 1, 0)
+
+
+def keeps_hpet(system: str, machine: Version | None) -> bool:
+    """Whether PVE leaves the HPET on for an `ostype` and a machine type (PVE/QemuServer/Cfg2Cmd/Timer.pm)."""
+    if system in _LINUX:
+        return machine is None or machine < _LINUX_WITHOUT_HPET
+    return system not in OS_TYPES or OS_TYPES[system].windows < LEAST_WINDOWS
+
+
 WINDOWS = {number: name for name, (number, *_) in OS_TYPES.items() if number >= 7}
 
 PINNED = (5, 1)

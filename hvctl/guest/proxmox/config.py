@@ -18,6 +18,7 @@ _SPECIAL = "special:"
 _PENDING = "pending"
 # Of a models' file: a model, and one of its properties.
 _MODEL = re.compile(r"cpu-model:\s*(\S+)\s*")
+_SECTION = re.compile(r"\S+:\s*\S+\s*")
 _PROPERTY = re.compile(r"\s+(\S+)(?:\s+(.*\S))?\s*")
 _PART = re.compile(r"[^,]+")
 
@@ -125,14 +126,19 @@ def read_models(text: str, path: str) -> Models:
 
 
 def _models(text: str) -> Iterator[tuple[str, dict[str, Property]]]:
+    """The models, as PVE's parser finds them: an empty line ends each, what is no property of it is passed over, and
+    the first of two counts (SectionConfig.pm, parse_config())."""
     current: dict[str, Property] | None = None
     for number, line in enumerate(text.split("\n"), 1):
         if line.lstrip().startswith("#"):
             continue
-        if header := _MODEL.fullmatch(line):
-            current = {}
-            yield header[1].removeprefix(CUSTOM), current
-        elif not line.strip():
+        if not line:
             current = None
-        elif current is not None and (found := _PROPERTY.fullmatch(line)):
-            current[found[1]] = Property(found[2] or "", number)
+        elif current is None:
+            if header := _MODEL.fullmatch(line):
+                current = {}
+                yield header[1], current
+            elif _SECTION.fullmatch(line):
+                current = {}
+        elif found := _PROPERTY.fullmatch(line):
+            current.setdefault(found[1], Property(found[2] or "", number))

@@ -200,20 +200,33 @@ def _custom(guest: Guest, name: Word, models: Models, flags: list[tuple[Piece, .
         guest.unknown["cpu"] = "its custom model does not exist"
         return unknown
     model = models.models[key]
-
-    def origin(said: Property) -> str:
-        return models.origin(key, said.line)
-
-    if "flags" in model:
-        said = model["flags"]
-        flags.insert(
-            0, tuple(Piece(flag, name, origin(said)) for flag in said.value.split(";") if proxmox.FLAG.fullmatch(flag))
-        )
-    merged = {one: _rest(one, said.value, name, origin(said)) for one, said in model.items()} | rest
-    reported = model.get("reported-model")
+    read = {one: said for one, said in model.items() if _is_read(guest, one, said, name, models.origin(key, said.line))}
+    if "flags" in read:
+        said = read.pop("flags")
+        origin = models.origin(key, said.line)
+        flags.insert(0, tuple(Piece(flag, name, origin) for flag in said.value.split(";")))
+    reported = read.pop("reported-model", None)
+    merged = {one: _rest(one, said.value, name, models.origin(key, said.line)) for one, said in read.items()} | rest
     base = reported.value if reported else proxmox.DEFAULT_CPU
-    where = origin(reported) if reported else f"custom model {key}"
+    where = models.origin(key, reported.line) if reported else f"custom model {key}"
     return Choice(proxmox.RENAMED.get(base, base), name, where, tuple(flags), merged)
+
+
+def _is_read(guest: Guest, key: str, said: Property, name: Word, origin: str) -> bool:
+    """Whether PVE takes a property of a custom model: it passes over one that is wrong, and over what is false, such as
+    `hidden 0` (get_custom_model())."""
+    if key == "flags" and (wrong := [one for one in said.value.split(";") if not proxmox.FLAG.fullmatch(one)]):
+        message = f"{short(wrong[0]) or 'nothing'} is no flag: Proxmox VE ignores all flags of it ({origin})"
+        guest.wrong(message, name, "write +FLAG or -FLAG, with ; between them")
+    elif key == proxmox.VENDOR_ID_KEY and not proxmox.VENDOR_ID_TEXT.fullmatch(said.value):
+        message = f"{short(said.value)} is no vendor id: Proxmox VE ignores it ({origin})"
+        guest.wrong(message, name, "write 1 to 12 letters and digits")
+    elif key == "reported-model" and said.value not in proxmox.VENDORS:
+        guest.doubt(f"whether Proxmox VE has a CPU model {quoted(said.value)} is not known ({origin})")
+        return True
+    else:
+        return key not in ("hidden", "level") or said.value != "0"
+    return False
 
 
 def _rest(key: str, text: str, where: Word, origin: str) -> Piece:

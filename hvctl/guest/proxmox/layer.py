@@ -26,6 +26,11 @@ class Target(NamedTuple):
         return proxmox.OS_TYPES[self.ostype].windows
 
     @property
+    def version(self) -> proxmox.Version | None:
+        """The version of the machine type."""
+        return proxmox.parse_version(self.machine) if self.machine else None
+
+    @property
     def gets_enlightenments(self) -> bool:
         """Whether PVE adds any."""
         least = proxmox.LEAST_WINDOWS_WITH_UEFI if self.bios == "ovmf" else proxmox.LEAST_WINDOWS
@@ -39,7 +44,7 @@ class Target(NamedTuple):
     @property
     def hpet(self) -> bool:
         """Whether PVE leaves the HPET on."""
-        return self.windows < proxmox.LEAST_WINDOWS
+        return proxmox.keeps_hpet(self.ostype, self.version)
 
 
 def platform(profile: Profile, target: Target) -> Platform:

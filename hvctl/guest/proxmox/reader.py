@@ -112,8 +112,9 @@ def _words(guest: ProxmoxGuest, *, kvm: bool) -> Iterator[Word]:
     yield from _smp(guest)
     system = str(values.get("ostype", ""))
     at = Machine(system, windows, version, values.get("bios") == "ovmf", kvm, _has_gpu(guest), guest.facts)
-    if windows >= 6:
+    if not proxmox.keeps_hpet(system, version):
         yield from _option("-machine", Piece("hpet=off", cause))
+    if windows >= proxmox.LEAST_WINDOWS:
         yield from _option("-global", Piece("kvm-pit.lost_tick_policy=discard", cause))
     running = values.get("runningcpu") if guest.section.kind is Kind.SNAPSHOT else None
     if running:  # a snapshot with memory goes on with the CPU that it had

@@ -135,7 +135,7 @@ def _added(target: Target) -> tuple[dict[str, str], dict[str, str]]:
     machine type, which version it will be is open: then every flag is written, and only values count as certain."""
     if not target.gets_enlightenments:
         return {}, {}
-    at = proxmox.parse_version(target.machine) if target.machine else None
+    at = target.version
     found = [one for one in proxmox.ENLIGHTENMENTS if target.windows >= one.windows]
     if at is not None:
         found = [one for one in found if at >= one.machine and (one.before is None or at < one.before)]

@@ -130,6 +130,56 @@ def test_a_custom_model() -> None:
     assert guest.span(guest.settings["frequencies"].where)[1:3] == (1, 6)
 
 
+def test_models_are_read_as_proxmox_reads_them() -> None:
+    """An empty line ends a section, a header in one is passed over, and the first of two properties counts."""
+    text = (
+        "noise\ncpu-model: a\n    reported-model host\n    flags +aes\n    flags +pcid\ncpu-model: b\n  hidden 1\n"
+        "noise\n\nother: c\n    flags +ssbd\n\ncpu-model: custom-d\n\n"
+    )
+    assert {name: dict(model) for name, model in read_models(text, "m").models.items()} == {
+        "a": {"reported-model": ("host", 3), "flags": ("+aes", 4), "hidden": ("1", 7)},
+        "custom-d": {},
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("flags +aes;pcid", "pcid is no flag: Proxmox VE ignores all flags of it (custom model a, m:3)"),
+        ("flags", "nothing is no flag: Proxmox VE ignores all flags of it (custom model a, m:3)"),
+        ("hv-vendor-id a-b", "a-b is no vendor id: Proxmox VE ignores it (custom model a, m:3)"),
+    ],
+)
+def test_what_proxmox_ignores_of_a_model(line: str, message: str) -> None:
+    models = read_models(f"cpu-model: a\n    reported-model host\n    {line}\n", "m")
+    guest = read("cpu: custom-a\nmachine: pc-q35-9.2\nmemory: 1\nostype: l26\n", models)
+    assert [(one.message, guest.span(one.where).column) for one in guest.mistakes] == [(message, 6)]
+    assert not {"aes", "pcid"} & dict(guest.features).keys()
+
+
+def test_what_is_false_in_a_model_counts_for_nothing() -> None:
+    models = read_models("cpu-model: a\n    reported-model host\n    hidden 0\n", "m")
+    text = "cpu: custom-a{}\nhostpci0: 01:00,x-vga=1\nmachine: pc-q35-9.2\nmemory: 1\nostype: l26\n"
+    assert read(text.format(""), models).hidden
+    assert not read(text.format(",hidden=0"), models).hidden
+
+
+def test_a_model_that_proxmox_may_not_have() -> None:
+    models = read_models("cpu-model: a\n    reported-model EPYC-Venice\n", "m")
+    (doubt,) = read("cpu: custom-a\nmachine: pc-q35-9.2\nmemory: 1\nostype: l26\n", models).doubts
+    assert doubt == "whether Proxmox VE has a CPU model 'EPYC-Venice' is not known (custom model a, m:2)"
+
+
+@pytest.mark.parametrize(
+    ("ostype", "machine", "present"),
+    [("l26", "10.0", None), ("l26", "10.1", False), ("other", "10.1", None), ("win7", "5.1", False)],
+)
+def test_the_hpet(ostype: str, machine: str, present: bool | None) -> None:
+    guest = read(f"machine: pc-q35-{machine}\nmemory: 1\nostype: {ostype}\n")
+    hpet = guest.timers.get("hpet")
+    assert (hpet.present if hpet else None) is present
+
+
 def test_a_flag_that_qemu_would_refuse() -> None:
     """`_` is `-` in name=value only."""
     models = read_models(MODELS, "cpu-models.conf")
