@@ -102,6 +102,10 @@ def test_a_second_cpu_in_args_is_the_other_rules() -> None:
             f"{REST}[PENDING]\nargs: -cpu host\n\n[snap]\nargs: -cpu max\n{REST}",
             f"{REST}[PENDING]\ncpu: host\n\n[snap]\nargs: -cpu max\n{REST}",
         ),
+        (
+            f"args: -cpu host\nargs: -cpu max\n# ours\nargs: -cpu 'host,+aes'\n{REST}",
+            f"# ours\ncpu: host,flags=+aes\n{REST}",
+        ),
     ],
 )
 def test_fixes_are_splices(before: str, after: str) -> None:

@@ -68,17 +68,24 @@ class ProxmoxChanges(CommandChanges):
         guest, arguments = self.guest, self.guest.section.values["args"]
         spans = [(option.offsets[0], word.offsets[-1]) for option, word in guest.cpu_arguments]
         rest = _without(guest.text, arguments.offsets[0], arguments.offsets[-1], spans)
-        line = guest.text.rfind("\n", 0, arguments.offsets[0]) + 1
-        end = guest.text.find("\n", arguments.offsets[-1])
+        start, end = self._line(arguments)
         old = guest.section.values.get("cpu")
         new = "" if old is not None else f"cpu: {value}\n"
         if rest:
-            self.replace(line, line, new)
+            self.replace(start, start, new)
             self.replace(arguments.offsets[0], arguments.offsets[-1], rest)
         else:
-            self.replace(line, len(guest.text) if end < 0 else end + 1, new)
+            self.replace(start, end, new)
+            for key, earlier in guest.section.replaced:
+                if key == "args":  # it would count again
+                    self.replace(*self._line(earlier), "")
         if old is not None:
             self._put(old, value)
+
+    def _line(self, word: Word) -> tuple[int, int]:
+        """Where the line of a value begins, and where the next one does."""
+        text, end = self.guest.text, self.guest.text.find("\n", word.offsets[-1])
+        return text.rfind("\n", 0, word.offsets[0]) + 1, len(text) if end < 0 else end + 1
 
     def _put(self, word: Word, text: str) -> None:
         self.replace(word.offsets[0], word.offsets[-1], text)

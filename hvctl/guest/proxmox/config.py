@@ -34,12 +34,13 @@ class Kind(StrEnum):
 
 
 class Section(NamedTuple):
-    """A section: its values by their keys, of which the last one counts; lines that PVE passes over; where it begins
-    and ends."""
+    """A section: its values by their keys; those that a later one of the same key replaces; lines that PVE passes over;
+    where it begins and ends."""
 
     kind: Kind
     name: str
     values: dict[str, Word]
+    replaced: list[tuple[str, Word]]
     unread: list[Word]
     start: int
     end: int
@@ -47,16 +48,18 @@ class Section(NamedTuple):
 
 def sections(text: str) -> list[Section]:
     """The sections of VMID.conf, the main one first."""
-    found = [Section(Kind.MAIN, "", {}, [], 0, len(text))]
+    found = [Section(Kind.MAIN, "", {}, [], [], 0, len(text))]
     at = 0
     for line in text.split("\n"):
         section = found[-1]
         if header := _HEADER.fullmatch(line):
             found[-1] = section._replace(end=at)
-            found.append(Section(_kind(header[1]), header[1], {}, [], at, len(text)))
+            found.append(Section(_kind(header[1]), header[1], {}, [], [], at, len(text)))
         elif entry := _KEY.match(line):
             value = line[entry.end() :].rstrip()
             start = at + (entry.end() if value else entry.end(1))
+            if entry[1] in section.values:
+                section.replaced.append((entry[1], section.values[entry[1]]))
             section.values[entry[1]] = Word(value, range(start, start + len(value) + 1))
         elif line.strip() and not line.startswith("#"):
             section.unread.append(Word(line, range(at, at + len(line) + 1)))
