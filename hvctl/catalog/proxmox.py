@@ -33,6 +33,12 @@ class Added(NamedTuple):
     kvm: bool = False
     system: str = ""
 
+    def fits(self, windows: int, machine: Version | None) -> bool:
+        """Whether it is for a Windows and a machine type, of which None is every one."""
+        if windows < self.windows or machine is None:
+            return windows >= self.windows
+        return self.machine <= machine and (self.before is None or machine < self.before)
+
     @property
     def name(self) -> str:
         """QEMU's name of the property."""

@@ -26,6 +26,10 @@ from hvctl.guest.kubevirt.manifest import Kind as ObjectKind
 from hvctl.guest.kubevirt.manifest import Options, manifest, to_yaml
 from hvctl.guest.proxmox import reader as proxmox
 from hvctl.guest.proxmox.config import NO_MODELS, read_models
+from hvctl.guest.proxmox.cpu import facts_of
+from hvctl.guest.proxmox.layer import Target
+from hvctl.guest.proxmox.layer import platform as proxmox_layer
+from hvctl.guest.proxmox.writer import custom_model, set_arguments
 from hvctl.guest.syntax import KUBEVIRT, PROXMOX
 from hvctl.host.host_file import dump_host, load_host, read_host
 from hvctl.host.libvirt_capabilities import Answers, read_answers
@@ -33,7 +37,7 @@ from hvctl.host.qemu import _ask_all
 from hvctl.host.qemu_process import Monitor
 from hvctl.lint.settings import read_settings
 from hvctl.model.guest import Guest
-from hvctl.model.plan import EditOptions
+from hvctl.model.plan import EditOptions, Plan
 from hvctl.model.profile import Profile
 from hvctl.plan_file.locking import lacking
 from hvctl.plan_file.reader import dump_lock, load_lock
@@ -130,6 +134,22 @@ def _resolve(profile: Profile) -> None:
     for form in get_args(Form):
         with _refusals_are_shown():
             api.convert(Described(profile=profile), form)
+    for target_of_proxmox in (Target("win11"), Target("l26", "ovmf", "pc-q35-9.2+pve1")):
+        with _refusals_are_shown():
+            layer = proxmox_layer(profile, target_of_proxmox)
+            _write_proxmox(api.check(api.resolve(profile, (HOST,), platform=layer)), target_of_proxmox)
+
+
+def _write_proxmox(plan: Plan, wanted: Target) -> None:
+    """What is written for Proxmox VE can be read, and the guest has nothing that is not named."""
+    found = custom_model(plan, wanted)
+    models = read_models(found.section, "m") if found.section else NO_MODELS
+    text = f"cpu: {found.cpu}\nmachine: pc-q35-9.2\nmemory: 1\nostype: {wanted.ostype}\n"
+    (guest,) = proxmox.read_guests(text, "x", models, facts_of([HOST]))
+    assert not guest.mistakes, guest.mistakes
+    more = guest.enabled().keys() - {one.id for one in plan.enabled()}
+    assert all(f"hv-{row_id}" in " ".join(found.unsaid) for row_id in more), (more, found)
+    set_arguments(plan, wanted, None)
 
 
 def read_domain(data: bytes) -> None:

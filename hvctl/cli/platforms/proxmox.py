@@ -14,7 +14,7 @@ from hvctl.cli.output import say_sentence, write_result
 from hvctl.cli.platforms import Request, upstream
 from hvctl.errors import UsageError
 from hvctl.guest.proxmox.layer import Target, platform
-from hvctl.guest.proxmox.writer import by_arguments, by_model
+from hvctl.guest.proxmox.writer import custom_model, set_arguments, set_cpu
 from hvctl.model.host import Host
 from hvctl.model.plan import Plan
 from hvctl.model.profile import Profile
@@ -90,9 +90,9 @@ def _generate(request: Request) -> Written:
     if plan.refusals:
         return Written(plan, pool)
     if how == "args":
-        command = by_arguments(plan, target, own["vmid"])
-        return Written(plan, pool, command=command)
-    return Written(plan, pool, *by_model(plan, target, own["vmid"], name))
+        return Written(plan, pool, command=set_arguments(plan, target, own["vmid"]))
+    found = custom_model(plan, target, name)
+    return Written(plan, pool, found.section, set_cpu(plan, target, found.cpu, own["vmid"]), found.unsaid)
 
 
 def _target(request: Request, profile: Profile) -> Target:

@@ -116,12 +116,9 @@ def _all_flags(guest: Guest, choice: Choice, cause: Word, machine: Machine) -> I
 def _added(guest: Guest, rows: Iterable[Added], model: str, cause: Word, machine: Machine) -> Iterator[Piece]:
     perhaps: dict[str, list[str]] = {}
     for row in rows:
-        if machine.windows < row.windows or (row.kvm and not machine.kvm):
+        if not row.fits(machine.windows, machine.version) or (row.kvm and not machine.kvm):
             continue
         if (row.models and not re.fullmatch(row.models, model)) or row.system not in ("", machine.system):
-            continue
-        at = machine.version
-        if at is not None and (at < row.machine or (row.before is not None and at >= row.before)):
             continue
         unknown = _unknown(row, machine)
         if unknown:

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from hvctl.catalog import proxmox, roles
-from hvctl.catalog.types import Kind
 from hvctl.catalog.windows import GPU
 from hvctl.guest.command.cpu import assignments
 from hvctl.guest.command.writer import cpu, flags_of
@@ -62,10 +61,10 @@ def instead_of_arguments(guest: ProxmoxGuest) -> Written:
         name = setting.row.properties[0].name
         if setting.row in roles.NAMES:
             vendor_id = str(setting.value)
-        elif setting.row.kind is Kind.FLAG:
+        elif proxmox.takes_flag(setting.row):
             if setting.on != (name in added):
                 wanted.append(f"{'+' if setting.on else '-'}{name}")
-        elif setting.on and _flag(setting) != f"{name.replace('-', '_')}={added.get(name)}":
+        elif setting.on and _value(setting) != added.get(name):
             unsaid.append(f"{_flag(setting)}: Proxmox VE takes no value")
     for name, on in guest.features:
         if added.get(name) != ("on" if on else "off"):
@@ -79,6 +78,10 @@ def instead_of_arguments(guest: ProxmoxGuest) -> Written:
 
 def _flag(setting: Setting) -> str:
     return "".join(flags_of(setting)[:1])
+
+
+def _value(setting: Setting) -> str:
+    return _flag(setting).partition("=")[2]
 
 
 def custom_model(plan: Plan, target: Target, name: str = _NAME) -> Written:
@@ -111,7 +114,7 @@ def _enlightenments(guest: Guest, target: Target, unsaid: list[str]) -> Iterator
     certain, possible = _added(target)
     for setting in guest.in_order():
         name = setting.row.properties[0].name
-        if setting.row.kind is Kind.FLAG:
+        if proxmox.takes_flag(setting.row):
             if name not in certain:
                 yield f"+{name}"
         elif setting.row not in roles.NAMES and certain.get(name) != _value(setting):
@@ -120,14 +123,10 @@ def _enlightenments(guest: Guest, target: Target, unsaid: list[str]) -> Iterator
         row = roles.PROPERTIES[name]
         if row.id in guest.on:
             continue
-        if row.kind is Kind.FLAG:
+        if proxmox.takes_flag(row):
             yield f"-{name}"
         else:
             unsaid.append(f"without {name}: Proxmox VE always writes it")
-
-
-def _value(setting: Setting) -> str:
-    return _flag(setting).partition("=")[2]
 
 
 def _added(target: Target) -> tuple[dict[str, str], dict[str, str]]:
@@ -136,9 +135,7 @@ def _added(target: Target) -> tuple[dict[str, str], dict[str, str]]:
     if not target.gets_enlightenments:
         return {}, {}
     at = target.version
-    found = [one for one in proxmox.ENLIGHTENMENTS if target.windows >= one.windows]
-    if at is not None:
-        found = [one for one in found if at >= one.machine and (one.before is None or at < one.before)]
+    found = [one for one in proxmox.ENLIGHTENMENTS if one.fits(target.windows, at)]
     # No Windows that is pinned gets an older machine type than these need.
     oldest = at or (*proxmox.PINNED, 0)
     sure = [one for one in found if one.vendor is None and oldest >= one.machine and (at or one.before is None)]
@@ -157,14 +154,12 @@ def _clock(guest: Guest, target: Target) -> Iterator[tuple[str, tuple[str, str]]
         yield sentence, ("-machine", f"hpet={words[not target.hpet]}")
 
 
-def by_model(plan: Plan, target: Target, vmid: int | None, name: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    """The section of a custom model, empty where none is needed, the command that gives it to a guest, and sentences
-    about what neither says."""
-    found = custom_model(plan, target, name)
-    return found.section, _command(plan, target, vmid, "--cpu", found.cpu), found.unsaid
+def set_cpu(plan: Plan, target: Target, value: str, vmid: int | None) -> tuple[str, ...]:
+    """The command that gives a guest a value of `cpu:`."""
+    return _command(plan, target, vmid, "--cpu", value)
 
 
-def by_arguments(plan: Plan, target: Target, vmid: int | None) -> tuple[str, ...]:
+def set_arguments(plan: Plan, target: Target, vmid: int | None) -> tuple[str, ...]:
     """The command that gives a guest a `-cpu` of its own, which replaces all that PVE writes, and what of the clock PVE
     has no word for."""
     guest = guest_of(plan)

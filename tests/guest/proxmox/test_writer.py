@@ -12,7 +12,7 @@ from hvctl.guest.proxmox.config import NO_MODELS, read_models
 from hvctl.guest.proxmox.cpu import facts_of
 from hvctl.guest.proxmox.layer import Target, platform
 from hvctl.guest.proxmox.reader import read_guests
-from hvctl.guest.proxmox.writer import Written, by_arguments, by_model, custom_model
+from hvctl.guest.proxmox.writer import Written, custom_model, set_arguments, set_cpu
 from hvctl.model.host import Host
 from hvctl.model.plan import Plan
 from hvctl.profile.source import shipped_names
@@ -100,12 +100,13 @@ def test_the_commands() -> None:
     plan = planned("windows-11", (made_amd_host(),))
     assert plan is not None
     target = Target("win11", "ovmf", "pc-q35-9.2+pve1")
-    section, words, _ = by_model(plan, target, 100, "hvctl")
+    found = custom_model(plan, target)
+    words = set_cpu(plan, target, found.cpu, 100)
     assert shlex.join(words) == (
         "qm set 100 --cpu custom-hvctl --ostype win11 --localtime 1 --tdf 1 --bios ovmf --machine pc-q35-9.2+pve1"
     )
-    assert section.startswith("cpu-model: hvctl\n    reported-model host\n    flags +hv-")
-    words = by_arguments(plan, target, None)
+    assert found.section.startswith("cpu-model: hvctl\n    reported-model host\n    flags +hv-")
+    words = set_arguments(plan, target, None)
     assert words[:4] == ("qm", "set", "VMID", "--args")
     guest = read_guests(f"args: {words[4]}\nmemory: 1\nostype: win11\n", "100.conf")[0]
     assert guest.enabled() == {one.id: one.value for one in plan.enabled()}
