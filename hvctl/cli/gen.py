@@ -188,7 +188,7 @@ def command(
         _check_idle(f"not with --for {platform}", forbidden)
         if own["into"] is None:
             _check_idle("only with --into", {"in-place": in_place, "diff": diff, "keep-others": keep_others})
-        _check_input(hosts, qemu_binary, platforms.upstream(platform, machine))
+        _check_input(hosts, qemu_binary, machine, platforms.upstream(platform, machine))
         target = Target(own["into"], output, in_place, diff, EditOptions(keep_others)) if own["into"] else None
         request = platforms.Request(profile, wanted, own, explain, output_format, output, target)
         return platforms.write(platform, request)
@@ -282,8 +282,11 @@ def _check_output(target: str, output_format: Format, *, null: bool, of_domain: 
         raise UsageError(f"{' and '.join(idle)}: only with --libvirt or --both")
 
 
-def _check_input(hosts: Sequence[str], qemu_binary: str | None, machine: str | None) -> None:
-    """Raise UsageError for sources that exclude each other, and for what cannot be a machine type."""
+def _check_input(
+    hosts: Sequence[str], qemu_binary: str | None, machine: str | None, upstream: str | None = None
+) -> None:
+    """Raise UsageError for sources that exclude each other, and for what cannot be a machine type, `upstream` being
+    what QEMU names it."""
     if hosts and qemu_binary is not None:
         raise UsageError("--host and --qemu-binary do not go together: a host file describes its own QEMU")
     if machine is None:
@@ -291,7 +294,7 @@ def _check_input(hosts: Sequence[str], qemu_binary: str | None, machine: str | N
     from hvctl.profile.keys import ROOT, Text, shaped
 
     key = ROOT.keys["machine"]
-    if isinstance(key, Text) and not shaped(key, machine):
+    if isinstance(key, Text) and not shaped(key, upstream or machine):
         raise UsageError(f"--machine cannot be {machine!r}", f"write {key.shape}")
 
 

@@ -175,13 +175,13 @@ def _read_kubevirt(files: Files, *, many: bool = False) -> list[Reading | InputE
 def _read_proxmox(files: Files, *, many: bool = False) -> list[Reading | InputError]:  # noqa: ARG001 - see Syntax
     from hvctl.guest.proxmox.models import models_of
     from hvctl.guest.proxmox.reader import read_guests
-    from hvctl.text.recognition import kind_of
+    from hvctl.text.recognition import is_proxmox
 
     found: list[Reading | InputError] = []
     files = list(files)
     for data, path in files:
         text = data.decode("utf-8", "surrogateescape")
-        if kind_of(text) is not FileKind.PROXMOX:
+        if not is_proxmox(text):
             found.append(Reading(note="it is no configuration of a virtual machine of Proxmox VE"))
             continue
         try:

@@ -19,6 +19,7 @@ class FileKind(StrEnum):
     COMMAND_LINE = "a QEMU command line"
     CPU = "a -cpu value"
     PROXMOX = "a Proxmox VE configuration"
+    CPU_MODELS = "a file of Proxmox VE's CPU models"
     SHELL_SCRIPT = "a shell script"
     BATCH_SCRIPT = "a batch script"
     KUBEVIRT = "a KubeVirt object"
@@ -62,6 +63,7 @@ _USES: dict[FileKind, dict[str, str]] = {
     FileKind.BATCH_SCRIPT: _COMMAND,
     FileKind.CPU: {**_COMMAND, "lint": _TO_PROFILE},
     FileKind.PROXMOX: {**_COMMAND, "lint": "check it with `hvctl lint {}`"},
+    FileKind.CPU_MODELS: {"": "write one with `hvctl gen windows-11 --for proxmox`, and check the guests that have it"},
     FileKind.HOST: {
         "": "resolve a profile for it with `hvctl gen windows-11 --host {}`",
         "launch": "start a guest that may move to it with `hvctl launch windows-11 --also-host {}`",
@@ -133,6 +135,8 @@ _PROXMOX_KEY = (
     r"|meta|vga|agent|args|cpu|machine|name|(?:net|scsi|ide|sata|virtio)\d+):[ \t]*\S"
 )
 _NO_PROXMOX = r"(?m)^(?:(?:rootfs|hostname|unprivileged|version|extends|apiVersion|kind):|[ \t]+[^\s]|---|#!)"
+# The first section of cpu-models.conf, after comments.
+_CPU_MODELS = r"(?:\s|#[^\n]*\n)*cpu-model:[ \t]*[^\s:]+[ \t]*(?:\n|$)"
 # The first line of a configuration, after comments.
 _TOML = (
     r"(?:\s|#[^\n]*\n)*(?:\[(?:tool\.hvctl|severity|paths)\b|"
@@ -174,10 +178,10 @@ def kind_of(data: str | bytes) -> FileKind:
         return FileKind.KUBEVIRT
     if start == "{":
         return next((kind for kind, pattern in _JSON if re.match(pattern, text)), FileKind.UNKNOWN)
-    if _is_proxmox(text):
+    if is_proxmox(text):
         return FileKind.PROXMOX
     if re.match(_KEY, text):
-        return FileKind.PROFILE
+        return FileKind.CPU_MODELS if re.match(_CPU_MODELS, text) else FileKind.PROFILE
     if re.match(_TOML, text):
         return FileKind.CONFIG
     if re.match(_SHEBANG, text):
@@ -189,7 +193,7 @@ def kind_of(data: str | bytes) -> FileKind:
     return FileKind.CPU if re.fullmatch(_CPU, text) else FileKind.UNKNOWN
 
 
-def _is_proxmox(text: str) -> bool:
+def is_proxmox(text: str) -> bool:
     """Whether a text is the configuration of a virtual machine of Proxmox VE: the section before all others decides."""
     head = text.partition("\n[")[0]
     keys = {match[1] for match in re.finditer(_PROXMOX_KEY, head)}

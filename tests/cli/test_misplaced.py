@@ -96,6 +96,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
         FileKind.XML: "<network><name>default</name></network>",
         FileKind.CPU: "host,hv_relaxed,hv_time",
         FileKind.PROXMOX: PROXMOX,
+        FileKind.CPU_MODELS: "cpu-model: a\n    reported-model host\n",
         FileKind.SHELL_SCRIPT: SCRIPT,
         FileKind.BATCH_SCRIPT: BATCH,
         FileKind.KUBEVIRT: inside("gen", "windows-10", "--for", "kubevirt", "--host", HOST).stdout,

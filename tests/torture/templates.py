@@ -25,6 +25,8 @@ TEMPLATES = tuple(
         gen windows-11 --host @host --memory % --libvirt
         gen windows-11 --host @host --vcpus % --libvirt
         gen windows-11 --host @host --uses %
+        gen {profile} --host @host --for proxmox --how args --machine % -o >out
+        gen windows-11 --host {host} --for proxmox --ostype % --bios % --vmid % --how %
         gen --locked {plan} --host @host
         gen --locked {plan} --host @host --libvirt
         gen --locked {plan} --host @host -0 -o >out

@@ -179,8 +179,19 @@ def _choice(guest: Guest, value: Word, models: Models) -> Choice | None:
         origin = f"a part of {name}"
         flags.insert(0, tuple(Piece(flag, name, origin) for flag in built_in.split(";")))
     elif model not in proxmox.VENDORS:
+        if hint := _right_spelling(model):
+            guest.wrong(f"Proxmox VE has no CPU model {quoted(model)}: it ignores the line", name, hint)
+            return None
         guest.doubt(f"whether Proxmox VE has a CPU model {quoted(model)} is not known")
     return Choice(proxmox.RENAMED.get(model, model), name, origin, tuple(flags), rest)
+
+
+def _right_spelling(model: str) -> str:
+    """What is meant by a model that is not known, as a sentence; empty for one that a later PVE may have."""
+    for known in (*proxmox.VENDORS, *proxmox.MODELS):
+        if known.lower() == model.lower():
+            return f"did you mean '{known}'?"
+    return did_you_mean(model, [one for one, vendor in proxmox.VENDORS.items() if not vendor])
 
 
 def _custom(guest: Guest, name: Word, models: Models, flags: list[tuple[Piece, ...]], rest: dict[str, Piece]) -> Choice:

@@ -206,6 +206,8 @@ def test_an_unknown_custom_model() -> None:
         ("cpu: host,hidden=maybe", "hidden=maybe is no switch: Proxmox VE ignores the line", 18),
         ("cpu: host,hv-vendor-id=a-b", "hv-vendor-id=a-b is no vendor id: Proxmox VE ignores the line", 24),
         ("cpu: host,flagz=+aes", "cpu: has no property 'flagz': Proxmox VE ignores the line", 17),
+        ("cpu: hots", "Proxmox VE has no CPU model 'hots': it ignores the line", 6),
+        ("cpu: epyc-rome", "Proxmox VE has no CPU model 'epyc-rome': it ignores the line", 6),
         ("cpu: flags=+aes", "cpu: flags=+aes names no CPU model: Proxmox VE ignores the line", 6),
         ("machine: pc-q35", "pc-q35 is no machine type of Proxmox VE, which ignores the line", 10),
         ("cores: many", "cores: many is no number of vCPUs", 8),
