@@ -79,8 +79,14 @@ ENLIGHTENMENTS = (
     Added("hv_evmcs", 11, (11, 0, 2), vendor="intel"),
 )
 """The enlightenments that PVE writes with KVM."""
-LEAST_WINDOWS, LEAST_WINDOWS_WITH_UEFI = 6, 8
-"""PVE writes none for a Windows before these versions."""
+LEAST_WINDOWS, _LEAST_WINDOWS_WITH_UEFI = 6, 8
+
+
+def adds_any(windows: int, *, uefi: bool) -> bool:
+    """Whether PVE writes any for a Windows."""
+    return windows >= (_LEAST_WINDOWS_WITH_UEFI if uefi else LEAST_WINDOWS)
+
+
 NUMBERS = frozenset(row.name for row in ENLIGHTENMENTS if row.value)
 """The properties of QEMU's for which PVE writes a number of its own."""
 VENDOR_ID_KEY, VENDOR_ID, DEFAULT_VENDOR_ID = "hv-vendor-id", "hv_vendor_id", "proxmox"

@@ -198,8 +198,8 @@ class _Resolution:
     def _own(self, row: Row) -> Obstacle | None:
         return (
             self._release(row)
-            or self._migration(row)
             or self._platform(row)
+            or self._migration(row)
             or self._hosts(row)
             or self._nesting(row)
             or self._pinning(row)

@@ -81,6 +81,20 @@ def test_what_else_is_refused(tmp_path: Path) -> None:
         assert "\nqm set VMID --args " in generate(path, "--how", "args")[0]
 
 
+def test_what_needs_a_fixed_tsc_is_had_in_two_ways(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"{PROFILE}, reenlightenment: prefer, frequencies: on}}\n")
+    _, err = generate(str(path))
+    assert "reenlightenment: left out: without tsc-frequency a migration can lose the guest, and Proxmox VE's" in err
+    assert "write `migration: none` if the guest never migrates, or `tsc-frequency: auto` and --how args" in err
+    path.write_text(f"migration: none\n{PROFILE}, reenlightenment: on, frequencies: on}}\n")
+    assert "+hv-reenlightenment" in generate(str(path))[0]
+    path.write_text(f"tsc-frequency: auto\n{PROFILE}, reenlightenment: on, frequencies: on}}\n")
+    out, _ = generate(str(path), "--how", "args")
+    assert "hv_reenlightenment=on" in out
+    assert ",tsc-frequency=" in out
+
+
 def test_a_vendor_id(tmp_path: Path) -> None:
     out, _ = generate(mine(tmp_path, ", frequencies: on, vendor-id: {state: on, value: Other12}}\n"))
     assert "    hv-vendor-id Other12\n" in out

@@ -97,8 +97,7 @@ def _all_flags(guest: Guest, choice: Choice, cause: Word, machine: Machine) -> I
     model = choice.model or ""
     yield from _added(guest, proxmox.ADDED, model, cause, machine)
     vendor_id = choice.rest.get(proxmox.VENDOR_ID_KEY)
-    old = machine.uefi and machine.windows < proxmox.LEAST_WINDOWS_WITH_UEFI
-    if machine.kvm and machine.windows >= min(one.windows for one in proxmox.ENLIGHTENMENTS) and not old:
+    if machine.kvm and proxmox.adds_any(machine.windows, uefi=machine.uefi):
         if vendor_id or machine.gpu:
             yield vendor_id or Piece(f"{proxmox.VENDOR_ID}={proxmox.DEFAULT_VENDOR_ID}", cause)
         yield from _added(guest, proxmox.ENLIGHTENMENTS, model, cause, machine)

@@ -6,10 +6,14 @@ from typing import NamedTuple
 from hvctl.catalog import ROWS, proxmox, roles
 from hvctl.catalog.types import Row
 from hvctl.model.plan import Decision, Layer, Outcome, Platform
-from hvctl.model.profile import Profile, Value
+from hvctl.model.profile import Migration, Profile, Value
 
 _NO_VALUE = "Proxmox VE's flags take no value"
 _BY_ARGS = "--how args writes it"
+_TSC = (
+    "without tsc-frequency a migration can lose the guest, and Proxmox VE's flags take no value",
+    "write `migration: none` if the guest never migrates, or `tsc-frequency: auto` and --how args",
+)
 
 
 class Target(NamedTuple):
@@ -33,8 +37,7 @@ class Target(NamedTuple):
     @property
     def gets_enlightenments(self) -> bool:
         """Whether PVE adds any."""
-        least = proxmox.LEAST_WINDOWS_WITH_UEFI if self.bios == "ovmf" else proxmox.LEAST_WINDOWS
-        return self.windows >= least
+        return proxmox.adds_any(self.windows, uefi=self.bios == "ovmf")
 
     @property
     def pit(self) -> str:
@@ -52,6 +55,8 @@ def platform(profile: Profile, target: Target) -> Platform:
     values = {wish.id: wish.value for wish in profile.wishes}
     found = {row.id: _lacking(row, values.get(row.id), target) for row in ROWS}
     lacking = {row_id: (reason, _BY_ARGS) for row_id, reason in found.items() if reason}
+    if profile.migration is Migration.REQUIRED:
+        lacking |= {row.id: _TSC for row in roles.TIED_TO_THE_TSC}
     return Platform(Layer.PROXMOX, lacking, libvirt=False, refusals=tuple(_refusals(profile)))
 
 
