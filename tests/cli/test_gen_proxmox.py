@@ -192,6 +192,7 @@ def test_json_says_the_same(profile: str, how: str) -> None:
         (("--vmid", "99"), "99 is not in the range"),
         (("--ostype", "win12"), "'win12' is not one of"),
         (("--name", "custom-a"), "no CPU model can have the name 'custom-a'"),
+        (("--how", "args", "--name", "a"), "--name: not with --how args"),
         (("--name", "a b"), "no CPU model can have the name 'a b'"),
         (("--machine", "pc-q35-9.2+pve"), "--machine cannot be 'pc-q35-9.2+pve'"),
     ],

@@ -75,24 +75,35 @@ def write(request: Request) -> int:
 
 def _generate(request: Request) -> Written:
     profile, wanted, own = request.profile, request.wanted, request.own
-    if idle := [f"--{name}" for name in ("memory", "vcpus") if getattr(wanted, name) is not None]:
-        raise UsageError(f"{' and '.join(idle)}: not with --for proxmox")
+    _check(request)
     check_stdin(*(word for word in (profile, *wanted.hosts) if word))
     loaded = with_uses(profile, wanted.uses)
     target = _target(request, loaded)
-    name = _model_name(wanted.name, loaded.name)
     if own["bios"] is not None:
-        loaded = loaded._replace(harmed=target.bios == "ovmf" and system_of(loaded.os).harmed_by_uefi)
+        loaded = loaded._replace(harmed=own["bios"] == "ovmf" and system_of(loaded.os).harmed_by_uefi)
     pool = pool_of(wanted.hosts, wanted.qemu_binary, libvirt=False)
-    how = own["how"] or "custom-model"
-    layer = platform(loaded, target) if how == "custom-model" else None
+    layer = platform(loaded, target) if own["how"] != "args" else None
     plan = api.resolve(loaded, pool, machine=upstream("proxmox", wanted.machine), platform=layer)
     if plan.refusals:
         return Written(plan, pool)
-    if how == "args":
+    if layer is None:
         return Written(plan, pool, command=set_arguments(plan, target, own["vmid"]))
-    found = custom_model(plan, target, name)
+    found = custom_model(plan, target, wanted.name or f"hvctl-{re.sub('[^A-Za-z0-9_-]+', '-', loaded.name)}"[:64])
     return Written(plan, pool, found.section, set_cpu(plan, target, found.cpu, own["vmid"]), found.unsaid)
+
+
+def _check(request: Request) -> None:
+    """Raise UsageError for options that do nothing here, and for what cannot be the name of a model."""
+    wanted = request.wanted
+    if idle := [f"--{name}" for name in ("memory", "vcpus") if getattr(wanted, name) is not None]:
+        raise UsageError(f"{' and '.join(idle)}: not with --for proxmox")
+    if wanted.name is None:
+        return
+    if request.own["how"] == "args":
+        raise UsageError("--name: not with --how args, which writes no CPU model")
+    if not _NAME.fullmatch(wanted.name) or wanted.name.startswith("custom-"):
+        hint = "name one with --name: a letter, then letters, digits, - and _, without custom- before it"
+        raise UsageError(f"no CPU model can have the name {wanted.name!r}", hint)
 
 
 def _target(request: Request, profile: Profile) -> Target:
@@ -108,12 +119,3 @@ def _target(request: Request, profile: Profile) -> Target:
     if machine is None and proxmox.parse_version(profile.machine):
         machine = profile.machine
     return Target(ostype or usual, request.own["bios"], machine)
-
-
-def _model_name(named: str | None, profile: str) -> str:
-    if named is None:
-        return f"hvctl-{re.sub('[^A-Za-z0-9_-]+', '-', profile)}"[:64]
-    if not _NAME.fullmatch(named) or named.startswith("custom-"):
-        hint = "name one with --name: a letter, then letters, digits, - and _, without custom- before it"
-        raise UsageError(f"no CPU model can have the name {named!r}", hint)
-    return named
