@@ -135,7 +135,7 @@ def command(
     output_format: Format,
     **own: Any,
 ) -> int:
-    """Write the QEMU arguments, the libvirt XML, KubeVirt's object or Proxmox VE's CPU model for PROFILE.
+    """Write the QEMU arguments or the libvirt XML for PROFILE, or what another platform takes.
 
     PROFILE is the name of a shipped profile (see `hvctl profile list`) or a file. Without --host, this machine is
     asked what it can give.
@@ -152,6 +152,8 @@ def command(
     timers that Proxmox VE chooses itself are named on stderr. With --machine only the difference to what it adds for
     this type is written, as for pc-q35-9.2+pve1; without, what is right with every type.
 
+    With --for incus a profile of Incus is written. Its raw.qemu has a -cpu, beside which QEMU drops Incus's own.
+
     A guest that was given a plan should keep it: --lock writes the plan to a file, and --locked writes the same bytes
     again, on any later day and host, or reports what the host lacks.
 
@@ -165,6 +167,7 @@ def command(
       hvctl gen windows-11 --for kubevirt --kind preference
       hvctl gen windows-11 --for kubevirt --into vm.yaml --diff
       hvctl gen windows-11 --for proxmox --vmid 100
+      hvctl gen windows-11 --for incus --host server.json
       eval "qemu-system-x86_64 -accel kvm $(hvctl gen windows-11) ..."
     """
     from hvctl.report import plan as report

@@ -11,6 +11,7 @@ from hvctl.cli.options import Format
 from hvctl.errors import UsageError
 
 OPTIONS: dict[str, tuple[str, ...]] = {
+    "incus": (),
     "kubevirt": ("kind", "crd", "timezone", "select", "into"),
     "proxmox": ("ostype", "bios", "vmid", "how"),
 }
