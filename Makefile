@@ -22,7 +22,7 @@ oracle oracle-leaves: export HVCTL_WORLDS = $(WORLD)
 endif
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test lint fresh oracle oracle-leaves intel testbed-intel torture fuzz generated golden bench clean clean-cache
+.PHONY: help demo test lint fresh oracle oracle-leaves intel testbed-intel platforms torture fuzz generated golden bench clean clean-cache
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -59,6 +59,11 @@ intel: ## the tests on all Intel processors that the testbed emulates, and KVM's
 testbed-intel: ## prepare what emulates an Intel processor
 	@scripts/setup test
 	@HVCTL_WORLDS=intel $(PYTHON) -m tests.testbed prepare
+
+platforms: ## what is written for KubeVirt and Incus, against their own servers, built once; as root
+	@scripts/setup test
+	@$(PYTHON) -m tests.platforms
+	$(PYTHON) -m pytest tests/platforms
 
 oracle: ## random profiles against the real QEMU, and KVM's own selftests; N=1000 for the number of cases, WORLD=intel
 	@scripts/setup test
@@ -102,5 +107,5 @@ clean: ## remove what was made in this clone
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-clean-cache: ## remove the unpacked Debian systems, which all clones share; nothing may be running
+clean-cache: ## remove the unpacked Debian systems and what was built, which all clones share; nothing may be running
 	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/hvctl-testbed"

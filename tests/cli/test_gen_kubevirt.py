@@ -59,6 +59,22 @@ def test_every_profile_is_an_object_of_the_newest_api(profile: str, kind: str) -
         assert refuse(manifest, NEW) == ""
 
 
+@pytest.fixture(scope="module")
+def old_crds(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("old") / "crd.json"
+    path.write_text(crds(OLD))
+    return str(path)
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+@pytest.mark.parametrize("profile", shipped_names())
+def test_every_profile_is_an_object_of_an_old_api(profile: str, kind: str, old_crds: str) -> None:
+    for host in POOLS:
+        manifest, found = written(profile, kind, host, "--crd", old_crds)
+        assert manifest is None or refuse(manifest, OLD) == ""
+        assert (manifest is None) == bool(found["plan"]["refusals"])
+
+
 @pytest.mark.parametrize("kind", get_args(Kind))
 def test_an_old_api_gets_what_it_has(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "crd.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import jsonschema
 import pytest
 import yaml
 
@@ -16,6 +17,7 @@ from hvctl.guest.kubevirt.manifest import Options, manifest
 from hvctl.host.host_file import dump_host, load_host, read_host
 from hvctl.host.libvirt_capabilities import with_launcher
 from hvctl.report.labels import labels, nfd_text, node_feature
+from tests.kubevirt_crds import NEW, schemas, strict
 from tests.paths import HOSTS, ROOT
 
 NODES = {path.stem: read_host(str(path)) for path in sorted(HOSTS.glob("*.json"))}
@@ -34,6 +36,15 @@ def read_features(text: str) -> tuple[dict[str, str], dict[str, str]]:
             found[raw][name] = value
             raw = False
     return found
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_the_object_is_one_of_node_feature_discovery(name: str) -> None:
+    validator = jsonschema.Draft202012Validator(strict(schemas(NEW)["NodeFeature"]))
+    tree = yaml.safe_load(node_feature(NODES[name], "node-1", launcher=False))
+    assert [error.message for error in validator.iter_errors(tree)] == []
+    tree["spec"]["label"] = {}
+    assert "'label' was unexpected" in next(validator.iter_errors(tree)).message
 
 
 @pytest.mark.parametrize("name", NODES)

@@ -69,16 +69,22 @@ def ready_tree(tree: Tree, say: Callable[[str], None], stop: threading.Event) ->
 
     def build(part: Path) -> Path:
         say(f"{tree.name}: unpacking Debian with mmdebstrap, about a minute, once")
-        root = part / "root"
-        for folder in (root, part / "tmp"):
-            folder.mkdir()
-        packed = part / "root.tar"
-        # By way of an archive, so that a user who is not root owns, and can remove, what is unpacked.
-        _run([*_mmdebstrap(tree), tree.suite, str(packed), *mirror()], part, stop)
-        _run(["tar", "-xf", str(packed), "-C", str(root), "--exclude=./dev/*"], part, stop)
-        return root
+        return unpack(tree, part, stop)
 
     return built(tree.place, build)
+
+
+def unpack(tree: Tree, part: Path, stop: threading.Event) -> Path:
+    """The root directory of `tree`, made in `part`, where something is built."""
+    root = part / "root"
+    for folder in (root, part / "tmp"):
+        folder.mkdir()
+    packed = part / "root.tar"
+    # By way of an archive, so that a user who is not root owns, and can remove, what is unpacked.
+    _run([*_mmdebstrap(tree), tree.suite, str(packed), *mirror()], part, stop)
+    _run(["tar", "-xf", str(packed), "-C", str(root), "--exclude=./dev/*"], part, stop)
+    packed.unlink()
+    return root
 
 
 def _mmdebstrap(tree: Tree) -> list[str]:
