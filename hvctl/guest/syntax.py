@@ -136,6 +136,12 @@ def _read_commands(files: Files, *, many: bool = False) -> list[Reading | InputE
     return found
 
 
+def _read_processes(files: Files, *, many: bool = False) -> list[Reading | InputError]:  # noqa: ARG001 - see Syntax
+    from hvctl.guest.command.reader import read_process
+
+    return [Reading([read_process(data.decode("utf-8", "surrogateescape"), path)]) for data, path in files]
+
+
 def _commands(text: str, path: str) -> Reading:
     from hvctl.guest.command.reader import read_command_lines
 
@@ -218,6 +224,8 @@ def _change_proxmox(guest: Guest) -> Changes:
 
 DOMAIN = Syntax("domain", _read_domains, _change_domain)
 COMMAND_LINE = Syntax("command line", _read_commands, _change_command)
+PROCESS = Syntax("command line", _read_processes)
+"""The arguments of a QEMU that runs: nothing changes them."""
 PROXMOX = Syntax("Proxmox VE configuration", _read_proxmox, _change_proxmox)
 KUBEVIRT = Syntax("KubeVirt object", _read_kubevirt, _change_kubevirt)
 _SYNTAXES = {

@@ -56,10 +56,11 @@ class Word(str):
 
 
 def place(text: str, path: str, word: Word) -> Span:
-    """Where a word stands in the text that it was split from."""
+    """Where a word stands in the text that it was split from. Between the arguments of a process a space is shown."""
     from hvctl.text.json_document import span_at
 
-    return span_at(text, path, word.offsets[0], max(word.offsets[-1], word.offsets[0] + 1))
+    span = span_at(text, path, word.offsets[0], max(word.offsets[-1], word.offsets[0] + 1))
+    return span._replace(excerpt=span.excerpt.replace("\0", " "))
 
 
 def split_plain(text: str, path: str) -> list[Word]:

@@ -76,7 +76,7 @@ def _domain(uri: str, name: str) -> Guest:
 
 
 def _process(pid: str) -> Guest:
-    from hvctl.guest.command.reader import read_command_line
+    from hvctl.guest.command.reader import read_process
 
     try:
         text = read(f"/proc/{pid}/cmdline", LARGEST_TEXT).decode(errors="replace")
@@ -84,19 +84,18 @@ def _process(pid: str) -> Guest:
         if isinstance(error.__cause__, FileNotFoundError | ProcessLookupError):
             raise HostError(f"no process {pid}") from error
         raise HostError(f"cannot read the command line of process {pid}: {error.reason}") from error
-    program = _program(text)
-    if program is None:
-        name = os.path.basename(text.partition("\0")[0]) or "a kernel thread, or has ended"
+    words = text.split("\0")
+    start = _start(words)
+    if start is None:
+        name = os.path.basename(words[0]) or "a kernel thread, or has ended"
         raise UsageError(f"process {pid} is {name}, and no QEMU")
-    guest = read_command_line(text, f"process {pid}")
-    # qemu:softmmu/vl.c, configure_accelerators(): the default, by the name of the program.
-    default = "kvm" if program.endswith("kvm") else "tcg"
-    return guest.replace(accelerator=guest.accelerator or default)
+    return read_process("\0".join(words[start:]), f"process {pid}").check()
 
 
-def _program(text: str) -> str | None:
-    """The name of a QEMU, called directly or by a loader; None for any other program."""
-    first, *others = (os.path.basename(word) for word in text.split("\0")[:_FOREMOST])
+def _start(words: list[str]) -> int | None:
+    """The word that is the name of a QEMU, called directly or by a loader; None for any other program. The user has
+    named the process, so that a wrapper's name will do."""
+    first, *others = map(os.path.basename, words[:_FOREMOST])
     if "qemu" in first or "kvm" in first:
-        return first
-    return next((name for name in others if name.startswith(("qemu-system-", "qemu-kvm"))), None)
+        return 0
+    return next((at for at, name in enumerate(others, 1) if name.startswith(("qemu-system-", "qemu-kvm"))), None)

@@ -90,6 +90,16 @@ class CommandLine(Guest):
         return self.cpu_word is not None if value is None else _plain(value)
 
 
+class RunningCommand(CommandLine):
+    """The command of a QEMU that runs, which nobody can change."""
+
+    __slots__ = ()
+
+    @property
+    def fixable(self) -> bool:
+        return False
+
+
 def _plain(value: Word) -> bool:
     """Whether the parts of an option's value are what they look like: no comma that belongs to a text, no `$x`."""
     return bool(value) and not value.expands and ",," not in value

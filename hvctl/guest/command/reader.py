@@ -7,20 +7,22 @@ import json
 import re
 from collections.abc import Sequence
 from math import prod
-from typing import Any
+from typing import Any, TypeVar
 
 from hvctl.catalog.cpu_models import is_name
 from hvctl.catalog.windows import looks_like, named
 from hvctl.errors import InputError, Problem
 from hvctl.guest.command import DRIFTFIX, RTC_CLOCKS
 from hvctl.guest.command.cpu import Assignment, assignments, boolean, drivers, set_properties
-from hvctl.guest.command.line import CommandLine
+from hvctl.guest.command.line import CommandLine, RunningCommand
 from hvctl.guest.command.options import Option, global_property, parameters, scan
 from hvctl.guest.command.script import is_batch, qemu_commands
 from hvctl.model.guest import Device, Firmware, Guest, Replaced, Timer, Topology
 from hvctl.text.c_numbers import binary_number, whole_number
 from hvctl.text.problems import quoted, short
 from hvctl.text.shell_words import Word, place, split
+
+Command = TypeVar("Command", bound=CommandLine)
 
 DEFAULT_CPU = "qemu64"
 _PROGRAM = re.compile(r"(?:^[@(]?|[/\\])qemu-system-(\w+?)w?$")
@@ -96,24 +98,42 @@ def read_cpu(text: str, path: str) -> CommandLine:
     return _read([word, Word("-cpu", word.offsets), word], text, path).check()
 
 
+def read_process(text: str, path: str) -> RunningCommand:
+    """The guest of a process that is a QEMU, however its first argument names that.
+
+    Args:
+        text: its arguments, as in /proc/PID/cmdline.
+        path: how messages name it.
+    """
+    words = split(text, path)
+    return _fill(RunningCommand(text, path, words[0]), words, accelerator="tcg")
+
+
 def _read(words: Sequence[Word], text: str, path: str) -> CommandLine:
-    """Read a command: its program, or its first option twice, then its options."""
-    command = CommandLine(text, path, words[0])
+    return _fill(CommandLine(text, path, words[0]), words)
+
+
+def _fill(command: Command, words: Sequence[Word], accelerator: str | None = None) -> Command:
+    """Read a command: its program, or its first option twice, then its options. `accelerator` is the default where the
+    program's name says none: of what does not run yet it is not known which QEMU that will be."""
     program = "" if words[0].startswith("-") else words[0].removesuffix(".exe")
-    command.accelerator = "kvm" if program.endswith(("kvm", "kvm-spice")) else None
+    # qemu:softmmu/vl.c, configure_accelerators(): the default, by the name of the program.
+    default = "kvm" if program.endswith(("kvm", "kvm-spice")) else accelerator
     _expansion(command, words[0])
     named = _PROGRAM.search(program)
     command.arch, model = _ARCHITECTURES["x86_64"] if named is None else _ARCHITECTURES.get(named[1], (named[1], None))
     if model is None:
         command.other = True
         command.doubt(f"the architecture is {short(command.arch)}: hvctl knows the enlightenments of x86", "arch")
-    read_words(command, words[1:], model)
+    read_words(command, words[1:], model, default)
     return command
 
 
-def read_words(command: CommandLine, words: Sequence[Word], model: str | None) -> None:
-    """Read the options of a command, and work out what follows; `model` is the CPU without a -cpu."""
+def read_words(command: CommandLine, words: Sequence[Word], model: str | None, accelerator: str | None = None) -> None:
+    """Read the options of a command, and work out what follows; `model` is the CPU without a -cpu, `accelerator` what
+    counts where none is written."""
     read_options(command, words)
+    command.accelerator = command.accelerator or accelerator
     _cpu(command, model)
     command.kvm = None if command.accelerator is None else command.accelerator == "kvm"
     # What may be there turns more on, and does not say that the guest sees Hyper-V.

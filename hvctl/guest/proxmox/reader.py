@@ -90,9 +90,8 @@ def _read(text: str, path: str, section: Section, models: Models, facts: Facts) 
         if option.name == "cpu" and isinstance(option.words[0], Word) and isinstance(option.value, Word)
     ]
     words = [*_words(guest, kvm=kvm), *arguments]
-    read_words(guest, words, proxmox.DEFAULT_CPU if kvm else proxmox.DEFAULT_CPU_TCG)
-    if guest.accelerator is None:
-        guest.accelerator, guest.kvm = "kvm", True  # /usr/bin/kvm
+    # PVE runs /usr/bin/kvm.
+    read_words(guest, words, proxmox.DEFAULT_CPU if kvm else proxmox.DEFAULT_CPU_TCG, accelerator="kvm")
     if guest.added is None and not guest.by_args:
         guest.cpu = None
         guest.open = True
