@@ -1,20 +1,30 @@
 """`hvctl show`: which enlightenments the domains of a libvirt, or the guests of files, have."""
 
+from __future__ import annotations
+
 import os
 import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from hvctl import api
 from hvctl.catalog.windows import BY_OS
 from hvctl.cli.options import Format, common, connect, output_format
-from hvctl.cli.output import echo, use_color, width
-from hvctl.errors import InputError, UsageError
+from hvctl.cli.output import echo, say_sentence, use_color, width
+from hvctl.errors import HostError, InputError, UsageError
 from hvctl.guest.domain.identity import Identity, read_identity
 from hvctl.libvirt.connection import DEFAULT_URI, SECONDS, Connection, Domain, connected
 from hvctl.model.guest import Guest
 from hvctl.report import show as report
 from hvctl.report.show import Enabled, Entry, Seen, advised, standing
+
+if TYPE_CHECKING:
+    from hvctl.cli.inputs.processes import Running
+
+_OF_LIBVIRT = ("uri", "timeout", "inactive")
 
 
 @click.command()
@@ -23,9 +33,19 @@ from hvctl.report.show import Enabled, Entry, Seen, advised, standing
 @click.option(
     "--inactive", is_flag=True, help="Of running domains show the definition: what the next start gives them."
 )
+@click.option("--running", is_flag=True, help="Show every QEMU process of this machine; no libvirt is asked.")
 @output_format(Format)
 @common
-def command(domains: tuple[str, ...], uri: str, timeout: float | None, inactive: bool, output_format: Format) -> int:
+@click.pass_context
+def command(
+    context: click.Context,
+    domains: tuple[str, ...],
+    uri: str,
+    timeout: float | None,
+    inactive: bool,
+    running: bool,
+    output_format: Format,
+) -> int:
     """Show which enlightenments libvirt's domains have: all of them, or the named ones; or the guests of files.
 
     Each is compared with what `hvctl apply --metadata` or `hvctl gen --metadata` has put into it, or with the shipped
@@ -36,24 +56,77 @@ def command(domains: tuple[str, ...], uri: str, timeout: float | None, inactive:
     thing is shown with its line, or with who added it; no libvirt is asked then. A word with a slash or an ending is a
     file, one without is a domain.
 
+    With --running, the guests are the QEMU processes of this machine, read from /proc: those of Proxmox VE by VMID,
+    others by the name that -name gives them, else by process id.
+
     \b
     Examples:
       hvctl show
+      hvctl show --running
       hvctl show win11 db1 --format json
       hvctl show vm.yaml
       hvctl show --connect qemu+ssh://root@node2/system
       hvctl show /etc/pve/qemu-server/100.conf
     """
+    if running:
+        return _show_running(context, domains, output_format)
     if files := [word for word in domains if _is_file(word)]:
         if len(files) < len(domains):
             raise UsageError("files and domains of a libvirt do not go together", "show one kind at a time")
         echo(_files_text(files, output_format))
         return 0
-    with connected(uri, seconds=timeout or SECONDS, meanwhile=_prepare) as connection:
-        found = [connection.domain(name) for name in domains] if domains else connection.domains()
-        entries = _entries(connection, found, definition=inactive)
+    try:
+        with connected(uri, seconds=timeout or SECONDS, meanwhile=_prepare) as connection:
+            found = [connection.domain(name) for name in domains] if domains else connection.domains()
+            entries = _entries(connection, found, definition=inactive)
+    except HostError as error:
+        if not (domains or _chosen(context, "uri")):
+            error.hint = f"{error.hint} `hvctl show --running` needs no libvirt".lstrip()
+        raise
     echo(_text(uri, entries, output_format))
     return 0
+
+
+def _chosen(context: click.Context, name: str) -> bool:
+    """Whether the user has written an option, or set its variable."""
+    return context.get_parameter_source(name) is not ParameterSource.DEFAULT
+
+
+def _show_running(context: click.Context, domains: tuple[str, ...], form: Format) -> int:
+    from hvctl.cli.inputs.processes import running_guests
+
+    if domains or any(context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in _OF_LIBVIRT):
+        raise UsageError("--running goes with no other argument than --format", "it shows all QEMU processes")
+    found = running_guests()
+    entries = sorted((*_processes(found), *_unread(found)), key=lambda entry: entry.pid or 0)
+    match form:
+        case "text":
+            echo(report.show_text(entries, processes=True, width=width(), color=use_color(sys.stdout)))
+        case "json":
+            from hvctl.text.json_document import dump
+
+            echo(dump(report.processes_json(entries, found.doubts)))
+    for sentence in found.doubts if entries else (*found.doubts, "no QEMU process was found"):
+        say_sentence(f"note: {sentence}")
+    return 0
+
+
+def _processes(found: Running) -> Iterator[Entry]:
+    from hvctl.guest.command.reader import read_process
+
+    advice = _Advice()
+    for name, process in found.guests:
+        seen, problem = None, ""
+        try:
+            seen = advice.seen(read_process(process.text, name).check())
+        except InputError as error:
+            problem = str(error)
+        yield Entry(name, "", True, seen, problem, process.pid)
+
+
+def _unread(found: Running) -> Iterator[Entry]:
+    for one in found.unread:
+        yield Entry(str(one.pid), "", True, None, one.reason, one.pid)
 
 
 def _is_file(word: str) -> bool:

@@ -1,4 +1,4 @@
-"""The domains of a libvirt beside what was put into them or is advised: compared, as a line each, and as JSON."""
+"""Guests, of a libvirt or of processes, beside what was put into them or is advised: a line each, and as JSON."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -76,23 +76,25 @@ class Seen(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A domain; `seen` is None, and `problem` says why, where its XML could not be understood."""
+    """A guest: a domain with its UUID, or a process with its id (`pid`). `seen` is None, and `problem` says why, where
+    what describes it could not be understood."""
 
     name: str
     uuid: str
     running: bool
     seen: Seen | None
     problem: str = ""
+    pid: int | None = None
 
 
-def show_text(entries: Sequence[Entry], *, width: int = 80, color: bool = False) -> str:
-    """A line for each domain, none longer than `width`; ends in a newline."""
+def show_text(entries: Sequence[Entry], *, processes: bool = False, width: int = 80, color: bool = False) -> str:
+    """A line for each domain or process, none longer than `width`; ends in a newline."""
     paint = Paint(color)
-    column = max([len("domain"), *(min(len(printable(one.name)), _MOST_NAME) for one in entries)])
-    lines = [paint(_line(column, _Cells("domain", "state", "Windows", "on", "beside"), width), BOLD)]
-    lines += [_line(column, _cells(one), width) for one in entries]
-    lines += ["", *wrapped(_LEGEND, width, 0, 0)]
-    return "\n".join(lines) + "\n"
+    head = _Cells(*(("guest", "pid") if processes else ("domain", "state")), "Windows", "on", "beside")
+    rows = [head, *map(_cells, entries)]
+    columns = min(max(len(one.name) for one in rows), _MOST_NAME), max(5, *(len(one.state) for one in rows))
+    first, *others = (_line(columns, one, width) for one in rows)
+    return "\n".join([paint(first, BOLD), *others, "", *wrapped(_LEGEND, width, 0, 0)]) + "\n"
 
 
 class _Cells(NamedTuple):
@@ -106,8 +108,9 @@ class _Cells(NamedTuple):
     words: tuple[str, ...] = ()
 
 
-def _line(column: int, cells: _Cells, width: int) -> str:
-    head = f"{_cut(cells.name, column):<{column}}  {cells.state:<5}  {_cut(cells.system, 13):<13}  {cells.on:>2}  "
+def _line(columns: tuple[int, int], cells: _Cells, width: int) -> str:
+    name, state = columns
+    head = f"{_cut(cells.name, name):<{name}}  {cells.state:<{state}}  {_cut(cells.system, 13):<13}  {cells.on:>2}  "
     return (head + _fit(cells.against, cells.words, width - len(head))).rstrip()
 
 
@@ -128,7 +131,7 @@ def _fit(text: str, words: tuple[str, ...], width: int) -> str:
 
 
 def _cells(entry: Entry) -> _Cells:
-    state = "on" if entry.running else "off"
+    state = str(entry.pid) if entry.pid is not None else "on" if entry.running else "off"
     name = printable(entry.name)
     seen = entry.seen
     if seen is None:
@@ -163,8 +166,14 @@ def show_json(uri: str, entries: Sequence[Entry]) -> dict[str, Any]:
     return {"uri": uri, "domains": [_entry_json(one) for one in entries]}
 
 
+def processes_json(entries: Sequence[Entry], doubts: Sequence[str]) -> dict[str, Any]:
+    """The same of processes, and sentences about those that may be guests."""
+    return {"processes": [_entry_json(one) for one in entries], "doubts": list(doubts)}
+
+
 def _entry_json(entry: Entry) -> dict[str, Any]:
-    about = {"name": entry.name, "uuid": entry.uuid, "running": entry.running}
+    process = {"name": entry.name, "pid": entry.pid}
+    about = {"name": entry.name, "uuid": entry.uuid, "running": entry.running} if entry.pid is None else process
     if entry.seen is None:
         return {**about, "problem": entry.problem}
     enabled = entry.seen.guest.enabled()

@@ -151,7 +151,7 @@ _ROOT = r"(?s)(?>\s+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>)*+<([
 # Those of libvirt's files that hold domains (hvctl.guest.domain.reader).
 _DOMAINS = ("domain", "domainsnapshot", "domaincheckpoint", "domstatus")
 # JSON by what only one kind has; the first one counts. Output of commands shows by its second key, which hvctl writes.
-_PRINTED = "agrees|enlightenments|files|findings|guest|hosts|hyperv|machine|plan|profiles|starts|uri"
+_PRINTED = "agrees|enlightenments|files|findings|guest|hosts|hyperv|machine|plan|processes|profiles|starts|uri"
 _JSON = (
     (FileKind.OUTPUT, rf'\s*\{{\s*"format_version"\s*:\s*\d+\s*,\s*"(?:{_PRINTED})"\s*:'),
     (FileKind.PLAN, r'(?s).*?"kind"\s*:\s*"locked plan"'),

@@ -98,6 +98,10 @@ TEMPLATES = tuple(
         lint {command} --no-config --host @host
         lint {proxmox} {proxmox} --no-config --host @host
         lint {proxmox} --no-config --unsafe-fixes
+        lint --running --no-config --format json
+        lint --running %
+        show --running --format json
+        show --running %
         show {proxmox} @proxmox
         show {proxmox} --format json
         lint @domain --no-config --host {host} --fail-on never

@@ -31,6 +31,7 @@ FAIL_ON = ("error", "warning", "info", "never")
     help="Lowest severity that causes exit code 1.",
 )
 @click.option("--connect", metavar="URI", help="Check the domains of a libvirt instead of files.")
+@click.option("--running", is_flag=True, help="Check every QEMU process of this machine instead of files.")
 @click.option("--qemu-args", is_flag=True, help="Read every named file as a QEMU command line.")
 @click.option("--stdin-filename", metavar="NAME", help="Name to show for stdin.")
 @click.option(
@@ -47,7 +48,8 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
     PATH is a domain XML, a QEMU command line (*.args, *.sh, *.bat, *.cmd, or recognized by its content), a *.conf of
     Proxmox VE, KubeVirt's objects (VirtualMachine, ...Instance, ...Pool, ...Preference, lists and templates of them), a
     directory with such files, or - for stdin. Other *.conf, *.yaml, *.yml and *.json of a directory are passed over; -v
-    names them. Without --host, rules that depend on the hosts are skipped. The rules are explained in hvctl-rules(7)
+    names them. With --running, the QEMU processes of this machine are checked, as `hvctl show --running` names them.
+    Without --host, rules that depend on the hosts are skipped. The rules are explained in hvctl-rules(7)
     and by `hvctl explain RULE`.
 
     The configuration is the nearest hvctl.toml, or [tool.hvctl.lint] of pyproject.toml, above the files: up to the
@@ -65,6 +67,7 @@ def command(paths: tuple[str, ...], **options: Any) -> int:
       hvctl lint win11.xml
       hvctl lint domains/ --host hosts/ --format sarif -o lint.sarif
       virsh dumpxml win11 | hvctl lint - --stdin-filename win11.xml
+      hvctl lint --running
     """
     if options["list_rules"]:
         from hvctl.lint.output import rules

@@ -27,7 +27,12 @@ _WORTH_PROCESSES = 200
 # An import of lxml takes as long as it saves for so many files.
 _MANY = 500
 
-_NO_TEXTS: Mapping[str, bytes] = {}
+
+class Texts(NamedTuple):
+    """What stands for files that are none, by name: the domains of a libvirt, or processes."""
+
+    syntax: Syntax
+    by_name: Mapping[str, bytes]
 
 
 class Outcome(NamedTuple):
@@ -55,8 +60,7 @@ class Outcome(NamedTuple):
 class Plan(NamedTuple):
     """How files are judged, and by whom the findings are written.
 
-    `config` is the configuration file, `allowed` the fixes that are carried out. `texts` are what stands for files
-    that are none: the domains of a libvirt.
+    `config` is the configuration file, `allowed` the fixes that are carried out.
     """
 
     settings: Settings
@@ -67,7 +71,7 @@ class Plan(NamedTuple):
     qemu_args: bool
     allowed: tuple[Safety, ...] = ()
     write: bool = False
-    texts: Mapping[str, bytes] = _NO_TEXTS
+    texts: Texts | None = None
 
 
 def run(files: Iterable[File | Unreadable], plan: Plan, jobs: int) -> Iterator[Outcome]:
@@ -133,8 +137,8 @@ class Judge:
             return Outcome(unchecked=Unchecked(file.path, file.reason))
         plan = self.plan
         try:
-            data = plan.texts[file.path] if plan.texts else read_file(file)
-            kind = syntax_of(file, data, qemu_args=plan.qemu_args)
+            data = plan.texts.by_name[file.path] if plan.texts else read_file(file)
+            kind = plan.texts.syntax if plan.texts else syntax_of(file, data, qemu_args=plan.qemu_args)
             if kind is None:
                 return Outcome(passed=file.name)
             check_length(file, data, kind)

@@ -3,14 +3,16 @@
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any, assert_never
 
 from hvctl.cli.inputs.hosts import read_hosts
 from hvctl.cli.lint.files import File, Unreadable, find_config, find_files, read_config
-from hvctl.cli.lint.run import Plan
+from hvctl.cli.lint.run import Plan, Texts
 from hvctl.cli.options import check_stdin
 from hvctl.cli.output import say, use_color
 from hvctl.errors import UsageError
+from hvctl.guest.syntax import DOMAIN, PROCESS
 from hvctl.lint.output import ConciseWriter, Format, TextWriter, Writer
 from hvctl.lint.settings import Settings, rules_named
 from hvctl.model.finding import Safety, Severity
@@ -36,7 +38,7 @@ def prepare(paths: tuple[str, ...], options: Mapping[str, Any]) -> tuple[Iterato
     settings, config = _settings(paths, options)
     hosts = read_hosts(settings.hosts).representatives() if settings.hosts else ()
     profiles = _profiles(settings)
-    texts = _domains(options["connect"]) if options["connect"] else {}
+    files, texts = _sources(paths, options)
     plan = Plan(
         settings=settings,
         hosts=hosts,
@@ -48,15 +50,25 @@ def prepare(paths: tuple[str, ...], options: Mapping[str, Any]) -> tuple[Iterato
         write=not options["diff"],
         texts=texts,
     )
-    named = find_files(paths, options["stdin_filename"] or _STDIN_NAME)
-    files = (File(name, name, named=False) for name in texts) if texts else named
     return files, plan, options["jobs"] or len(os.sched_getaffinity(0))
 
 
+def _sources(paths: tuple[str, ...], options: Mapping[str, Any]) -> tuple[Iterator[File | Unreadable], Texts | None]:
+    """What is checked, and the texts of what is no file."""
+    if not (options["connect"] or options["running"]):
+        return find_files(paths, options["stdin_filename"] or _STDIN_NAME), None
+    texts, unread = _processes() if options["running"] else (Texts(DOMAIN, _domains(options["connect"])), [])
+    return chain((File(name, name) for name in texts.by_name), unread), texts
+
+
 def _check(paths: tuple[str, ...], options: Mapping[str, Any]) -> None:
-    if bool(paths) == bool(options["connect"]):
-        what = "PATH and --connect do not go together" if paths else "name a PATH, or a libvirt with --connect"
+    given = [*(["PATH"] if paths else []), *(f"--{name}" for name in ("connect", "running") if options[name])]
+    if len(given) != 1:
+        what = f"{' and '.join(given)} do not go together" if given else "name a PATH, or a libvirt with --connect"
         raise UsageError(what, "check the files below the current directory with `hvctl lint .`")
+    if options["running"] and (options["fix"] or options["unsafe_fixes"] or options["diff"]):
+        remedy = "change what starts the guest"
+        raise UsageError("--fix, --unsafe-fixes and --diff need files: a running QEMU cannot be changed", remedy)
     check_stdin(*paths, *options["hosts"])
     writes = (options["fix"] or options["unsafe_fixes"]) and not options["diff"]
     if writes and ("-" in paths or options["connect"]):
@@ -124,6 +136,18 @@ def _profiles(settings: Settings) -> dict[str, Profile]:
     from hvctl import api
 
     return {name: api.load_profile(name) for name in sorted(names)}
+
+
+def _processes() -> tuple[Texts, list[Unreadable]]:
+    """The arguments of every QEMU that runs, and what of them is not known."""
+    from hvctl.cli.inputs.processes import running_guests
+
+    found = running_guests()
+    by_name = {one.title: one.process.text.encode("utf-8", "surrogateescape") for one in found.guests}
+    if not by_name:
+        say("note: no QEMU process was found")
+    unread = [Unreadable(f"pid {one.pid}", one.reason) for one in found.unread]
+    return Texts(PROCESS, by_name), [*unread, *(Unreadable("/proc", doubt) for doubt in found.doubts)]
 
 
 def _domains(uri: str) -> dict[str, bytes]:
