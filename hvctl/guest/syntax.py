@@ -1,4 +1,7 @@
-"""The syntaxes that describe guests: how each is read and changed. A new platform is one more `Syntax`."""
+"""The syntaxes that describe guests: how each is read and changed. A new platform is one more `Syntax`.
+
+Each reader is imported when a file of its syntax is read: lint knows all of them, and mostly reads one kind.
+"""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -6,12 +9,10 @@ from typing import NamedTuple
 
 from hvctl.errors import InputError, Span
 from hvctl.guest.domain import NAMESPACE
-from hvctl.guest.domain.reader import domains_in, guest_of
 from hvctl.model.guest import Changes, Guest
 from hvctl.text.recognition import COMMANDS, FileKind
 from hvctl.text.shell_words import Word, place
 from hvctl.xml.document import Document, Element, named
-from hvctl.xml.reader import MARK, MOST_ELEMENTS, parse_all
 
 Lines = tuple[tuple[int, int], tuple[int, int]]
 """The line and column where lines begin that belong together, and those after their end."""
@@ -57,6 +58,8 @@ class Syntax(NamedTuple):
 
 
 def _read_domains(files: Files, *, many: bool = False) -> list[Reading | InputError]:
+    from hvctl.xml.reader import MARK, MOST_ELEMENTS, parse_all
+
     files = list(files)
     documents = parse_all(files, many=many, shallow=True, most=MOST_ELEMENTS, mark=MARK)
     return [
@@ -72,6 +75,8 @@ def _broken(error: InputError, data: bytes) -> Reading | InputError:
 
 
 def _domains(document: Document) -> Reading:
+    from hvctl.guest.domain.reader import domains_in, guest_of
+
     domains = domains_in(document)
     if not domains:
         return Reading(note=f"its root is {named(document.root.tag)}, not a domain")
@@ -106,6 +111,8 @@ def _lines(document: Document, element: Element | None) -> Lines:
 
 
 def _metadata_remarks(domain: Element) -> Iterator[Remark]:
+    from hvctl.xml.reader import MARK
+
     for metadata in domain.below:
         for guest in metadata.below if metadata.tag == "metadata" else ():
             # Namespaces take much longer to find out.

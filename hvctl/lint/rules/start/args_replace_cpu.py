@@ -36,10 +36,10 @@ Proxmox VE has no word for a part of the `-cpu`.
 - qemu:system/vl.c, qemu_init(): `case QEMU_OPTION_cpu: cpu_option = optarg`
 """
 
+from collections.abc import Sequence
+
 from hvctl.catalog import roles
-from hvctl.guest.proxmox.changes import ProxmoxChanges
 from hvctl.guest.proxmox.guest import ProxmoxGuest
-from hvctl.guest.proxmox.writer import Written, instead_of_arguments
 from hvctl.lint.rule import Context, Findings
 from hvctl.model.finding import Fix, Severity
 from hvctl.model.guest import Changes
@@ -55,10 +55,14 @@ def check(context: Context) -> Findings:
     if guest.added is None or not guest.by_args or guest.takes_all or guest.without_hypervisor_bit:
         return
     if gone := [name for name in guest.replaced[0].names if name not in guest.qemu_names and _is_of_use(guest, name)]:
+        # Each lint imports all rules, and this takes as long as half of them.
+        from hvctl.guest.proxmox.writer import instead_of_arguments
+
         message = f"this -cpu replaces the one that Proxmox VE writes, and {', '.join(gone)} with it"
-        written = instead_of_arguments(guest)
-        fix = _fix(context, written)
-        yield context.finding(context.place("cpu"), message, _instead(written), attribute="value", fix=fix)
+        cpu, section, unsaid = instead_of_arguments(guest)
+        fix = None if section or unsaid else _fix(context, cpu)
+        instead = _instead(cpu, section, unsaid)
+        yield context.finding(context.place("cpu"), message, instead, attribute="value", fix=fix)
 
 
 def _is_of_use(guest: ProxmoxGuest, name: str) -> bool:
@@ -66,21 +70,20 @@ def _is_of_use(guest: ProxmoxGuest, name: str) -> bool:
     return row is None or (row not in roles.POINTLESS and guest.uses(row))
 
 
-def _instead(written: Written) -> str:
+def _instead(cpu: str, section: str, unsaid: Sequence[str]) -> str:
     """The lines to write, and what they cannot say."""
-    text = f"remove -cpu from args: and write `cpu: {written.cpu}`"
-    if written.section:
-        header, *rest = (line.strip() for line in written.section.splitlines())
+    text = f"remove -cpu from args: and write `cpu: {cpu}`"
+    if section:
+        header, *rest = (line.strip() for line in section.splitlines())
         text += f", with `{header}` and in it {', '.join(f'`{line}`' for line in rest)} in cpu-models.conf"
-    return f"{text} (lost is {'; '.join(written.unsaid)})" if written.unsaid else text
+    return f"{text} (lost is {'; '.join(unsaid)})" if unsaid else text
 
 
-def _fix(context: Context, written: Written) -> Fix | None:
-    if written.section or written.unsaid:
-        return None
-
+def _fix(context: Context, cpu: str) -> Fix:
     def change(changes: Changes) -> None:
-        assert isinstance(changes, ProxmoxChanges), "the guest is one of Proxmox VE's"
-        changes.choose_cpu(written.cpu)
+        from hvctl.guest.proxmox.changes import ProxmoxChanges
 
-    return context.unsafe(f"write cpu: {written.cpu}", change)
+        assert isinstance(changes, ProxmoxChanges), "the guest is one of Proxmox VE's"
+        changes.choose_cpu(cpu)
+
+    return context.unsafe(f"write cpu: {cpu}", change)

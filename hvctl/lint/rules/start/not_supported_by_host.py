@@ -45,7 +45,6 @@ from hvctl.lint.rules.start.evmcs_without_nested_intel import unfit
 from hvctl.model.finding import Severity
 from hvctl.model.guest import Setting
 from hvctl.model.host import Host, and_more
-from hvctl.model.plan import Layer
 
 if TYPE_CHECKING:
     from hvctl.plan.support import Answer
@@ -71,6 +70,7 @@ def check(context: Context) -> Findings:
 
 
 def _lacking(context: Context, setting: Setting) -> Findings:
+    from hvctl.model.plan import Layer
     from hvctl.plan.support import Answer, State, support
 
     row = setting.row
