@@ -215,7 +215,8 @@ def _machines(text: str, path: str) -> Reading:
 
 
 def _change_kubevirt(guest: Guest) -> Changes:
-    from hvctl.guest.kubevirt.machine import Machine, MachineChanges
+    from hvctl.guest.kubevirt.changes import MachineChanges
+    from hvctl.guest.kubevirt.machine import Machine
 
     assert isinstance(guest, Machine), "each syntax changes its own guests"
     return MachineChanges(guest)

@@ -8,7 +8,8 @@ from hvctl.catalog import BY_ID
 from hvctl.catalog.kubevirt import PANIC, field_of, preferred
 from hvctl.catalog.placement import PanicDevice
 from hvctl.errors import InputError, Problem
-from hvctl.guest.kubevirt.machine import Machine, MachineChanges
+from hvctl.guest.kubevirt.changes import MachineChanges
+from hvctl.guest.kubevirt.machine import Machine
 from hvctl.guest.kubevirt.manifest import Options, domain_fields
 from hvctl.guest.kubevirt.reader import read_machines
 from hvctl.model.guest import HOST_MODELS, Edit
