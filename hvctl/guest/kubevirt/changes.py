@@ -28,7 +28,8 @@ class MachineChanges(Changes):
         if not self.machine.editable:
             return ()
         editor = Editor(self.machine.text)
-        trees = [*((home.mapping, tree) for home, tree in self._trees), *self._items]
+        # What is added at one place comes from the inside out, as `Editor.change` has it, too.
+        trees = [*self._items, *((home.mapping, tree) for home, tree in self._trees)]
         found = [splice for mapping, tree in trees for splice in editor.change(mapping, tree)]
         return tuple(
             Edit(
@@ -37,7 +38,7 @@ class MachineChanges(Changes):
                 one.text,
                 Span(self.machine.document, *editor.place(one.start), *editor.place(one.end)),
             )
-            for one in sorted(found)
+            for one in sorted(found, key=lambda one: (one.start, one.end))
         )
 
     def _bytes(self, offset: int) -> int:
