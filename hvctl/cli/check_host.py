@@ -14,7 +14,7 @@ from hvctl.model.host import Host
 from hvctl.model.plan import Plan
 from hvctl.model.profile import Profile
 
-HostFormat = Literal["text", "json", "nfd", "nodefeature"]
+HostFormat = Literal["text", "json", "nfd", "nodefeature", "nova-provider"]
 """The words of --format."""
 
 
@@ -56,6 +56,10 @@ def command(
     for Node Feature Discovery (below /etc/kubernetes/node-feature-discovery/features.d/), with nodefeature its object
     for the node NAME; `hvctl gen --for kubevirt --select nfd` selects nodes by these labels.
 
+    On a compute node of OpenStack, --format nova-provider writes traits for /etc/nova/provider_config/FILE.yaml, which
+    nova-compute reads when it starts: of the provider NAME, or without --name of each node that reads the file. No two
+    files may name the same provider. `hvctl gen --for nova --select traits` selects nodes by these traits.
+
     \b
     Examples:
       hvctl check-host
@@ -69,7 +73,7 @@ def command(
         raise UsageError("whether a profile can be had depends on QEMU too: --no-qemu does not go with a PROFILE")
     if name is not None and not (name.isprintable() and 0 < len(name) <= 100):
         raise UsageError("--name is one printable line of 1 to 100 characters")
-    if output_format in ("nfd", "nodefeature") and profiles:
+    if output_format in ("nfd", "nodefeature", "nova-provider") and profiles:
         raise UsageError(f"--format {output_format} does not go with a PROFILE")
     if output_format == "nodefeature" and not re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", name or ""):
         raise UsageError("--format nodefeature needs the node", "name it with --name, as `kubectl get nodes` prints it")
@@ -90,7 +94,7 @@ def command(
     if record != "-" and output is None and output_format in ("text", "json"):
         echo(_report(host, plans, output_format))
     elif record != "-":
-        write_result(_report(host, plans, output_format, launcher=domcapabilities is not None), output)
+        write_result(_report(host, plans, output_format, launcher=domcapabilities is not None, name=name), output)
     if not host.kvm.hyperv:
         raise _no_hyperv(host)
     if wanted and not host.qemu:
@@ -159,7 +163,9 @@ def _of_launcher(host: Host, path: str) -> Host:
     return with_launcher(host, decode(read(path, LARGEST_XML), name_of(path)), name_of(path))
 
 
-def _report(host: Host, plans: Sequence[Plan], form: HostFormat, *, launcher: bool = False) -> str:
+def _report(
+    host: Host, plans: Sequence[Plan], form: HostFormat, *, launcher: bool = False, name: str | None = None
+) -> str:
     from hvctl.report import host as report
 
     match form:
@@ -171,6 +177,10 @@ def _report(host: Host, plans: Sequence[Plan], form: HostFormat, *, launcher: bo
             from hvctl.report.labels import node_feature
 
             return node_feature(host, host.label, launcher=launcher)
+        case "nova-provider":
+            from hvctl.report.labels import nova_provider
+
+            return nova_provider(host, name)
         case "text":
             columns = width()
             text = report.host_text(host, width=columns, color=use_color(sys.stdout))

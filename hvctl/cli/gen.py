@@ -14,7 +14,7 @@ from hvctl.cli.inputs.plans import Wanted, check_lock, resolved, say_plan, unloc
 from hvctl.cli.options import Format, check_name, check_stdin, common, output_format
 from hvctl.cli.output import write_result
 from hvctl.errors import UsageError
-from hvctl.guest.kubevirt.manifest import Kind, Select
+from hvctl.guest.kubevirt.manifest import Kind
 from hvctl.model.plan import EditOptions
 
 MOST_VCPUS = 4096  # of one machine in QEMU (hw/i386/pc_q35.c, max_cpus)
@@ -41,8 +41,8 @@ MOST_MEMORY_MIB = 16 << 20  # 16 TiB
 @click.option("--timezone", metavar="ZONE", help="With --for kubevirt: the guest's time zone, such as Europe/Berlin.")
 @click.option(
     "--select",
-    type=click.Choice(get_args(Select)),
-    help="With --for kubevirt: the labels that select nodes (default: none).",
+    type=click.Choice(tuple(dict.fromkeys(word for words in platforms.SELECTS.values() for word in words))),
+    help="With --for kubevirt or nova: the labels or traits that select nodes (default: none).",
 )
 @click.option(
     "--ostype",
@@ -145,7 +145,11 @@ def command(
     mode and those that the profile turns `off`, or prefers and cannot have. Every other byte stays.
 
     With --for kubevirt an object for kubectl is written. What KubeVirt has no field for is a decision of the layer
-    kubevirt: refused where the profile says `on`, left out where it says `prefer`.
+    kubevirt: refused where the profile says `on`, left out where it says `prefer`. So it is with nova and vagrant.
+
+    With --for nova the commands are written that set an image's properties, for a shell with its name in IMAGE (and
+    the flavor's in FLAVOR); with --for packer the qemuargs of a template; with --for vagrant the lines of a
+    Vagrantfile's block for libvirt.
 
     With --for proxmox the section of cpu-models.conf is written that differs from what Proxmox VE adds, and the `qm
     set` command that gives it to a guest. What its flags cannot say is a decision of the layer proxmox; the values and

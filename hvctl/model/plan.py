@@ -20,6 +20,8 @@ class Layer(StrEnum):
     LIBVIRT = "libvirt"
     KUBEVIRT = "kubevirt"
     PROXMOX = "proxmox"
+    NOVA = "nova"
+    VAGRANT = "vagrant"
     MIGRATION = "migration"
 
 

@@ -1,6 +1,7 @@
-"""What a host can give as labels of a Kubernetes node, for Node Feature Discovery to write.
+"""What a host can give in the words of schedulers: labels of a Kubernetes node, for Node Feature Discovery to write,
+and traits of a compute node of OpenStack.
 
-Never under hyperv.node.kubevirt.io: KubeVirt's virt-handler removes there what it did not write
+Labels never under hyperv.node.kubevirt.io: KubeVirt's virt-handler removes there what it did not write
 (kubevirt:pkg/virt-handler/node-labeller/node_labeller.go).
 """
 
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 
 from hvctl.catalog import ROWS
 from hvctl.catalog.kubevirt import label_of
+from hvctl.catalog.nova import ANY_NODE, SCHEMA_VERSION, trait_of
 from hvctl.catalog.placement import HypervElement
 from hvctl.catalog.types import Row
 from hvctl.model.host import Host
@@ -74,3 +76,24 @@ def node_feature(host: Host, node: str, *, launcher: bool) -> str:
     }
     text: str = yaml.safe_dump(tree, sort_keys=False, width=120)
     return text
+
+
+def traits(host: Host) -> tuple[str, ...]:
+    """The traits, in the catalog's order: of what kernel, hardware, QEMU and libvirt are all known to give."""
+    qemu = host.qemu[0] if host.qemu else None
+    rows = (row for row in ROWS if row.libvirt and not row.takes_all and host.kvm.hyperv)
+    return tuple(trait_of(row.id) for row in rows if all(one.state is State.YES for one in support(host, row, qemu)))
+
+
+def nova_provider(host: Host, name: str | None) -> str:
+    """A provider file of nova's (openstack/nova doc/source/admin/managing-resource-providers.rst): for the provider of
+    a name, or for each compute node that reads it."""
+    import yaml
+
+    who = {"uuid": ANY_NODE} if name is None else {"name": name}
+    tree = {
+        "meta": {"schema_version": SCHEMA_VERSION},
+        "providers": [{"identification": who, "traits": {"additional": list(traits(host))}}],
+    }
+    text: str = yaml.safe_dump(tree, sort_keys=False, width=120)
+    return f"# {_DOMAIN}: what this compute node's KVM, QEMU and libvirt give of Hyper-V\n{text}"

@@ -69,6 +69,7 @@ def test_each_failure_has_its_sentence(tmp_path: Path, make: object, message: st
         ("--format", "nodefeature"),
         ("--format", "nodefeature", "--name", "Node 1"),
         ("--format", "nfd", "minimal"),
+        ("--format", "nova-provider", "minimal"),
         ("--domcapabilities", "x", "--qemu", "y"),
         ("--domcapabilities", "no-such-file"),
     ],
@@ -86,6 +87,16 @@ def test_labels_of_this_machine(form: str, tmp_path: Path) -> None:
     assert printed == (path.read_text() if path.exists() else "")
     if path.exists():
         assert ("feature.node.kubernetes.io/hvctl-relaxed" in printed) is (own_code() == 0)
+
+
+@pytest.mark.parametrize(("words", "who"), [((), "uuid: $COMPUTE_NODE"), (("--name", "node-1"), "name: node-1")])
+def test_the_provider_file_of_this_machine(words: tuple[str, ...], who: str, tmp_path: Path) -> None:
+    path = tmp_path / "provider.yaml"
+    words = ("--no-qemu", "--format", "nova-provider", *words)
+    printed = hvctl("check-host", *words, code=own_code()).stdout
+    hvctl("check-host", *words, "-o", str(path), code=own_code())
+    assert printed == (path.read_text() if path.exists() else "")
+    assert not printed or f"    {who}\n" in printed
 
 
 def test_the_mistakes_of_all_profiles_are_told_at_once(tmp_path: Path) -> None:

@@ -11,12 +11,13 @@ import yaml
 from hvctl import api
 from hvctl.catalog import ROWS
 from hvctl.catalog.kubevirt import NODE_LABEL, label_of
+from hvctl.catalog.nova import trait_of
 from hvctl.errors import HostError
 from hvctl.guest.kubevirt.crd import NEWEST, platform
 from hvctl.guest.kubevirt.manifest import Options, manifest
 from hvctl.host.host_file import dump_host, load_host, read_host
 from hvctl.host.libvirt_capabilities import with_launcher
-from hvctl.report.labels import labels, nfd_text, node_feature
+from hvctl.report.labels import labels, nfd_text, node_feature, nova_provider, traits
 from tests.kubevirt_crds import NEW, schemas, strict
 from tests.paths import HOSTS, ROOT
 
@@ -101,3 +102,23 @@ def test_the_launcher_s_layer_counts_in_a_plan_and_can_be_recorded() -> None:
 def test_what_are_no_domain_capabilities(text: str) -> None:
     with pytest.raises(HostError):
         with_launcher(NODES["debian-13"], text, "x")
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_a_provider_file_has_custom_traits_only(name: str) -> None:
+    host = NODES[name]
+    for who, said in ((None, {"uuid": "$COMPUTE_NODE"}), ("node: 1", {"name": "node: 1"})):
+        tree = yaml.safe_load(nova_provider(host, who))
+        assert tree == {
+            "meta": {"schema_version": "1.0"},
+            "providers": [{"identification": said, "traits": {"additional": list(traits(host))}}],
+        }
+    assert all(re.fullmatch("CUSTOM_HVCTL_[A-Z0-9_]{1,200}", one) for one in traits(host))
+    assert bool(traits(host)) is bool(host.kvm.hyperv)
+
+
+def test_a_trait_is_of_what_all_layers_are_known_to_give() -> None:
+    node = with_launcher(NODES["debian-13"], DOMAIN_CAPABILITIES.replace("<value>ipi</value>", ""), "x")
+    gone = set(traits(NODES["debian-13"])) - set(traits(node))
+    assert trait_of("ipi") in gone
+    assert trait_of("vpindex") not in gone

@@ -3,19 +3,26 @@
 import re
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from hvctl.cli.editing import Target
 from hvctl.cli.inputs.plans import Wanted
 from hvctl.cli.options import Format
 from hvctl.errors import UsageError
+from hvctl.guest.kubevirt.manifest import Select
 
 OPTIONS: dict[str, tuple[str, ...]] = {
     "incus": (),
     "kubevirt": ("kind", "crd", "timezone", "select", "into"),
     "proxmox": ("ostype", "bios", "vmid", "how"),
+    "nova": ("select",),
+    "packer": (),
+    "vagrant": (),
 }
 """The platforms, each with the options that `gen` has for it."""
+
+SELECTS: dict[str, tuple[str, ...]] = {"kubevirt": get_args(Select), "nova": ("none", "traits")}
+"""What --select may be for a platform."""
 
 
 class Request(NamedTuple):
@@ -37,6 +44,10 @@ def check(platform: str | None, own: Mapping[str, Any]) -> None:
         takers = [one for one, options in OPTIONS.items() if name in options]
         if value is not None and platform not in takers:
             raise UsageError(f"--{name.replace('_', '-')}: only with --for {' or '.join(takers)}")
+    if platform is not None and own["select"] is not None and own["select"] not in SELECTS[platform]:
+        raise UsageError(
+            f"--select {own['select']}: not with --for {platform}", f"one of {', '.join(SELECTS[platform])}"
+        )
 
 
 def upstream(platform: str | None, machine: str | None) -> str | None:

@@ -1,0 +1,48 @@
+"""What `hvctl gen --for packer` writes: the qemuargs of its QEMU builder."""
+
+from collections.abc import Sequence
+
+from hvctl import api
+from hvctl.cli.inputs.hosts import pool_of
+from hvctl.cli.inputs.plans import with_uses
+from hvctl.cli.options import check_stdin
+from hvctl.cli.output import say_sentence
+from hvctl.cli.platforms import Request
+from hvctl.cli.platforms.delivery import check_plain, deliver
+
+# What packer renders as a template (packer-plugin-qemu builder/qemu/step_run.go, processArgs()).
+_TEMPLATE = "{{"
+_LITERAL = "{{`{{`}}"
+
+
+def write(request: Request) -> int:
+    """Write an object with the arguments in pairs; see `platforms.write`."""
+    profile, wanted = request.profile, request.wanted
+    check_plain("packer", request)
+    check_stdin(*(word for word in (profile, *wanted.hosts) if word))
+    loaded = with_uses(profile, wanted.uses)
+    pool = pool_of(wanted.hosts, wanted.qemu_binary, libvirt=False)
+    plan = api.resolve(loaded, pool, machine=wanted.machine)
+    found = [] if plan.refusals else pairs(api.arguments(plan))
+    if not plan.refusals:
+        say_sentence("note: -machine here replaces the template's machine_type and accelerator")
+    return deliver(request, plan, pool, _text(found), {"qemuargs": found}, ())
+
+
+def pairs(words: Sequence[str]) -> list[list[str]]:
+    """Options, each with its value. One in qemuargs replaces packer's own, which names the accelerator in -machine
+    (packer-plugin-qemu builder/qemu/step_run.go, getDefaultArgs() and applyUserOverrides())."""
+    found = []
+    for option, value in zip(words[::2], words[1::2], strict=True):
+        if option == "-machine":
+            value = f"{value},accel=kvm"
+        found.append([option, value.replace(_TEMPLATE, _LITERAL)])
+    return found
+
+
+def _text(found: Sequence[Sequence[str]]) -> str:
+    """An object without anything else, as packer refuses what it does not know; a line for each pair."""
+    import json
+
+    lines = ",\n".join(f"    {json.dumps(pair)}" for pair in found)
+    return f'{{\n  "qemuargs": [\n{lines}\n  ]\n}}\n'
