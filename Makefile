@@ -48,6 +48,10 @@ fresh: ## set-up, tests and installation in bare Debian systems, as root; SUITES
 	@scripts/setup demo
 	@FULL=$(FULL) $(PYTHON) -m tests.testbed.fresh $(SUITES)
 
+platforms: ## the tests with the programs of other platforms, which are built or installed once
+	@scripts/setup test
+	$(PYTHON) -m pytest tests/platforms
+
 intel: export HVCTL_WORLDS = intel
 intel: export HVCTL_TESTBED_LIMIT = 3600
 intel oracle: export HVCTL_SELFTESTS = 1
