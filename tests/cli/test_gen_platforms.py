@@ -160,8 +160,10 @@ def test_packer_s_arguments_are_qemu_s(name: str, host: str) -> None:
 
 
 def test_packer_renders_no_template_of_a_value(profile: Any) -> None:
-    found = written("packer", profile("enlightenments: {vendor-id: {state: on, value: 'a{{b}}'}, relaxed: on}\n"))
-    assert "hv_vendor_id=a{{`{{`}}b}}" in found["qemuargs"][1][1]
+    path = profile("enlightenments: {vendor-id: {state: on, value: 'a{{b}}'}, relaxed: on}\n")
+    done = inside("gen", path, "--for", "packer", "--host", HOST, code=2)
+    assert done.stdout == ""
+    assert "error: packer takes {{ in -cpu host," in done.stderr
 
 
 # Vagrant.

@@ -9,10 +9,11 @@ from hvctl.cli.options import check_stdin
 from hvctl.cli.output import say_sentence
 from hvctl.cli.platforms import Request
 from hvctl.cli.platforms.delivery import check_plain, deliver
+from hvctl.errors import UsageError
 
-# What packer renders as a template (packer-plugin-qemu builder/qemu/step_run.go, processArgs()).
+# What packer renders as a template (packer-plugin-qemu builder/qemu/step_run.go, processArgs()): in a JSON template
+# twice, as observed with packer 1.6.6.
 _TEMPLATE = "{{"
-_LITERAL = "{{`{{`}}"
 
 
 def write(request: Request) -> int:
@@ -36,7 +37,9 @@ def pairs(words: Sequence[str]) -> list[list[str]]:
     for option, value in zip(words[::2], words[1::2], strict=True):
         if option == "-machine":
             value = f"{value},accel=kvm"
-        found.append([option, value.replace(_TEMPLATE, _LITERAL)])
+        if _TEMPLATE in value:
+            raise UsageError(f"packer takes {_TEMPLATE} in {option} {value} for a template", "choose another value")
+        found.append([option, value])
     return found
 
 
