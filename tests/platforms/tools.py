@@ -1,4 +1,4 @@
-"""Packer, Vagrant with vagrant-libvirt, and virt-install of Debian 12, in a root directory of their own."""
+"""Packer, Vagrant with vagrant-libvirt, and Groovy of Debian 12, in a root directory of their own."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.testbed.tree import Tree, ready_tree
 
-TREE = Tree("tools", "bookworm", ("packer", "vagrant-libvirt", "virtinst", "libosinfo-bin"))
+TREE = Tree("tools", "bookworm", ("packer", "vagrant-libvirt", "groovy"))
 SECONDS = 250
 # $1: the root, $2: what is shared with it, as its /mnt, $3: what runs there.
 _SCRIPT = """

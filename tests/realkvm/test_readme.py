@@ -22,9 +22,11 @@ from typing import Any
 
 import pytest
 
+from hvctl import api
 from hvctl.cli import run
+from tests.guest.filters.pages import block
 from tests.paths import ROOT
-from tests.realkvm.real import SETTINGS, add_libvirt_user, hvctl
+from tests.realkvm.real import SETTINGS, add_libvirt_user, hvctl, this_host
 
 pytestmark = pytest.mark.world("debian-12")
 
@@ -189,3 +191,17 @@ def test_libvirt_takes_the_windows_installation(folder: Path) -> None:
     assert shell(look, folder) == defined
     for word in ("<stimer state='on'>", "<tpm model='tpm-crb'>", "secure-boot", "virtio-win.iso", "hypervclock"):
         assert word in defined, defined
+
+
+@pytest.mark.usefixtures("libvirtd")
+def test_libvirt_takes_what_virt_install_prints_with_the_profile(folder: Path) -> None:
+    """docs/virt-install.md, without README's network and TPM."""
+    shell(block("virt-install.md"), folder)
+    path = folder / "win11.xml"
+    path.write_text(shell("virsh -c qemu:///system dumpxml win11", folder))
+    guest = api.read_guest(str(path)).guest
+    assert guest is not None
+    plan = api.check(api.resolve(api.load_profile("windows-11"), [this_host()], libvirt=True))
+    assert guest.enabled() == {one.id: one.value for one in plan.enabled()}
+    assert [one.rule for one in api.lint(str(path), [this_host()]).findings] == []
+    shell("virsh -c qemu:///system undefine win11", folder)

@@ -20,7 +20,9 @@ from hvctl.model.profile import Ask, Profile, Wish
 from hvctl.xml import Node
 from hvctl.xml.document import Document, Element
 
-_ONCE = frozenset(("features", "cpu", "clock", "devices", "metadata", "hyperv", "kvm"))
+# Not <devices>: libvirt takes ./devices/disk and the like of all of them (libvirt:src/conf/domain_conf.c,
+# virDomainDefParseXML()), and OpenNebula and CloudStack write several.
+_ONCE = frozenset(("features", "cpu", "clock", "metadata", "hyperv", "kvm"))
 # What stands beside another offset and means nothing beside the plan's (libvirt:docs/formatdomain.rst, "Time keeping").
 _OTHER_OFFSETS = ("adjustment", "basis", "timezone", "start")
 
@@ -144,8 +146,9 @@ class _Edit(Edit):
 
     def panic(self) -> None:
         devices = only(self.domain, "devices")
+        panics = [one for element in self.domain.named("devices") for one in element.named("panic")]
         for model, row in roles.PANIC_DEVICES.items():
-            found = [one for one in devices.named("panic") if one.get("model") == model] if devices else []
+            found = [one for one in panics if one.get("model") == model]
             if row.id in self.enabled and not found:
                 node = Node("panic", (("model", model),))
                 child_of(self.editor, self.domain, devices, "devices", node)
