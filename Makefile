@@ -48,10 +48,6 @@ fresh: ## set-up, tests and installation in bare Debian systems, as root; SUITES
 	@scripts/setup demo
 	@FULL=$(FULL) $(PYTHON) -m tests.testbed.fresh $(SUITES)
 
-platforms: ## the tests with the programs of other platforms, which are built or installed once
-	@scripts/setup test
-	$(PYTHON) -m pytest tests/platforms
-
 intel: export HVCTL_WORLDS = intel
 intel: export HVCTL_TESTBED_LIMIT = 3600
 intel oracle: export HVCTL_SELFTESTS = 1
@@ -64,7 +60,7 @@ testbed-intel: ## prepare what emulates an Intel processor
 	@scripts/setup test
 	@HVCTL_WORLDS=intel $(PYTHON) -m tests.testbed prepare
 
-platforms: ## what is written for KubeVirt and Incus, against their own servers, built once; as root
+platforms: ## what is written for other platforms, given to their own programs, built once; as root
 	@scripts/setup test
 	@$(PYTHON) -m tests.platforms
 	$(PYTHON) -m pytest tests/platforms
