@@ -47,7 +47,8 @@ MOST_MEMORY_MIB = 16 << 20  # 16 TiB
 @click.option(
     "--ostype",
     type=click.Choice(tuple(OS_TYPES)),
-    help="With --for proxmox: the guest's ostype (default: by the profile's guest.os).",
+    metavar="TYPE",
+    help="With --for proxmox: the guest's ostype, such as win11 (default: by the profile's guest.os).",
 )
 @click.option(
     "--bios", type=click.Choice(("seabios", "ovmf")), help="With --for proxmox: its firmware (default: seabios)."
