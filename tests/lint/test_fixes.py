@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from hvctl.catalog import BY_ID
 from hvctl.errors import InputError
-from hvctl.guest import syntax
 from hvctl.guest.domain.reader import read_domain
 from hvctl.guest.syntax import COMMAND_LINE, DOMAIN
 from hvctl.host.host_file import read_host
@@ -58,12 +57,14 @@ def test_nothing_fixable_is_left(data: bytes, hosts: tuple[object, ...], allowed
 def test_each_content_of_a_file_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bytes] = []
 
+    real = reader.parse_all
+
     def parse_all(files: Iterable[tuple[bytes, str]], **options: Any) -> Any:
         files = list(files)
         seen.extend(data for data, _ in files)
-        return reader.parse_all(files, **options)
+        return real(files, **options)
 
-    monkeypatch.setattr(syntax, "parse_all", parse_all)
+    monkeypatch.setattr(reader, "parse_all", parse_all)
     fixed = apply_fixes((RULE_CASES / "no-stimer" / "fires.xml").read_bytes(), "x", DOMAIN, job(()), ANY)
     assert fixed.titles
     assert len(seen) == len(set(seen)) == len({*seen, fixed.data})

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from hvctl.cli.lint.files import File
 from hvctl.cli.lint.run import Judge, Outcome, Plan, run
-from hvctl.guest import syntax
 from hvctl.guest.syntax import COMMAND_LINE, DOMAIN
 from hvctl.lint import engine
 from hvctl.lint.engine import Job, Text, choose, lint, lint_all
@@ -23,6 +22,7 @@ from hvctl.lint.output.json import JsonWriter
 from hvctl.lint.rule import all_rules
 from hvctl.lint.settings import PathSettings, Settings
 from hvctl.model.finding import Safety, Severity, Unchecked
+from hvctl.xml import reader
 from hvctl.xml.reader import parse_all
 from tests.lint.odd_domains import odd_domains
 
@@ -60,7 +60,7 @@ def test_together_as_alone(texts: list[Text], job: Job, many: bool) -> None:
 def whole(data: bytes, path: str) -> engine.Result:
     """A file judged with all of it read."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(syntax, "parse_all", lambda files, **options: parse_all(files, **{**options, "shallow": False}))
+        patch.setattr(reader, "parse_all", lambda files, **options: parse_all(files, **{**options, "shallow": False}))
         return lint(data, path, DOMAIN, JOBS[1])
 
 
