@@ -3,9 +3,10 @@
 Each reader is imported when a file of its syntax is read: lint knows all of them, and mostly reads one kind.
 """
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hvctl.errors import InputError, Span
 from hvctl.guest.domain import NAMESPACE
@@ -175,14 +176,32 @@ def _change_command(guest: Guest) -> Changes:
     return CommandChanges(guest)
 
 
-def _read_kubevirt(files: Files, *, many: bool = False) -> list[Reading | InputError]:  # noqa: ARG001 - see Syntax
+def _read_kubevirt(
+    files: Files,
+    *,
+    many: bool = False,  # noqa: ARG001 - see Syntax
+    elsewhere: Callable[[], Any] = dict,
+) -> list[Reading | InputError]:
     found: list[Reading | InputError] = []
     for data, path in files:
         try:
-            found.append(_machines(data.decode("utf-8", "surrogateescape"), path))
+            found.append(_machines(data.decode("utf-8", "surrogateescape"), path, elsewhere))
         except InputError as error:
             found.append(error)
     return found
+
+
+def kubevirt_among(files: Callable[[], Files]) -> Syntax:
+    """KubeVirt's objects where a preference may be in another file: the files are read when the first machine has a
+    preference that its own file has not."""
+
+    @functools.cache
+    def preferences() -> object:
+        from hvctl.guest.kubevirt.preferences import preferences_in
+
+        return preferences_in(files())
+
+    return KUBEVIRT._replace(read_all=functools.partial(_read_kubevirt, elsewhere=preferences))
 
 
 def _read_proxmox(files: Files, *, many: bool = False) -> list[Reading | InputError]:  # noqa: ARG001 - see Syntax
@@ -204,11 +223,11 @@ def _read_proxmox(files: Files, *, many: bool = False) -> list[Reading | InputEr
     return found
 
 
-def _machines(text: str, path: str) -> Reading:
+def _machines(text: str, path: str, elsewhere: Callable[[], Any]) -> Reading:
     from hvctl.guest.kubevirt.reader import read_machines
     from hvctl.guest.kubevirt.remarks import remarks
 
-    machines = read_machines(text, path)
+    machines = read_machines(text, path, elsewhere)
     if not machines:
         return Reading(note="it has no VirtualMachine, and nothing else that describes a guest")
     return Reading(machines, [Remark(*one) for one in remarks(text, path)])

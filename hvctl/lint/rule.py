@@ -229,6 +229,7 @@ class Context:
             where, attribute = where.where, where.attribute
         if origin := guest.origin(where):
             message = f"{message} ({origin})"
+            where = guest.cause(where)
         rule, wanted = self.chosen
         if rule.group is Group.MIGRATE and (guest.devices or self.may_have_gpu):
             severity = Severity.INFO
@@ -262,8 +263,10 @@ class Context:
         make = self.safe if safe else self.unsafe
         return make(f"drop {self.guest.name_of(setting.row)}", lambda changes: changes.drop(setting))
 
-    def remove(self, where: Place, title: str) -> Fix:
-        """The fix that removes something that is written."""
+    def remove(self, where: Place, title: str) -> Fix | None:
+        """The fix that removes something; None where it is not written here."""
+        if self.guest.origin(where):
+            return None
         return self.unsafe(title, lambda changes: changes.remove(where))
 
     def leave_out(self, setting: Setting) -> str:
@@ -310,8 +313,10 @@ class Context:
         """Whether rows bring a clock whose time would jump back here, which would be found next."""
         return self.guest.lacks_kvmclock and any(row in roles.CLOCK for row in rows)
 
-    def set(self, where: Place, name: str, value: str, *, title: str = "", safe: bool = False) -> Fix:
-        """The fix that gives an attribute of an element a value."""
+    def set(self, where: Place, name: str, value: str, *, title: str = "", safe: bool = False) -> Fix | None:
+        """The fix that gives an attribute of an element a value; None where it is not written here."""
+        if self.guest.origin(where):
+            return None
         make = self.safe if safe else self.unsafe
         return make(title or f"write {value}", lambda changes: changes.set(where, name, value))
 

@@ -414,6 +414,10 @@ class Guest:
         """By whom something was added that the text itself does not have; empty for what is written."""
         return ""
 
+    def cause(self, where: Place) -> Place:
+        """Where a finding belongs about something that has an origin: what of the text it comes from."""
+        return where
+
     def leave_out(self, settings: Sequence[Setting]) -> str:
         """To leave settings out, as it is written here."""
         _, *others = settings

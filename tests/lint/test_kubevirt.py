@@ -278,3 +278,103 @@ def test_what_gen_writes_is_clean(tmp_path: Path) -> None:
         words = ("--for", "kubevirt", "--kind", kind, "--timezone", "Europe/Berlin", "--name", "win11")
         inside("gen", "windows-11", "--host", host, *words, "-o", str(path))
         inside("lint", str(path), "--no-config", "--host", host, "--fail-on", "info")
+
+
+class TestPreferenceOfAnotherFile:
+    """A machine and its preference in two files of one run."""
+
+    ABOVE = "  preference: {name: windows.11}\n"
+
+    def write(self, folder: Path, preferred: str = FULL, hyperv: str = "relaxed: {}") -> None:
+        (folder / "vm.yaml").write_text(machine(hyperv, "", "any", above=self.ABOVE))
+        text = PREFERENCE.removeprefix("---\n").replace("{HYPERV}", f"{{{preferred}}}")
+        (folder / "preference.yaml").write_text(text)
+
+    def found(self, *words: str, code: int | None = None) -> list[str]:
+        done = inside("lint", *words, "--no-config", "--format", "concise", code=code)
+        return done.stdout.splitlines()
+
+    def test_it_counts(self, tmp_path: Path) -> None:
+        self.write(tmp_path)
+        assert self.found(str(tmp_path), code=0) == []
+        both = [str(tmp_path / name) for name in ("vm.yaml", "preference.yaml")]
+        assert self.found(*both, code=0) == self.found(*reversed(both), code=0) == []
+        done = inside("lint", both[0], "--no-config", code=0)
+        assert "what the preference 'windows.11' adds is not known" in " ".join(done.stderr.split())
+
+    def test_what_it_adds_is_found_where_the_machine_names_it(self, tmp_path: Path) -> None:
+        self.write(tmp_path, f"{FULL}, spinlocks: {{spinlocks: 100}}")
+        path = tmp_path / "preference.yaml"
+        line = path.read_text().split("\n").index(next(one for one in path.read_text().split("\n") if "100" in one)) + 1
+        own, other = sorted(self.found(str(tmp_path), code=1))
+        assert own.startswith(f"{path}:{line}:")
+        assert other.startswith(f"{tmp_path}/vm.yaml:5:3: error[spinlocks-out-of-range]")
+        assert other.endswith(f"(the preference: {path}:{line})")
+
+    def test_it_is_merged_per_feature(self, tmp_path: Path) -> None:
+        preferred = FULL.replace("synictimer: {}", "synictimer: {direct: {}}")
+        self.write(tmp_path, preferred, "synictimer: {}")
+        (only,) = self.found(str(tmp_path), code=1)
+        assert f"{tmp_path}/vm.yaml:" in only
+        assert "hides direct of features.preferredHyperv.synictimer" in only
+
+    def test_what_is_wrong_in_it_is_reported_once(self, tmp_path: Path) -> None:
+        self.write(tmp_path, f"{FULL}, spinlocks: {{spinlocks: many}}")
+        (only,) = self.found(str(tmp_path), code=1)
+        assert only.startswith(f"{tmp_path}/preference.yaml:")
+
+    def test_fixes_go_to_the_file_that_has_the_fault(self, tmp_path: Path) -> None:
+        self.write(tmp_path, f"{FULL}, spinlocks: {{spinlocks: 100}}")
+        before = (tmp_path / "vm.yaml").read_bytes()
+        inside("lint", str(tmp_path), "--no-config", "--unsafe-fixes")
+        assert (tmp_path / "vm.yaml").read_bytes() == before
+        assert "spinlocks: 4096" in (tmp_path / "preference.yaml").read_text()
+        assert self.found(str(tmp_path), code=0) == []
+
+    def test_its_timers_are_not_hidden_by_a_fix(self, tmp_path: Path) -> None:
+        self.write(tmp_path)
+        path = tmp_path / "preference.yaml"
+        path.write_text(path.read_text().replace("hyperv: {}, hpet: {present: false}", "hpet: {present: false}"))
+        before = (tmp_path / "vm.yaml").read_bytes()
+        done = inside("lint", str(tmp_path / "vm.yaml"), str(path), "--no-config", code=1)
+        assert "write `clock.preferredTimer.hyperv.present: true` in the preference" in " ".join(done.stdout.split())
+        inside("lint", str(tmp_path), "--no-config", "--unsafe-fixes")
+        assert (tmp_path / "vm.yaml").read_bytes() == before
+        assert self.found(str(tmp_path), code=0) == []
+
+    def test_two_of_one_name(self, tmp_path: Path) -> None:
+        self.write(tmp_path)
+        (tmp_path / "again.yml").write_bytes((tmp_path / "preference.yaml").read_bytes())
+        said = " ".join(inside("lint", str(tmp_path), "--no-config", code=0).stderr.split())
+        assert (
+            f"there are several preferences 'windows.11': {tmp_path}/again.yml:2, {tmp_path}/preference.yaml:2" in said
+        )
+
+    def test_namespaces(self, tmp_path: Path) -> None:
+        """A cluster's preference is for all, another one for its namespace, as far as that is written."""
+        wanted = "  preference: {name: windows.11, kind: VirtualMachinePreference}\n"
+        vm = machine("relaxed: {}", "", "any", above=wanted).replace("{name: any}", "{name: any, namespace: a}")
+        (tmp_path / "vm.yaml").write_text(vm)
+        text = PREFERENCE.replace("{HYPERV}", f"{{{FULL}}}").replace("ClusterPreference", "Preference")
+        for namespace, known in (("", True), (", namespace: a", True), (", namespace: b", False)):
+            (tmp_path / "p.yaml").write_text(text.replace("{name: windows.11", f"{{name: windows.11{namespace}"))
+            said = inside("lint", str(tmp_path), "--no-config", code=0).stderr
+            assert ("adds is not known" not in " ".join(said.split())) == known, namespace
+
+    @pytest.mark.parametrize("jobs", ["1", "2"])
+    def test_among_many_files(self, tmp_path: Path, jobs: str) -> None:
+        """However far apart they are, and whichever process judges them."""
+        self.write(tmp_path, f"{FULL}, spinlocks: {{spinlocks: 100}}")
+        for number in range(300):
+            (tmp_path / f"x{number:03}.yaml").write_text(machine())
+        (tmp_path / "preference.yaml").rename(tmp_path / "z.yaml")
+        (tmp_path / "a").mkdir()
+        (tmp_path / "vm.yaml").rename(tmp_path / "a" / "vm.yaml")
+        found = self.found(str(tmp_path), "--jobs", jobs, code=1)
+        assert [line.partition(":")[0] for line in found] == [f"{tmp_path}/a/vm.yaml", f"{tmp_path}/z.yaml"]
+
+    def test_files_that_are_wrong_are_reported_once(self, tmp_path: Path) -> None:
+        self.write(tmp_path)
+        (tmp_path / "broken.yaml").write_text("apiVersion: instancetype.kubevirt.io/v1beta1\nkind: [Preference\n")
+        (only,) = self.found(str(tmp_path), code=1)
+        assert only.startswith(f"{tmp_path}/broken.yaml:")

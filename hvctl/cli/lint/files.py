@@ -1,5 +1,6 @@
 """The files of `hvctl lint`, with their bytes: never a wait, never more than may be read; and its configuration."""
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,7 +27,8 @@ _SUFFIX = ".xml"
 _COMMANDS = (".args", ".sh", ".bat", ".cmd")
 # Most of these are nobody's kind, and are passed over.
 _CONF = ".conf"
-_ANYTHING = (_CONF, ".yaml", ".yml", ".json")
+_OBJECTS = (".yaml", ".yml", ".json")
+_ANYTHING = (_CONF, *_OBJECTS)
 _DEEPEST = 100
 _CONFIG = "hvctl.toml"
 _TOML_PLACE = r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)"
@@ -118,6 +120,14 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def read_file(file: File) -> bytes:
     """The bytes of a file; raises UnreadableError. A pipe is read where the user named it."""
     return read(file.path, LARGEST_XML, pipe=file.named)
+
+
+def read_objects(paths: Sequence[str]) -> Iterator[tuple[bytes, str]]:
+    """The files that may have KubeVirt's objects, read once more. What cannot be is reported where it is judged."""
+    for file in find_files([path for path in paths if path != "-"], ""):
+        if isinstance(file, File) and (file.named or file.name.endswith(_OBJECTS)):
+            with contextlib.suppress(UnreadableError):
+                yield read(file.path, LARGEST_JSON, pipe=False), file.name
 
 
 def check_length(file: File, data: bytes, kind: Syntax) -> None:

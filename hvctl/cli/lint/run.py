@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from hvctl.cli.lint.files import File, Unreadable, check_length, from_here, read_file, syntax_of
 from hvctl.errors import HostError
-from hvctl.guest.syntax import Syntax
+from hvctl.guest.syntax import KUBEVIRT, Syntax
 from hvctl.lint.engine import MOST_FINDINGS, Job, Result, Text, lint, lint_all
 from hvctl.lint.output import Writer
 from hvctl.lint.rule import Facts
@@ -60,7 +60,8 @@ class Outcome(NamedTuple):
 class Plan(NamedTuple):
     """How files are judged, and by whom the findings are written.
 
-    `config` is the configuration file, `allowed` the fixes that are carried out.
+    `config` is the configuration file, `allowed` the fixes that are carried out, `kubevirt` how KubeVirt's objects are
+    read, of which one file may need another.
     """
 
     settings: Settings
@@ -72,6 +73,7 @@ class Plan(NamedTuple):
     allowed: tuple[Safety, ...] = ()
     write: bool = False
     texts: Texts | None = None
+    kubevirt: Syntax = KUBEVIRT
 
 
 def run(files: Iterable[File | Unreadable], plan: Plan, jobs: int) -> Iterator[Outcome]:
@@ -142,6 +144,7 @@ class Judge:
             if kind is None:
                 return Outcome(passed=file.name)
             check_length(file, data, kind)
+            kind = plan.kubevirt if kind is KUBEVIRT else kind
         except UnreadableError as error:
             return Outcome(unchecked=Unchecked(file.name, error.reason))
         job = self._job(file.name)

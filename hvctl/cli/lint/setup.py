@@ -7,12 +7,12 @@ from itertools import chain
 from typing import Any, assert_never
 
 from hvctl.cli.inputs.hosts import read_hosts
-from hvctl.cli.lint.files import File, Unreadable, find_config, find_files, read_config
+from hvctl.cli.lint.files import File, Unreadable, find_config, find_files, read_config, read_objects
 from hvctl.cli.lint.run import Plan, Texts
 from hvctl.cli.options import check_stdin
 from hvctl.cli.output import say, use_color
 from hvctl.errors import UsageError
-from hvctl.guest.syntax import DOMAIN, PROCESS
+from hvctl.guest.syntax import DOMAIN, PROCESS, kubevirt_among
 from hvctl.lint.output import ConciseWriter, Format, TextWriter, Writer
 from hvctl.lint.settings import Settings, rules_named
 from hvctl.model.finding import Safety, Severity
@@ -49,6 +49,7 @@ def prepare(paths: tuple[str, ...], options: Mapping[str, Any]) -> tuple[Iterato
         allowed=_allowed(options),
         write=not options["diff"],
         texts=texts,
+        kubevirt=kubevirt_among(lambda: read_objects(paths)),
     )
     return files, plan, options["jobs"] or len(os.sched_getaffinity(0))
 

@@ -89,12 +89,15 @@ class Machine(Guest):
     others. `forced` are features of the CPU that it requires, each with the setting that it does so for, and where
     another policy is written. `shadowed` pairs fields of the VirtualMachine with those of its preference that do not
     count because of them. `ignored` are fields of the clock that KubeVirt has not. `unseen` is whether it has a
-    preference that was not read, `editable` whether the text has nothing that stands for several places.
+    preference that is not known, `reference` where it names its preference, which may be in another file. `editable` is
+    whether the text has nothing that stands for several places.
     """
 
     syntax_name = "KubeVirt object"
     taker = "KubeVirt"
-    __slots__ = ("document", "editable", "forced", "homes", "ignored", "implied", "shadowed", "text", "unseen")
+    __slots__ = (
+        *("document", "editable", "forced", "homes", "ignored", "implied", "reference", "shadowed", "text", "unseen"),
+    )
 
     def __init__(self, path: str, text: str, root: Entry) -> None:
         super().__init__(path)
@@ -110,6 +113,7 @@ class Machine(Guest):
         self.ignored: list[Field] = []
         self.editable = True
         self.unseen = False
+        self.reference: Entry | None = None
 
     def find(self, field: str) -> Field | None:
         """A field, of the first home that has it."""
@@ -126,6 +130,15 @@ class Machine(Guest):
             where = where.entry
         span: Span = where.span
         return span
+
+    def origin(self, where: Place) -> str:
+        """As in Guest: the preference, where that is in another file."""
+        span = self.span(where) if where is not None else None
+        return f"the preference: {span.path}:{span.line}" if span and span.path != self.document else ""
+
+    def cause(self, where: Place) -> Place:  # noqa: ARG002 - it has one preference
+        """As in Guest: what names the preference."""
+        return self.reference or self.root
 
     @property
     def clock_place(self) -> Place:
@@ -145,15 +158,24 @@ class Machine(Guest):
             return f"{row.id}, which KubeVirt has no field for"
         if isinstance(row.libvirt, PanicDevice):
             return f"`{{model: {row.libvirt.model}}}` in {self.path_of(PANIC)}"
-        return f"`{self.path_of(row.kubevirt)}.{'present' if isinstance(row.libvirt, ClockTimer) else 'enabled'}: true`"
+        if isinstance(row.libvirt, ClockTimer):
+            return self._timer_syntax(f"{row.kubevirt}.present: true")
+        return f"`{self.path_of(row.kubevirt)}.enabled: true`"
 
     def syntax_of(self, fact: str, value: str) -> str:
         timer, _, attribute = fact.partition(".")
         if attribute:
-            return f"`{self.path_of(TIMER)}.{timer}.{KEYS.get(attribute, attribute)}: {WORDS.get(value, value)}`"
+            return self._timer_syntax(f"{TIMER}.{timer}.{KEYS.get(attribute, attribute)}: {WORDS.get(value, value)}")
         if fact == "offset":
             return f"`{self.path_of('clock.timezone')}` with the guest's zone, such as Europe/Berlin"
         return f"`{self.path_of('machine.type')}: {value}`"
+
+    def _timer_syntax(self, text: str) -> str:
+        """A timer's key where the timers are that count: with a key of its own a machine has none of its preference."""
+        home = next((home for home in self.homes if home.find(TIMER)), None)
+        if home is None or not home.preference or home is self.homes[0]:
+            return f"`{self.path_of(text)}`"
+        return f"`{preferred(text)}` in the preference"
 
     def path_of(self, field: str) -> str:
         """A field's path as it is written in the first home."""
@@ -169,13 +191,19 @@ class Machine(Guest):
             return False
         if self.homes[0].preference and preferred(field) is None:
             return False
-        return not (isinstance(row.libvirt, ClockTimer) and self.unseen)
+        return not isinstance(row.libvirt, ClockTimer) or self._has_timers()
 
     def can_set(self, fact: str) -> bool:
         """As in Guest: what is in the clock's timers, where no preference is hidden by that, and a machine type."""
         if not self.editable or not self.homes or fact in ("offset", "topology"):
             return False
-        return self.machine is not None and "machine" in self.places if fact == "machine" else not self.unseen
+        if fact == "machine":
+            return fact in self.places and not self.origin(self.places[fact])
+        return self._has_timers()
+
+    def _has_timers(self) -> bool:
+        """Whether the timers that count are written here, or would be: its own hide all that its preference has."""
+        return not self.unseen and not self.origin(self.find(TIMER))
 
     def value_name(self, setting: Setting) -> str:
         return f"{setting.where.path}.{setting.attribute}"

@@ -46,6 +46,16 @@ class KubeObject(NamedTuple):
         return (_text(found, "kind") or _DEFAULT_PREFERENCE, name) if name else None
 
     @property
+    def reference(self) -> Entry | None:
+        """Where it names its preference."""
+        return self._above.find("preference") if self._above else None
+
+    def reaches(self, machine: "KubeObject") -> bool:
+        """Whether a preference counts in a machine's namespace, as far as both are written."""
+        spaces = {_text(at(one.whole, "metadata"), "namespace") for one in (self, machine)} - {None}
+        return self.kind == _DEFAULT_PREFERENCE or len(spaces) < 2
+
+    @property
     def instancetype(self) -> bool:
         """Whether it has an instance type."""
         return at(self._above, "instancetype") is not None

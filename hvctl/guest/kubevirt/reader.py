@@ -14,9 +14,10 @@ from hvctl.guest.kubevirt.cpu import read_cpu
 from hvctl.guest.kubevirt.hyperv import add_implied, counting, read_features, read_panic
 from hvctl.guest.kubevirt.machine import Field, Home, Machine, is_null
 from hvctl.guest.kubevirt.objects import KubeObject, objects
+from hvctl.guest.kubevirt.preferences import Elsewhere, by_name, preference_of
 from hvctl.guest.kubevirt.values import is_parameter, read_boolean, read_number, read_text, read_word
 from hvctl.model.guest import Device, Firmware, Mistake, Setting, Timer
-from hvctl.text.problems import Problems, quoted
+from hvctl.text.problems import Problems
 from hvctl.text.yaml_nodes import parse_stream
 from hvctl.text.yaml_tree import Broken, Items, Mapping, Scalar
 
@@ -28,8 +29,8 @@ _KEYS = (("tickPolicy", ("delay", "catchup", "merge", "discard")), ("track", ("g
 _LOADERS = (("efi", "uefi"), ("preferredEfi", "uefi"), ("bios", "bios"))
 
 
-def read_machines(text: str, path: str) -> list[Machine]:
-    """The guests that a file describes: each VirtualMachine with its preference where that is there, too, and each
+def read_machines(text: str, path: str, elsewhere: Elsewhere = dict) -> list[Machine]:
+    """The guests that a file describes: each VirtualMachine with its preference where that is known, and each
     preference that none of them has.
 
     Raises:
@@ -38,15 +39,16 @@ def read_machines(text: str, path: str) -> list[Machine]:
     problems = Problems()
     documents = parse_stream(text, path, problems)
     found = list(objects(documents))
-    preferences = {(one.kind, one.name): one for one in found if one.preference}
-    machines, used = [], set[tuple[str, str]]()
+    own = by_name(found)
+    machines, used = [], list[KubeObject]()
     for one in found:
         if one.preference:
             continue
-        wanted = one.wanted_preference
-        used.update([wanted] if wanted in preferences else [])
-        machines.append(_machine(one, preferences.get(wanted) if wanted else None, text, path))
-    machines += [_machine(one, None, text, path) for key, one in preferences.items() if key not in used]
+        preference, why = preference_of(one, own, elsewhere)
+        used += [preference] if preference else []
+        machines.append(_machine(one, preference, why, text, path))
+    alone = (one for some in own.values() for one in some if not any(one is other for other in used))
+    machines += [_machine(one, None, "", text, path) for one in alone]
     for machine in machines:
         # What stands for several places would change all of them.
         machine.editable = not ("<<" in text or "*" in text or "${" in text) and not problems.found
@@ -72,16 +74,17 @@ def read_machine(text: str, path: str) -> Machine:
     return machines[0]
 
 
-def _machine(one: KubeObject, preference: KubeObject | None, text: str, path: str) -> Machine:
+def _machine(one: KubeObject, preference: KubeObject | None, why: str, text: str, path: str) -> Machine:
+    """An object as a guest; `why` is why its preference is not known, if it has one."""
     machine = Machine(path, text, one.root)
     machine.label = one.name or path
     machine.homes = [Home(known.home, known.preference) for known in (one, preference) if known and known.home]
+    machine.reference = one.reference
     if one.preference:
         machine.partial = True
-    elif one.wanted_preference and preference is None:
+    elif why:
         machine.open = machine.partial = machine.unseen = True
-        reason = f"what the preference {quoted(one.wanted_preference[1])} adds is not known"
-        machine.doubt(reason, "options")
+        machine.doubt(why, "options")
     _arch(machine, one)
     read_features(machine)
     _clock(machine)
@@ -93,6 +96,8 @@ def _machine(one: KubeObject, preference: KubeObject | None, text: str, path: st
     add_implied(machine)
     _frequency(machine)
     _system(machine, one, preference)
+    # What is wrong in another file is reported where that is judged.
+    machine.mistakes = [mistake for mistake in machine.mistakes if not machine.origin(mistake.where)]
     may_be, machine.open = machine.open, False
     machine.finish()
     machine.open = may_be or machine.takes_all
