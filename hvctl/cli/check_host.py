@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import click
 
@@ -16,6 +16,11 @@ from hvctl.model.profile import Profile
 
 HostFormat = Literal["text", "json", "nfd", "nodefeature", "nova-provider"]
 """The words of --format."""
+NfdGroup = Literal["nfd.k8s-sigs.io", "nfd.openshift.io"]
+"""The API groups of NodeFeature: Node Feature Discovery's own, and that of OpenShift's operator for it."""
+
+# The value of a label, by which a NodeFeature names its node, has no more characters.
+_MOST_NODE_NAME = 63
 
 
 @click.command()
@@ -28,6 +33,11 @@ HostFormat = Literal["text", "json", "nfd", "nodefeature", "nova-provider"]
 @connect("Ask the libvirt at URI about its host instead of this machine.")
 @click.option("--domcapabilities", metavar="FILE", help="Take QEMU and libvirt from virt-launcher's answer.")
 @output_format(HostFormat)
+@click.option(
+    "--nfd-group",
+    type=click.Choice(get_args(NfdGroup)),
+    help="API group of the NodeFeature: OpenShift's is another (default: nfd.k8s-sigs.io).",
+)
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE instead of stdout.")
 @common
 def command(
@@ -41,6 +51,7 @@ def command(
     timeout: float | None,
     domcapabilities: str | None,
     output_format: HostFormat,
+    nfd_group: NfdGroup | None,
     output: str | None,
 ) -> int:
     """Show which enlightenments this host supports, layer by layer.
@@ -75,8 +86,7 @@ def command(
         raise UsageError("--name is one printable line of 1 to 100 characters")
     if output_format in ("nfd", "nodefeature", "nova-provider") and profiles:
         raise UsageError(f"--format {output_format} does not go with a PROFILE")
-    if output_format == "nodefeature" and not re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", name or ""):
-        raise UsageError("--format nodefeature needs the node", "name it with --name, as `kubectl get nodes` prints it")
+    _check_node_feature(output_format, name, nfd_group)
     if domcapabilities is not None and (uri or binaries):
         raise UsageError("--domcapabilities does not go with --connect and --qemu: it tells of another QEMU")
     if uri is None:
@@ -94,12 +104,28 @@ def command(
     if record != "-" and output is None and output_format in ("text", "json"):
         echo(_report(host, plans, output_format))
     elif record != "-":
-        write_result(_report(host, plans, output_format, launcher=domcapabilities is not None, name=name), output)
+        launcher = domcapabilities is not None
+        group = nfd_group or "nfd.k8s-sigs.io"
+        text = _report(host, plans, output_format, launcher=launcher, name=name, group=group)
+        write_result(text, output)
     if not host.kvm.hyperv:
         raise _no_hyperv(host)
     if wanted and not host.qemu:
         raise HostError("no usable QEMU was found", "install qemu-system-x86, or name a binary with --qemu")
     return 1 if any(plan.refusals for plan in plans) else 0
+
+
+def _check_node_feature(form: HostFormat, name: str | None, group: NfdGroup | None) -> None:
+    if form != "nodefeature":
+        if group is not None:
+            raise UsageError("--nfd-group: only with --format nodefeature")
+    elif not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", name or ""):
+        raise UsageError("--format nodefeature needs the node", "name it with --name, as `kubectl get nodes` prints it")
+    elif name and len(name) > _MOST_NODE_NAME:
+        raise UsageError(
+            f"a NodeFeature can name no node with more than {_MOST_NODE_NAME} characters",
+            "use --format nfd on the node",
+        )
 
 
 def _resolve(profiles: Sequence[Profile], host: Host) -> list[Plan]:
@@ -164,7 +190,13 @@ def _of_launcher(host: Host, path: str) -> Host:
 
 
 def _report(
-    host: Host, plans: Sequence[Plan], form: HostFormat, *, launcher: bool = False, name: str | None = None
+    host: Host,
+    plans: Sequence[Plan],
+    form: HostFormat,
+    *,
+    launcher: bool = False,
+    name: str | None = None,
+    group: NfdGroup = "nfd.k8s-sigs.io",
 ) -> str:
     from hvctl.report import host as report
 
@@ -176,7 +208,7 @@ def _report(
         case "nodefeature":
             from hvctl.report.labels import node_feature
 
-            return node_feature(host, host.label, launcher=launcher)
+            return node_feature(host, host.label, group, launcher=launcher)
         case "nova-provider":
             from hvctl.report.labels import nova_provider
 

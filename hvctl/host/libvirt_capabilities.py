@@ -7,10 +7,10 @@ Hyper-V emulation too (observed with libvirt 9.0), so it tells nothing about KVM
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from hvctl.catalog import ROWS, rank
+from hvctl.catalog import BY_ID, ROWS, rank
 from hvctl.catalog.kvm import REGISTERS
 from hvctl.catalog.machines import FAMILIES
 from hvctl.catalog.placement import HypervElement, Placement
@@ -91,27 +91,12 @@ def with_launcher(host: Host, text: str, name: str) -> Host:
     machine = _text(domain, "machine") or ""
     family = next((one for one, prefix in FAMILIES.items() if machine.startswith(prefix)), None)
     machines = (MachineType(machine, family),) if machine else ()
-    told = tuple(_told(domain))
-    known = _elements(domain)
-    # Of what is never listed: neither has ever lost such a thing, so that what knows one that came with a release knows
-    # all that came before it.
-    unlisted = [row for row in ROWS if not (isinstance(row.libvirt, HypervElement) and not row.libvirt.inside)]
-    newest = max((_release(row.since_qemu.version) for row in told if row.since_qemu), default=())
-    latest = max((_release(row.libvirt.since) for row in told if row.libvirt), default=())
-    for row in unlisted:
-        if row.since_qemu and row.since_qemu.certain and _release(row.since_qemu.version) <= newest and row not in told:
-            told = (*told, row)
-        if row.libvirt and _release(row.libvirt.since) <= latest:
-            known.add(row.libvirt.path)
+    told = _with_needs(_told(domain))
+    known = _elements(domain) | {row.libvirt.path for row in told if row.libvirt}
     qemu = _qemu(domain, told, machines, None)
     libvirt = Libvirt(None, tuple(sorted(known, key=rank)), partial=True)
     how = tuple((layer, _HOW["libvirt"] if layer in ("qemu", "libvirt") else said) for layer, said in host.how)
     return host._replace(qemu=(qemu,), libvirt=libvirt, how=how, notes=(*host.notes, LAUNCHER_NOTE))
-
-
-def _release(version: str) -> tuple[int, ...]:
-    """A release of the catalog's, to be compared."""
-    return tuple(int(part) for part in version.split(".") if part.isdecimal())
 
 
 def qemu_user(capabilities: str) -> int | None:
@@ -203,6 +188,14 @@ def _told(domain: Element) -> Iterator[Row]:
     for row in ROWS:
         if row.libvirt and (row.libvirt.path in listed or defaults.get(_default(row.libvirt), False)):
             yield row
+
+
+def _with_needs(told: Iterable[Row]) -> tuple[Row, ...]:
+    """Rows, and what they require, which is not always listed: without that no QEMU starts with them."""
+    found = list(told)
+    for row in found:  # it grows
+        found += [BY_ID[needed] for needed in row.requires if BY_ID[needed] not in found]
+    return tuple(row for row in ROWS if row in found)
 
 
 def _default(place: Placement) -> str:

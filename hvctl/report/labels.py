@@ -15,7 +15,6 @@ from hvctl.catalog.types import Row
 from hvctl.model.host import Host
 from hvctl.plan.support import State, support
 
-NFD_GROUP = "nfd.k8s-sigs.io"
 NODE_NAME = "nfd.node.kubernetes.io/node-name"
 # Of the raw values, which are no labels.
 _DOMAIN = "hvctl"
@@ -57,12 +56,13 @@ def nfd_text(host: Host, *, launcher: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def node_feature(host: Host, node: str, *, launcher: bool) -> str:
-    """A NodeFeature object of Node Feature Discovery, for a node, as YAML."""
+def node_feature(host: Host, node: str, group: str = "nfd.k8s-sigs.io", *, launcher: bool) -> str:
+    """A NodeFeature object of Node Feature Discovery, for a node, as YAML. nfd-master takes it from any namespace, by
+    its label (node-feature-discovery:docs/usage/customization-guide.md, "A NodeFeature example")."""
     import yaml
 
     tree = {
-        "apiVersion": f"{NFD_GROUP}/v1alpha1",
+        "apiVersion": f"{group}/v1alpha1",
         "kind": "NodeFeature",
         "metadata": {"name": f"{_DOMAIN}-{node}", "labels": {NODE_NAME: node}},
         "spec": {

@@ -68,6 +68,9 @@ def test_each_failure_has_its_sentence(tmp_path: Path, make: object, message: st
         ("minimal", "--no-qemu"),
         ("--format", "nodefeature"),
         ("--format", "nodefeature", "--name", "Node 1"),
+        ("--format", "nodefeature", "--name", "n" * 64),
+        ("--format", "nodefeature", "--name", "node-1", "--nfd-group", "example.org"),
+        ("--format", "nfd", "--nfd-group", "nfd.openshift.io"),
         ("--format", "nfd", "minimal"),
         ("--format", "nova-provider", "minimal"),
         ("--domcapabilities", "x", "--qemu", "y"),
@@ -97,6 +100,15 @@ def test_the_provider_file_of_this_machine(words: tuple[str, ...], who: str, tmp
     hvctl("check-host", *words, "-o", str(path), code=own_code())
     assert printed == (path.read_text() if path.exists() else "")
     assert not printed or f"    {who}\n" in printed
+
+
+def test_the_group_of_openshift(tmp_path: Path) -> None:
+    path = tmp_path / "node.yaml"
+    words = ("--no-qemu", "--format", "nodefeature", "--name", "n" * 63, "-o", str(path))
+    for more, group in (((), "nfd.k8s-sigs.io"), (("--nfd-group", "nfd.openshift.io"), "nfd.openshift.io")):
+        hvctl("check-host", *words, *more, code=own_code())
+        if path.exists():  # not without a KVM
+            assert path.read_text().startswith(f"apiVersion: {group}/v1alpha1\nkind: NodeFeature\n")
 
 
 def test_the_mistakes_of_all_profiles_are_told_at_once(tmp_path: Path) -> None:

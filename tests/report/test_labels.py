@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from hvctl import api
-from hvctl.catalog import ROWS
+from hvctl.catalog import BY_ID, ROWS
 from hvctl.catalog.kubevirt import NODE_LABEL, label_of
 from hvctl.catalog.nova import trait_of
 from hvctl.errors import HostError
@@ -17,6 +17,7 @@ from hvctl.guest.kubevirt.crd import NEWEST, platform
 from hvctl.guest.kubevirt.manifest import Options, manifest
 from hvctl.host.host_file import dump_host, load_host, read_host
 from hvctl.host.libvirt_capabilities import with_launcher
+from hvctl.plan.support import support
 from hvctl.report.labels import labels, nfd_text, node_feature, nova_provider, traits
 from tests.kubevirt_crds import NEW, schemas, strict
 from tests.paths import HOSTS, ROOT
@@ -87,6 +88,24 @@ def test_virt_launcher_s_qemu_takes_labels_away() -> None:
     poorer = with_launcher(NODES["debian-13"], without, "x")
     assert set(labels(node, launcher=True)) - set(labels(poorer, launcher=True)) == {label_of("ipi")}
     assert label_of("time") in labels(node, launcher=True), "which no domain capabilities list"
+
+
+@pytest.mark.parametrize(
+    ("version", "lacks", "unknown"),
+    [
+        ("11.3", "", {"stimer-direct", "tlbflush-direct", "tlbflush-ext"}),
+        ("11.3", "stimer", {"time", "stimer", "stimer-direct", "tlbflush-direct", "tlbflush-ext"}),
+        ("made-like-12.8", "", set()),
+    ],
+)
+def test_what_the_launcher_does_not_tell_is_unknown(version: str, lacks: str, unknown: set[str]) -> None:
+    """However new what it lists is; but what a listed one requires is there."""
+    text = (ROOT / "tests" / "host" / "libvirt" / f"domcapabilities-{version}.xml").read_text()
+    node = with_launcher(NODES["debian-13"], text.replace(f"<value>{lacks}</value>", ""), "x")
+    wanted = [BY_ID[name] for name in ("time", "stimer", "stimer-direct", "tlbflush-direct", "tlbflush-ext")]
+    states = {row.id: [str(one.state) for one in support(node, row, node.qemu[0])[2:]] for row in wanted}
+    assert {row_id for row_id, known in states.items() if "unknown" in known} == unknown
+    assert {row_id for row_id, known in states.items() if known == ["yes", "yes"]} == set(states) - unknown
 
 
 def test_the_launcher_s_layer_counts_in_a_plan_and_can_be_recorded() -> None:
