@@ -25,20 +25,23 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 SHOWN = blocks(section("Proxmox VE"), "shell-session")
+OF_KUBEVIRT = blocks(section("KubeVirt"), "shell-session")
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The configuration that the README shows, and the host that it names."""
+    """The configuration and the machine that the README shows, and the host that it names."""
     (conf,) = blocks(section("Proxmox VE"), "conf")
     (tmp_path / "100.conf").write_text(conf)
+    (machine,) = blocks(section("KubeVirt"), "yaml")
+    (tmp_path / "vm.yaml").write_text(machine)
     shutil.copy(HOSTS / "debian-13.json", tmp_path / "node1.json")
     return tmp_path
 
 
 def terminal(line: str, folder: Path) -> str:
     """What a command line prints, stderr and stdout as they come."""
-    words = shlex.split(line)
+    words = shlex.split(line, comments=True)
     assert words[0] == "hvctl"
     command = [sys.executable, "-m", "hvctl", *words[1:]]
     done = subprocess.run(
@@ -47,7 +50,7 @@ def terminal(line: str, folder: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("block", SHOWN, ids=lambda block: block.splitlines()[0])
+@pytest.mark.parametrize("block", [*SHOWN, *OF_KUBEVIRT], ids=lambda block: block.splitlines()[0])
 def test_a_transcript_is_what_is_printed(block: str, folder: Path) -> None:
     line, _, shown = block.removeprefix("$ ").partition("\n")
     parts = [re.escape(part) for part in shown.split("...\n")]
@@ -74,3 +77,19 @@ def test_the_proxmox_commands_work(folder: Path) -> None:
 
 def test_qm_showcmd_is_the_first_that_is_shown() -> None:
     assert blocks(section("Proxmox VE"), "sh")[0] == "qm showcmd 100 --pretty | hvctl lint -\n"
+
+
+def test_a_machine_of_kubevirt_is_clean_after_the_edit_that_is_shown(folder: Path) -> None:
+    terminal(OF_KUBEVIRT[1].splitlines()[0].removeprefix("$ ").replace("--diff", "--in-place"), folder)
+    assert terminal("hvctl lint vm.yaml --host node1.json --fail-on info", folder).endswith("1 file: nothing found\n")
+
+
+# What takes kubectl's output is tested in tests/cli/test_gen_kubevirt.py.
+@pytest.mark.parametrize(
+    "line", [line for line in blocks(section("KubeVirt"), "sh")[0].splitlines() if line.startswith("hvctl")]
+)
+def test_the_other_kubevirt_commands_work(line: str, folder: Path) -> None:
+    host = " --host node1.json" if "gen" in line else ""
+    shown = terminal(line.partition("  #")[0] + host, folder)
+    assert not re.search("^error:", shown, re.MULTILINE)
+    assert re.search("^(apiVersion: |<domain )", shown, re.MULTILINE)

@@ -31,8 +31,12 @@ from tests.realkvm.real import SETTINGS, add_libvirt_user, hvctl, this_host
 pytestmark = pytest.mark.world("debian-12")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+def blocks(language: str, section: str = "") -> list[str]:
+    """The blocks in a language, of the whole README or of one section."""
+    text = (ROOT / "README.md").read_text()
+    if section:
+        text = text.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
@@ -125,17 +129,17 @@ def asked(path: Path, *commands: str) -> list[str]:
 
 
 def test_the_preparation_keeps_what_is_there(folder: Path) -> None:
-    shell(blocks("sh")[0], folder)
+    shell(blocks("sh", "hvctl launch")[0], folder)
     assert stat.S_IMODE((folder / "tpm").stat().st_mode) == 0o700
     kept = [folder / "disk.qcow2", folder / "vars.fd", folder / "tpm" / "state"]
     for path in kept:
         path.write_bytes(b"Windows")
-    shell(blocks("sh")[0], folder)
+    shell(blocks("sh", "hvctl launch")[0], folder)
     assert [path.read_bytes() for path in kept] == [b"Windows"] * 3
 
 
 def test_qemu_takes_the_windows_installation(folder: Path) -> None:
-    once, each_time = blocks("sh")[:2]
+    once, each_time = blocks("sh", "hvctl launch")[:2]
     shell(once, folder)
     # The testbed has not what Windows wants.
     start = each_time.replace("-m 8G", "-m 256M -S -display none -qmp unix:qmp,server=on,wait=off")
@@ -178,7 +182,7 @@ def libvirtd() -> Iterator[None]:
 
 @pytest.mark.usefixtures("libvirtd")
 def test_libvirt_takes_the_windows_installation(folder: Path) -> None:
-    once, start = blocks("sh")[2:4]
+    once, start = blocks("sh", "hvctl launch")[2:4]
     assert start == "virsh start win11\n"  # needs the network `default` and disks with something on them
     subprocess.run(
         ["qemu-img", "create", "-q", "-f", "qcow2", str(folder / "disk.qcow2"), "1M"], check=True, timeout=30
