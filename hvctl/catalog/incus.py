@@ -1,7 +1,7 @@
 """Incus: what it puts on QEMU's command line itself, and loses to what follows in `raw.qemu`.
 
 Read in lxc/incus: internal/server/instance/drivers/driver_qemu.go of 6.0.4, and driver_qemu_machine.go at 0c0a3ddf,
-cpuType(), which has the same and more. It splits `raw.qemu` as a shell splits words, and appends them; the machine,
+cpuType(), which has more. It splits `raw.qemu` as a shell splits words, and appends them; the machine,
 its memory and its vCPUs come before, by `-readconfig`.
 """
 
@@ -27,7 +27,13 @@ class Own(NamedTuple):
 
 
 OWN_CPU = (
-    Own("hv_passthrough", "unless migration.stateful is true", "", "the enlightenments here take its place"),
+    # With migration.stateful 6.0.4 writes none of Hyper-V's; lxc/incus pull request 3442 added those that can migrate.
+    Own(
+        "hv_passthrough",
+        "with migration.stateful nothing, or in newer releases a fixed list",
+        "",
+        "the enlightenments here take its place",
+    ),
     Own(
         "topoext",
         "where limits.cpu pins several threads of a core",
