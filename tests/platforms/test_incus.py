@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import yaml
 
+from hvctl.catalog.incus import KEY
 from hvctl.profile.source import shipped_names
 from tests.cli.run import inside
-from tests.paths import HOSTS
+from tests.paths import HOSTS, ROOT
 from tests.platforms.incus import Incus
 
 POOLS = ("debian-12.json", "debian-13.json", "debian-12-intel.json")
@@ -48,3 +51,32 @@ def test_a_broken_profile_is_refused(right: str, wrong: str, said: str, incus: I
     done = incus.client("profile", "edit", "default", given=text.replace(right, wrong))
     assert done.returncode != 0
     assert said in done.stderr
+
+
+def test_the_commands_of_the_guide(incus: Incus) -> None:
+    """On a container: for a machine Incus demands a kernel module. It is never started."""
+    incus.asked("storage", "create", "default", "dir")
+    incus.asked("init", "--empty", "win11", "--storage", "default")
+    lines = re.findall(r"^ {4}incus (profile .*)$", (ROOT / "docs" / "incus.md").read_text(), re.MULTILINE)
+    lines += re.findall(r"`incus (config .*?)`", (ROOT / "docs" / "incus.md").read_text())
+    assert [line.split()[:2] for line in lines] == [
+        ["profile", "create"],
+        ["profile", "add"],
+        ["config", "set"],
+        ["config", "show"],
+    ]
+    for line in lines:
+        shown_text = incus.asked(*line.partition("#")[0].partition("<")[0].split(), given=written("windows-11"))
+    config = yaml.safe_load(shown_text)["config"]
+    assert (config[KEY], config["image.os"]) == (yaml.safe_load(written("windows-11"))["config"][KEY], "Windows")
+
+
+def test_which_of_several_counts(incus: Incus) -> None:
+    """What a note says: they are not joined. What a machine has itself a container cannot have."""
+    incus.asked("storage", "create", "other", "dir")
+    incus.asked("init", "--empty", "several", "--storage", "other")
+    for name in ("minimal", "windows-10"):
+        incus.asked("profile", "create", f"{name}-of-several", given=written(name))
+        incus.asked("profile", "add", "several", f"{name}-of-several")
+    expanded = yaml.safe_load(incus.asked("config", "show", "several", "--expanded"))
+    assert expanded["config"][KEY] == yaml.safe_load(written("windows-10"))["config"][KEY]
