@@ -4,7 +4,9 @@ import sys
 import threading
 
 from tests.platforms.crd_server import ready_programs
-from tests.platforms.incus import TREE
+from tests.platforms.incus import TREE as INCUS
+from tests.platforms.nova_environment import ready_nova
+from tests.platforms.tools import TREE as TOOLS
 from tests.testbed.errors import TestbedError
 from tests.testbed.process import interrupt_on_terminate
 from tests.testbed.tree import ready_tree
@@ -14,7 +16,9 @@ def main() -> int:
     interrupt_on_terminate()
     stop = threading.Event()
     try:
-        ready_tree(TREE, _say, stop)
+        for tree in (INCUS, TOOLS):
+            ready_tree(tree, _say, stop)
+        ready_nova()
         ready_programs(_say, stop)
     except TestbedError as error:
         _say(str(error))
