@@ -20,10 +20,9 @@ KINDS = {
     "VirtualMachinePreference": ("instancetype.kubevirt.io", "v1beta1"),
     "VirtualMachineClusterPreference": ("instancetype.kubevirt.io", "v1beta1"),
 }
-# Its group in OpenShift, whose clusters the schemas are of, is another one than upstream's.
-_NODE_FEATURE, _OPENSHIFT = "NodeFeature", "nfd.openshift.io"
-_SERVED = KINDS | {_NODE_FEATURE: ("nfd.k8s-sigs.io", "v1alpha1")}
-_GROUPS = {kind: group for kind, (group, _) in KINDS.items()} | {_NODE_FEATURE: _OPENSHIFT}
+# Node Feature Discovery's: OpenShift's, whose clusters the schemas are of, and upstream's.
+NODE_GROUPS = ("nfd.openshift.io", "nfd.k8s-sigs.io")
+_ALL = KINDS | {"NodeFeature": (NODE_GROUPS[0], "v1alpha1")}
 _KEPT = ("type", "format", "required", "enum", "additionalProperties")
 
 
@@ -47,8 +46,8 @@ def _written(version: str) -> dict[str, Any]:
 
         if f"{folder}/__resources-mappings.json.gz" in names:
             whole = json.loads(gzip.decompress(content("__resources-mappings.json.gz")))
-            return {kind: _of_group(whole[kind.lower()], group) for kind, group in _GROUPS.items()}
-        return {kind: json.loads(content(f"{kind.lower()}.json")) for kind in _GROUPS}
+            return {kind: _of_group(whole[kind.lower()], group) for kind, (group, _) in _ALL.items()}
+        return {kind: json.loads(content(f"{kind.lower()}.json")) for kind in _ALL}
 
 
 def _of_group(versions: list[Any], group: str) -> Any:
@@ -71,21 +70,23 @@ def _plain(schema: Any) -> Any:
 
 def crds(version: str, kinds: tuple[str, ...] = tuple(KINDS)) -> str:
     """What kubectl prints for several CRDs; for one it prints the item."""
-    return _printed([_crd(kind, schemas(version)[kind]) for kind in kinds])
+    return _printed([_crd(kind, *KINDS[kind], schemas(version)[kind]) for kind in kinds])
 
 
 def served(version: str) -> str:
     """CRDs for a server, one after the other: with all that the schemas say, and with Node Feature Discovery's
-    object."""
-    return "\n".join(json.dumps(_crd(kind, _structural(schema))) for kind, schema in _written(version).items())
+    object in both of its groups."""
+    found = {kind: _structural(schema) for kind, schema in _written(version).items()}
+    definitions = [_crd(kind, *KINDS[kind], found[kind]) for kind in KINDS]
+    definitions += [_crd("NodeFeature", group, "v1alpha1", found["NodeFeature"]) for group in NODE_GROUPS]
+    return "\n".join(map(json.dumps, definitions))
 
 
 def _printed(items: list[Any]) -> str:
     return json.dumps(items[0] if len(items) == 1 else {"apiVersion": "v1", "kind": "List", "items": items})
 
 
-def _crd(kind: str, schema: Any) -> Any:
-    group, version = _SERVED[kind]
+def _crd(kind: str, group: str, version: str, schema: Any) -> Any:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",

@@ -18,7 +18,7 @@ from hvctl.host.host_file import read_host
 from hvctl.profile.source import shipped_names
 from hvctl.report.labels import node_feature
 from tests.cli.run import inside
-from tests.kubevirt_crds import NEW, OLD, crds
+from tests.kubevirt_crds import NEW, NODE_GROUPS, OLD, crds
 from tests.paths import HOSTS
 from tests.platforms.cluster import Cluster
 
@@ -150,9 +150,10 @@ def test_a_wrong_object_is_refused(right: str, wrong: str, said: str, newest: Cl
     assert said in done.stderr
 
 
+@pytest.mark.parametrize("group", NODE_GROUPS)
 @pytest.mark.parametrize("host", POOLS)
-def test_the_object_of_a_node(host: str, newest: Cluster) -> None:
-    text = node_feature(read_host(str(HOSTS / host)), "node-1", launcher=False)
+def test_the_object_of_a_node(host: str, group: str, newest: Cluster) -> None:
+    text = node_feature(read_host(str(HOSTS / host)), "node-1", group, launcher=False)
     taken = json.loads(newest.asked(*APPLY, "-o", "json", "-f", "-", given=text))
     assert taken["spec"] == yaml.safe_load(text)["spec"]
     done = newest.kubectl(*APPLY, "-f", "-", given=text.replace("labels:\n    feature", "label:\n    feature"))
