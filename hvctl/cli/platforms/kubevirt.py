@@ -1,65 +1,30 @@
 """What `hvctl gen --for kubevirt` writes."""
 
 import re
-from typing import Any, NamedTuple
 
 from hvctl import api
-from hvctl.cli.editing import Target, check_target, deliver
+from hvctl.cli.editing import Target, check_target
+from hvctl.cli.editing import deliver as deliver_edited
 from hvctl.cli.inputs.hosts import pool_of
 from hvctl.cli.inputs.plans import Wanted, say_plan, with_uses
-from hvctl.cli.options import Format, check_stdin
-from hvctl.cli.output import say_sentence, write_result
+from hvctl.cli.options import check_stdin
+from hvctl.cli.output import say_sentence
 from hvctl.cli.platforms import Request
+from hvctl.cli.platforms.delivery import Written, deliver, refuse
 from hvctl.errors import UsageError
 from hvctl.guest.kubevirt.crd import NEWEST, Api, platform, read_crds
-from hvctl.guest.kubevirt.manifest import Kind, Manifest, Options, Select, manifest, to_yaml
-from hvctl.model.host import Host
-from hvctl.model.plan import Plan
+from hvctl.guest.kubevirt.manifest import Kind, Options, Select, manifest, to_yaml
 
 # Of an object (RFC 1123), and of the tz database.
 _NAME = r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?"
 _ZONE = r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}"
 
 
-class Written(NamedTuple):
-    """A plan and its object; None where the plan is refused."""
-
-    plan: Plan
-    pool: tuple[Host, ...]
-    manifest: Manifest | None
-
-    def deliver(self, output_format: Format, output: str | None) -> int:
-        """Write it, and say what it cannot say; the exit code."""
-        for sentence in self.manifest.lost if self.manifest else ():
-            say_sentence(f"not written: {sentence}")
-        if output_format == "json":
-            from hvctl.text.json_document import dump
-
-            write_result(dump(self._json()), output)
-            return 1 if self.manifest is None else 0
-        api.check(self.plan)
-        assert self.manifest is not None, "checked"
-        write_result(to_yaml(self.manifest.tree), output)
-        return 0
-
-    def _json(self) -> dict[str, Any]:
-        from hvctl.report.plan import plan_json
-
-        leaves = () if self.plan.refusals else api.predict_leaves(self.plan, self.pool[0])
-        return {
-            **plan_json(self.plan, argv=None, xml=None, leaves=leaves),
-            "manifest": self.manifest and self.manifest.tree,
-            "left_out": list(self.manifest.lost) if self.manifest else [],
-        }
-
-
 def write(request: Request) -> int:
     """Write an object, or edit one; see `platforms.write`."""
     own, wanted = request.own, request.wanted
     if request.target is None:
-        written = _generate(request, own["kind"] or "patch", own["select"] or "none")
-        say_plan(written.plan, explain=request.explain)
-        return written.deliver(request.output_format, request.output)
+        return _generate(request, own["kind"] or "patch", own["select"] or "none")
     given = {**own, "into": None, "crd": None, "timezone": None}
     given |= {"name": wanted.name, "memory": wanted.memory, "vcpus": wanted.vcpus}
     if idle := [f"--{name}" for name, value in given.items() if value is not None]:
@@ -70,10 +35,10 @@ def write(request: Request) -> int:
     check_target(target, "--into")
     before, after = _edit(request, target)
     when = "this takes effect after `kubectl apply` and a restart of the guest (`virtctl restart`)"
-    return deliver(before, after, target, "<stdin>" if target.path == "-" else target.path, when)
+    return deliver_edited(before, after, target, "<stdin>" if target.path == "-" else target.path, when)
 
 
-def _generate(request: Request, kind: Kind, select: Select) -> Written:
+def _generate(request: Request, kind: Kind, select: Select) -> int:
     profile, wanted = request.profile, request.wanted
     crd, timezone = request.own["crd"], request.own["timezone"]
     _check(wanted, kind, timezone, select)
@@ -91,7 +56,10 @@ def _generate(request: Request, kind: Kind, select: Select) -> Written:
     )
     pool = pool_of(wanted.hosts, wanted.qemu_binary, libvirt=True)
     plan = api.resolve(loaded, pool, machine=wanted.machine, platform=platform(fields, preference=options.preference))
-    return Written(plan, pool, None if plan.refusals else manifest(plan, options))
+    if plan.refusals:
+        return refuse(request, plan, ("manifest",))
+    found = manifest(plan, options)
+    return deliver(request, Written(plan, pool, to_yaml(found.tree), {"manifest": found.tree}, found.lost))
 
 
 def _edit(request: Request, target: Target) -> tuple[bytes, bytes]:

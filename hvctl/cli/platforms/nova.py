@@ -4,9 +4,8 @@ from hvctl import api
 from hvctl.cli.inputs.hosts import pool_of
 from hvctl.cli.inputs.plans import with_uses
 from hvctl.cli.options import check_stdin
-from hvctl.cli.output import say_sentence
 from hvctl.cli.platforms import Request
-from hvctl.cli.platforms.delivery import check_plain, deliver
+from hvctl.cli.platforms.delivery import Written, check_plain, deliver, refuse
 from hvctl.guest import nova
 
 
@@ -20,8 +19,10 @@ def write(request: Request) -> int:
     layer = nova.platform(loaded)
     plan = api.resolve(nova.as_given(loaded), pool, machine=wanted.machine, platform=layer)
     plan = nova.judged(plan, loaded)
+    if plan.refusals:
+        return refuse(request, plan, ("image", "flavor", "nova_conf"))
     found = nova.specs(plan, loaded, traits=request.own["select"] == "traits")
-    if not plan.refusals and (more := nova.given_only(plan, loaded)):
-        say_sentence(f"note: nova turns on {', '.join(more)}, too, which the profile does not name")
+    more = nova.given_only(plan, loaded)
+    notes = (f"nova turns on {', '.join(more)}, too, which the profile does not name",) if more else ()
     tree = {"image": dict(found.image), "flavor": dict(found.flavor), "nova_conf": {"libvirt": dict(found.libvirt)}}
-    return deliver(request, plan, pool, nova.to_shell(found), tree, found.lost)
+    return deliver(request, Written(plan, pool, nova.to_shell(found), tree, found.lost, notes))

@@ -6,14 +6,14 @@ from hvctl import api
 from hvctl.cli.inputs.hosts import pool_of
 from hvctl.cli.inputs.plans import with_uses
 from hvctl.cli.options import check_stdin
-from hvctl.cli.output import say_sentence
 from hvctl.cli.platforms import Request
-from hvctl.cli.platforms.delivery import check_plain, deliver
+from hvctl.cli.platforms.delivery import Written, check_plain, deliver, refuse
 from hvctl.errors import UsageError
 
 # What packer renders as a template (packer-plugin-qemu builder/qemu/step_run.go, processArgs()): in a JSON template
 # twice, as observed with packer 1.6.6.
 _TEMPLATE = "{{"
+_NOTE = "-machine here replaces the template's machine_type and accelerator"
 
 
 def write(request: Request) -> int:
@@ -24,10 +24,10 @@ def write(request: Request) -> int:
     loaded = with_uses(profile, wanted.uses)
     pool = pool_of(wanted.hosts, wanted.qemu_binary, libvirt=False)
     plan = api.resolve(loaded, pool, machine=wanted.machine)
-    found = [] if plan.refusals else pairs(api.arguments(plan))
-    if not plan.refusals:
-        say_sentence("note: -machine here replaces the template's machine_type and accelerator")
-    return deliver(request, plan, pool, _text(found), {"qemuargs": found}, ())
+    if plan.refusals:
+        return refuse(request, plan, ("qemuargs",))
+    found = pairs(api.arguments(plan))
+    return deliver(request, Written(plan, pool, _text(found), {"qemuargs": found}, notes=(_NOTE,)))
 
 
 def pairs(words: Sequence[str]) -> list[list[str]]:

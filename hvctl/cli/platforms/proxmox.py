@@ -1,19 +1,21 @@
 """What `hvctl gen --for proxmox` writes: a CPU model of Proxmox VE's, or `args:`, and the command that sets it."""
 
 import re
+from collections.abc import Sequence
 from shlex import join
-from typing import Any, NamedTuple
 
 from hvctl import api
 from hvctl.catalog import proxmox
 from hvctl.catalog.windows import system_of
 from hvctl.cli.inputs.hosts import pool_of
-from hvctl.cli.inputs.plans import say_plan, with_uses
+from hvctl.cli.inputs.plans import with_uses
 from hvctl.cli.options import check_stdin
-from hvctl.cli.output import say_sentence, write_result
+from hvctl.cli.output import say_sentence
 from hvctl.cli.platforms import Request, upstream
+from hvctl.cli.platforms.delivery import Written, deliver, refuse
 from hvctl.errors import UsageError
 from hvctl.guest.proxmox.layer import Target, platform
+from hvctl.guest.proxmox.writer import Written as Model
 from hvctl.guest.proxmox.writer import custom_model, set_arguments, set_cpu
 from hvctl.model.host import Host
 from hvctl.model.plan import Plan
@@ -26,54 +28,8 @@ _FILE = "/etc/pve/virtual-guest/cpu-models.conf"
 _REMOVE = "remove any -cpu from args: of the guest"
 
 
-class Written(NamedTuple):
-    """A plan with what Proxmox VE is told: a section of its models' file, empty where none is needed, the words of a
-    command, and sentences about what neither says. Without words the plan is refused."""
-
-    plan: Plan
-    pool: tuple[Host, ...]
-    section: str = ""
-    command: tuple[str, ...] = ()
-    unsaid: tuple[str, ...] = ()
-
-    def text(self) -> str:
-        """What is put into the models' file, with the command as a comment; or the command."""
-        command = join(self.command)
-        if self.section:  # after an empty line: without one PVE takes it for a part of the section before
-            return f"# Append this to {_FILE}, {_REMOVE}, and run:\n# {command}\n\n{self.section}\n"
-        before = "This replaces all that args: of the guest has" if "--args" in self.command else _REMOVE.capitalize()
-        return f"# {before}:\n{command}\n"
-
-    def json(self) -> dict[str, Any]:
-        """The object that `--format json` prints."""
-        from hvctl.report.plan import plan_json
-
-        leaves = () if self.plan.refusals else api.predict_leaves(self.plan, self.pool[0])
-        return {
-            **plan_json(self.plan, argv=None, xml=None, leaves=leaves),
-            "section": self.section or None,
-            "command": list(self.command) or None,
-            "left_out": list(self.unsaid),
-        }
-
-
 def write(request: Request) -> int:
     """Write a section, or a command; see `platforms.write`."""
-    written = _generate(request)
-    say_plan(written.plan, explain=request.explain)
-    for sentence in written.unsaid:
-        say_sentence(f"not written: {sentence}")
-    if request.output_format == "json":
-        from hvctl.text.json_document import dump
-
-        write_result(dump(written.json()), request.output)
-        return int(bool(written.plan.refusals))
-    api.check(written.plan)
-    write_result(written.text(), request.output)
-    return 0
-
-
-def _generate(request: Request) -> Written:
     profile, wanted, own = request.profile, request.wanted, request.own
     _check(request)
     check_stdin(*(word for word in (profile, *wanted.hosts) if word))
@@ -85,11 +41,25 @@ def _generate(request: Request) -> Written:
     layer = platform(loaded, target) if own["how"] != "args" else None
     plan = api.resolve(loaded, pool, machine=upstream("proxmox", wanted.machine), platform=layer)
     if plan.refusals:
-        return Written(plan, pool)
+        return refuse(request, plan, ("section", "command"))
     if layer is None:
-        return Written(plan, pool, command=set_arguments(plan, target, own["vmid"]))
+        return _deliver(request, plan, pool, set_arguments(plan, target, own["vmid"]))
     found = custom_model(plan, target, wanted.name or f"hvctl-{re.sub('[^A-Za-z0-9_-]+', '-', loaded.name)}"[:64])
-    return Written(plan, pool, found.section, set_cpu(plan, target, found.cpu, own["vmid"]), found.unsaid)
+    return _deliver(request, plan, pool, set_cpu(plan, target, found.cpu, own["vmid"]), found)
+
+
+def _deliver(
+    request: Request, plan: Plan, pool: Sequence[Host], words: Sequence[str], model: Model | None = None
+) -> int:
+    """Write what is put into the models' file, with the command as a comment; or the command."""
+    command = join(words)
+    if model and model.section:  # after an empty line: without one PVE takes it for a part of the section before
+        text = f"# Append this to {_FILE}, {_REMOVE}, and run:\n# {command}\n\n{model.section}\n"
+    else:
+        before = "This replaces all that args: of the guest has" if "--args" in words else _REMOVE.capitalize()
+        text = f"# {before}:\n{command}\n"
+    tree = {"section": (model.section if model else "") or None, "command": list(words)}
+    return deliver(request, Written(plan, pool, text, tree, model.unsaid if model else ()))
 
 
 def _check(request: Request) -> None:

@@ -5,7 +5,7 @@ from hvctl.cli.inputs.hosts import pool_of
 from hvctl.cli.inputs.plans import with_uses
 from hvctl.cli.options import check_stdin
 from hvctl.cli.platforms import Request
-from hvctl.cli.platforms.delivery import check_plain, deliver
+from hvctl.cli.platforms.delivery import Written, check_plain, deliver, refuse
 from hvctl.guest import vagrant
 
 
@@ -17,6 +17,8 @@ def write(request: Request) -> int:
     loaded = with_uses(profile, wanted.uses)
     pool = pool_of(wanted.hosts, wanted.qemu_binary, libvirt=True)
     plan = api.resolve(loaded, pool, machine=wanted.machine, platform=vagrant.PLATFORM)
-    found = () if plan.refusals else vagrant.lines(plan)
+    if plan.refusals:
+        return refuse(request, plan, ("vagrantfile",))
+    found = vagrant.lines(plan)
     text = "".join(f"{line}\n" for line in found)
-    return deliver(request, plan, pool, text, {"vagrantfile": list(found)}, vagrant.lost(plan))
+    return deliver(request, Written(plan, pool, text, {"vagrantfile": list(found)}, vagrant.lost(plan)))
