@@ -11,6 +11,8 @@ TEMPLATES = tuple(
         check-host --no-qemu --root root --record >host.json --name %
         check-host --qemu % --color %
         check-host --connect test://{libvirt} --timeout 2
+        check-host --no-qemu --root root --domcapabilities % --format nfd -o >features
+        check-host --no-qemu --root root --format nodefeature --name % --nfd-group %
         check-host
         gen {profile} --host @host
         gen {profile} --host @host --libvirt --explain
@@ -25,6 +27,9 @@ TEMPLATES = tuple(
         gen windows-11 --host @host --memory % --libvirt
         gen windows-11 --host @host --vcpus % --libvirt
         gen windows-11 --host @host --uses %
+        gen {profile} --host @host --for kubevirt --kind % --select % --timezone %
+        gen windows-11 --host {host} --for kubevirt --crd %
+        gen windows-11 --host @host --for kubevirt --into % --diff
         gen {profile} --host @host --for proxmox --how args --machine % -o >out
         gen windows-11 --host {host} --for proxmox --ostype % --bios % --vmid % --how %
         gen --locked {plan} --host @host
