@@ -14,11 +14,14 @@ import yaml
 from hvctl.bench.file import content
 from hvctl.guest.command.writer import arguments
 from hvctl.guest.domain.writer import domain
+from hvctl.guest.kubevirt.crd import NEWEST, platform
+from hvctl.guest.kubevirt.manifest import Options, manifest, to_yaml
 from hvctl.host.host_file import dump_host
 from hvctl.plan.resolve import resolve
 from hvctl.plan_file.locking import lock
 from hvctl.plan_file.reader import dump_lock
 from hvctl.profile.reader import load_profile
+from tests.kubevirt_crds import NEW, OLD, crds
 from tests.lint.test_hostile import BROKEN, FINE
 from tests.made_bench import made_bench
 from tests.made_hosts import made_amd_host, made_intel_host, made_no_hyperv_host, made_old_kernel_host
@@ -32,6 +35,8 @@ class Kind(StrEnum):
     COMMAND = "command"
     CPU = "cpu"
     PROXMOX = "proxmox"
+    KUBEVIRT = "kubevirt"
+    CRD = "crd"  # of a cluster's KubeVirt
     PROFILE = "profile"
     HOST = "host"
     PLAN = "plan"
@@ -43,7 +48,7 @@ class Kind(StrEnum):
     LOG = "log"  # what diagnose takes
 
 
-GUESTS = (Kind.DOMAIN, Kind.COMMAND, Kind.CPU, Kind.PROXMOX, Kind.PROFILE, Kind.PLAN)
+GUESTS = (Kind.DOMAIN, Kind.COMMAND, Kind.CPU, Kind.PROXMOX, Kind.KUBEVIRT, Kind.PROFILE, Kind.PLAN)
 """What `convert` and `check-migration` take."""
 
 LIMITS = {
@@ -51,6 +56,8 @@ LIMITS = {
     Kind.COMMAND: (128 << 10, 256 << 10, 1 << 20),
     Kind.CPU: (128 << 10, 1 << 20),
     Kind.PROXMOX: (256 << 10, 1 << 20),
+    Kind.KUBEVIRT: (1 << 20, 4 << 20),
+    Kind.CRD: (4 << 20,),
     Kind.PROFILE: (1 << 20,),
     Kind.HOST: (4 << 20,),
     Kind.PLAN: (1 << 20,),
@@ -83,6 +90,33 @@ delete: args
 memory: 4096
 ostype: win10
 runningcpu: kvm64,hv_relaxed
+"""
+_KUBEVIRT = """\
+apiVersion: kubevirt.io/v1
+kind: VirtualMachine
+metadata: {name: win11, labels: {vm.kubevirt.io/os: windows}}
+spec:
+  preference: {name: windows.11}
+  template:
+    spec:
+      domain:
+        clock: {utc: {}, timer: {hyperv: {present: true}, hpet: {present: false}}}
+        cpu: {cores: 4, features: [{name: vmx, policy: disable}]}
+        features:
+          # hvctl: ignore[no-stimer] a test
+          hyperv: &hyperv
+            relaxed: {}
+            spinlocks: {spinlocks: 8191}
+            evmcs: {enabled: true}
+          hypervPassthrough: {enabled: false}
+        devices: {gpus: [{deviceName: a/b}], panicDevices: [{model: hyperv}]}
+---
+apiVersion: instancetype.kubevirt.io/v1beta1
+kind: VirtualMachineClusterPreference
+metadata: {name: windows.11}
+spec:
+  clock: {preferredTimer: {rtc: {tickPolicy: catchup}}}
+  features: {preferredHyperv: {<<: *hyperv, synictimer: {direct: {}}}}
 """
 _CONFIG = """\
 select = ["start", "slow", "hpet-on"]
@@ -135,6 +169,14 @@ def _good(kind: Kind) -> Iterator[str | bytes]:
         case Kind.PROXMOX:
             yield _PROXMOX
             yield from (path.read_bytes() for path in sorted(RULE_CASES.glob("*/*.conf")))
+        case Kind.KUBEVIRT:
+            plan = resolve(load_profile("windows-11"), (made_amd_host(),), platform=platform(NEWEST, preference=False))
+            yield to_yaml(manifest(plan, Options("vm")).tree)
+            yield _KUBEVIRT
+            yield json.dumps(manifest(plan, Options("preference")).tree)
+            yield from (path.read_bytes() for path in sorted(RULE_CASES.glob("*/*.yaml")))
+        case Kind.CRD:
+            yield from (crds(NEW), crds(OLD))
         case Kind.PROFILE:
             yield from (path.read_bytes() for path in sorted(PROFILES.glob("*.yaml")))
         case Kind.HOST:
@@ -241,6 +283,28 @@ def _hostile(kind: Kind) -> Iterator[str | bytes]:
             yield b"qemu-system-x86_64\0-cpu\0host,hv_\xff\x9b\0-name\0\xe2\x80\xae"
             yield "@echo off\r\nqemu-system-x86_64.exe -cpu host,hv_time ^\r\n" * 1000
             yield "qemu-system-x86_64 -readconfig /dev/zero -cpu host"
+        case Kind.KUBEVIRT:
+            head = "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nspec: &s\n  template: {spec: {domain: &d {"
+            yield f"{head}}}}}}}\n---\n" * 2000
+            yield head + "features: {hyperv: {" + ", ".join(f"x{n}: {{}}" for n in range(10_000)) + "}}}}}\n"
+            yield f"{head}features: {{hyperv: {{spinlocks: {{spinlocks: {'9' * 5000}}}}}}}}}}}}}\n"
+            yield f"{head}cpu: {{cores: 0x{'f' * 5000}, sockets: -1, threads: 1e9}}}}}}}}\n"
+            yield head + "cpu: {features: [" + "{name: a, policy: b}, " * 5000 + "]}}}}\n"
+            yield head + "<<: *d, features: *d, clock: {timer: *d}}}}\n"
+            yield head + "features: " + "{hyperv: " * 90 + "1" + "}" * 90 + "}}}\n"
+            yield head + "}}}\na: &a [x]\n" + "".join(f"b{n}: &b{n} [*a, *a]\n" for n in range(1000))
+            yield head + "}}}\n" + "".join(f"m{n}: &m{n} {{<<: [*s, *s]}}\n" for n in range(1000))
+            yield "apiVersion: v1\nkind: List\nitems: " + "[{apiVersion: v1, kind: List, items: " * 40 + "x" + "}]" * 40
+            yield "# hvctl: ignore[all] x\n" * 20_000 + head + "}}}\n"
+            yield "kind: VirtualMachine\napiVersion: kubevirt.io/v1\nmetadata: {name: '\\e[2J\\u202e'}\n"
+            yield 'apiVersion: kubevirt.io/v1\nkind: !!python/object/apply:os.system ["touch /tmp/torture-was-here"]\n'
+            yield _KUBEVIRT.replace("\n", "\r\n").encode("utf-16")
+        case Kind.CRD:
+            properties = '{"properties": {"spec": ' * 500 + "{}" + "}}" * 500
+            yield f'{{"spec": {{"names": {{"kind": "VirtualMachine"}}, "versions": [{{"schema": {properties}}}]}}}}'
+            yield crds(OLD).replace("properties", "items")
+            yield crds(OLD).replace('"type"', '"x-kubernetes-preserve-unknown-fields": true, "type"')
+            yield '{"items": [' + '{"spec": {"versions": [1, null, {}], "names": []}}, ' * 20_000 + "null]}"
         case Kind.PROFILE:
             yield "version: 1\n" + "a: &a [x]\n" + "".join(f"b{n}: &b{n} [*a, *a]\n" for n in range(1000))
             yield "a: &a {b: *a}\n"

@@ -55,7 +55,7 @@ _ODD_TOKENS = (
 )
 ODD_TOKENS = tuple(token.encode() if isinstance(token, str) else token for token in _ODD_TOKENS)
 _BRACKETS = (b"<a>", b"</a>"), (b"[", b"]"), (b'{"a":', b"}"), (b"'", b"'"), (b"(", b")"), (b"<!--", b"-->")
-_JSON = (Kind.HOST, Kind.PLAN, Kind.BENCH)
+_JSON = (Kind.HOST, Kind.PLAN, Kind.BENCH, Kind.CRD)
 _XML = (Kind.DOMAIN, Kind.LIBVIRT)
 _SUMMED = ("profile", "os", "uses", "migration", "machine", "cpu", "clock", "enlightenments")
 

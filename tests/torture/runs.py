@@ -68,6 +68,7 @@ _ENDINGS = {
     Kind.DOMAIN: ".xml",
     Kind.CPU: ".args",
     Kind.PROXMOX: ".conf",
+    Kind.KUBEVIRT: ".yaml",
     Kind.CONFIG: ".toml",
 }
 _ROOT = {

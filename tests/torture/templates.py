@@ -103,12 +103,23 @@ TEMPLATES = tuple(
         lint {command} --no-config --host @host
         lint {proxmox} {proxmox} --no-config --host @host
         lint {proxmox} --no-config --unsafe-fixes
+        lint {kubevirt} {kubevirt} @kubevirt --no-config --host @host
+        lint {kubevirt} --no-config --unsafe-fixes
+        lint {kubevirt} --no-config --diff
         lint --running --no-config --format json
         lint --running %
         show --running --format json
         show --running %
         show {proxmox} @proxmox
         show {proxmox} --format json
+        show {kubevirt} @kubevirt
+        gen windows-11 --host @host --for kubevirt --into {kubevirt} --diff
+        gen {profile} --host @host --for kubevirt --into {kubevirt} --in-place
+        gen windows-11 --host @host --for kubevirt --into @kubevirt --keep-others --timezone %
+        gen windows-11 --host {host} --for kubevirt --crd {crd} --kind preference
+        gen {profile} --host @host --for kubevirt --kind vm --select nfd --format json
+        check-host --no-qemu --domcapabilities {domain} --format nodefeature --name % -o >out
+        check-host --no-qemu --format nodefeature --name node-1 --nfd-group nfd.openshift.io
         lint @domain --no-config --host {host} --fail-on never
         lint @domain --no-config --profile {profile}
         lint @domain --config {config} --fail-on info
