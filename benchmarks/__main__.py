@@ -18,7 +18,9 @@ RUNS = 20
 # Byte code that is not kept would be compiled anew in every run: a cold cache, which is not what is measured.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 HVCTL = str(Path(sys.executable).with_name("hvctl"))
-HOST = str(Path(__file__).parent.parent / "tests" / "hosts" / "debian-12.json")
+TESTS = Path(__file__).parent.parent / "tests"
+HOST = str(TESTS / "hosts" / "debian-12.json")
+MACHINE = str(TESTS / "rules" / "kubevirt-tsc" / "fires.yaml")
 
 
 class Case(NamedTuple):
@@ -39,6 +41,7 @@ CASES = (
         "import click, yaml, lxml.etree",
         1.4,
     ),
+    Case("lint vm.yaml", (HVCTL, "lint", MACHINE, "--no-config"), "import click, yaml", 1.5),
     Case("check-host --no-qemu", (HVCTL, "check-host", "--no-qemu"), "import click", 1.5),
 )
 

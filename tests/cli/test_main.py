@@ -11,6 +11,7 @@ import pytest
 from hvctl import __version__
 from hvctl.cli import COMMANDS
 from tests.cli.run import hvctl
+from tests.paths import RULE_CASES
 
 
 def test_version() -> None:
@@ -24,6 +25,18 @@ def test_help_lists_every_command_and_imports_none() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
     loaded = set(done.stderr.split())
     assert not loaded & {"yaml", "lxml", "jinja2", "qemu", "asyncio", "hvctl.catalog", "hvctl.model.profile"}
+
+
+def test_lint_of_yaml_imports_no_other_reader() -> None:
+    path = RULE_CASES / "kubevirt-tsc" / "fires.yaml"
+    code = "import sys; from hvctl.cli import run; run(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
+    words = [sys.executable, "-c", code, "lint", str(path), "--no-config"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=True)
+    loaded = set(done.stderr.split())
+    assert "hvctl.guest.kubevirt.reader" in loaded
+    assert not loaded & {"lxml", "hvctl.xml.reader", "hvctl.guest.domain.reader", "hvctl.guest.command.reader"}
+    assert not loaded & {"hvctl.guest.proxmox.writer", "hvctl.guest.proxmox.reader", "hvctl.guest.kubevirt.changes"}
+    assert not loaded & {"hvctl.model.plan", "hvctl.plan.support"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
