@@ -114,12 +114,18 @@ class Editor:
         first = mapping.entries[0].key.span if mapping.entries else mapping.span
         indent = " " * (first.column - 1)
         lines = [f"{indent}{line}" for key, value in added.items() for line in self._block(key, value)]
-        text = self.newline.join(lines)
         if not kept:
             start = self.lines[first.line - 1]
-            return Splice(start, start, text + self.newline)
-        end = self._line_end(min(self._entry_end(kept[-1]), len(self.text)))
-        return Splice(end, end, self.newline + text)
+            return Splice(start, start, "".join(f"{line}{self.newline}" for line in lines))
+        return self._below(min(self._entry_end(kept[-1]), len(self.text)), lines)
+
+    def _below(self, offset: int, lines: Sequence[str]) -> Splice:
+        """Lines that are added below the one of an offset, which may be removed itself."""
+        end = self._line_end(offset)
+        if not self._break(end):
+            return Splice(end, end, "".join(f"{self.newline}{line}" for line in lines))
+        end += self._break(end)
+        return Splice(end, end, "".join(f"{line}{self.newline}" for line in lines))
 
     def _block(self, key: str, value: Any) -> Iterator[str]:
         if isinstance(value, dict) and value:
@@ -169,9 +175,7 @@ class Editor:
         if self._is_flow(items):
             return Splice(end, end, "".join(f", {self._flow(one)}" for one in value))
         indent = " " * (items.span.column - 1)
-        lines = [f"{self.newline}{indent}{line}" for one in value for line in self._item(one)]
-        end = self._line_end(end)
-        return Splice(end, end, "".join(lines))
+        return self._below(end, [f"{indent}{line}" for one in value for line in self._item(one)])
 
     def _without_lines(self, mapping: Mapping, entry: Entry) -> Splice:
         """An entry of its own lines, with them; of one that begins on another's line what is up to the next."""

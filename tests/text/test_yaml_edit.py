@@ -101,6 +101,10 @@ def wanted(before: Any, tree: Any) -> Any:
     return found
 
 
+def test_a_key_is_added_where_the_line_before_goes() -> None:
+    assert edited("b:\n  a: 1\n  c: 1\n", {"b": {"c": None}, "a": "1"}) == "b:\n  a: 1\na: 1\n"
+
+
 @settings(max_examples=400, deadline=None)
 @given(TREES, CHANGES, st.sampled_from([True, False, None]))
 def test_the_tree_is_what_was_asked_for(before: Any, tree: Any, flow: bool | None) -> None:
