@@ -32,6 +32,10 @@ TEMPLATES = tuple(
         gen windows-11 --host @host --for kubevirt --into % --diff
         gen {profile} --host @host --for proxmox --how args --machine % -o >out
         gen windows-11 --host {host} --for proxmox --ostype % --bios % --vmid % --how %
+        gen {profile} --host @host --for nova --select traits --machine %
+        gen {profile} --host @host --for packer --uses %
+        gen {profile} --host {host} --for vagrant --format json -o >out
+        check-host --no-qemu --root root --format nova-provider --name % -o >provider.yaml
         gen --locked {plan} --host @host
         gen --locked {plan} --host @host --libvirt
         gen --locked {plan} --host @host -0 -o >out
