@@ -75,7 +75,7 @@ def _edit(request: Request, target: Target) -> tuple[bytes, bytes]:
     before = read(path, LARGEST_JSON)
     machine = find_machine(before.decode("utf-8", "surrogateescape"), name_of(path))
     pool = pool_of(wanted.hosts, wanted.qemu_binary, libvirt=True)
-    layer = platform(_read_api(crd), preference=machine.homes[0].preference)
+    layer = platform(_read_api(crd), preference=machine.homes[0].is_preference)
     plan = api.check(api.resolve(loaded, pool, machine=wanted.machine, platform=layer))
     options = Options(timezone=timezone, machine=wanted.machine or loaded.machine)
     edited = edit_machine(machine, plan, options, keep_others=target.options.keep_others)

@@ -96,7 +96,7 @@ class MachineChanges(Changes):
 
     def put(self, home: Home, field: str, value: Any) -> None:
         """Set a field by its path in a VirtualMachine."""
-        path = preferred(field) if home.preference else field
+        path = preferred(field) if home.is_preference else field
         assert path is not None, "Machine.can_turn_on() and can_set() say so"
         self._tree(home, path, value)
 

@@ -3,7 +3,6 @@
 from math import prod
 
 from hvctl.catalog.cpu_models import is_name, qemu_name
-from hvctl.catalog.kubevirt import preferred
 from hvctl.guest.domain.cpu import POLICIES
 from hvctl.guest.kubevirt.machine import Field, Machine, is_null
 from hvctl.guest.kubevirt.objects import KubeObject
@@ -13,8 +12,8 @@ from hvctl.text.problems import quoted
 from hvctl.text.yaml_tree import Items, Mapping, Scalar
 
 
-def read_cpu(machine: Machine, one: KubeObject) -> None:
-    model = machine.homes[0].find("cpu.model") if machine.homes and not one.preference else None
+def read_cpu(machine: Machine, source: KubeObject) -> None:
+    model = machine.homes[0].find("cpu.model") if machine.homes and not source.is_preference else None
     text = read_text(machine, model)
     if model is not None:
         machine.places["cpu"] = model
@@ -22,19 +21,18 @@ def read_cpu(machine: Machine, one: KubeObject) -> None:
         machine.cpu = "host"
     elif text and text != "host-model" and is_name(text):
         machine.cpu = text
-    elif one.preference or one.instancetype:
+    elif source.is_preference or source.instancetype:
         machine.unknown["cpu"] = "the CPU model is the instance type's"
     else:
         machine.doubt("cpu.model host-model: libvirt chooses the CPU model when the guest starts", "cpu")
     for home in machine.homes:
-        path = preferred("cpu.features") if home.preference else "cpu.features"
-        field = home.written(path) if path else None
+        field = home.find("cpu.features")
         value = field.entry.value if field else None
         for item in value.items if isinstance(value, Items) else ():
             if field is not None and isinstance(item, Mapping):
                 _cpu_feature(machine, field, item)
-    if not one.preference:
-        _vcpus(machine, one)
+    if not source.is_preference:
+        _vcpus(machine, source)
 
 
 def _cpu_feature(machine: Machine, field: Field, item: Mapping) -> None:
@@ -53,8 +51,8 @@ def _cpu_feature(machine: Machine, field: Field, item: Mapping) -> None:
         machine.switches[key] = Switch(name.value.text, POLICIES[word], name)
 
 
-def _vcpus(machine: Machine, one: KubeObject) -> None:
-    if one.instancetype:
+def _vcpus(machine: Machine, source: KubeObject) -> None:
+    if source.instancetype:
         reason = "the vCPUs are the instance type's"
         machine.unknown.update(vcpus=reason, topology=reason)
         return

@@ -9,7 +9,7 @@ from hvctl.catalog.kubevirt import PANIC, field_of, preferred
 from hvctl.catalog.placement import PanicDevice
 from hvctl.errors import InputError, Problem
 from hvctl.guest.kubevirt.changes import MachineChanges
-from hvctl.guest.kubevirt.machine import Machine
+from hvctl.guest.kubevirt.machine import FALSE, TRUE, Machine
 from hvctl.guest.kubevirt.manifest import Options, domain_fields
 from hvctl.guest.kubevirt.reader import read_machines
 from hvctl.model.guest import HOST_MODELS, Edit
@@ -17,7 +17,8 @@ from hvctl.model.plan import UNNAMED, Plan
 from hvctl.text.yaml_edit import Tree
 from hvctl.text.yaml_tree import Items, Mapping, Scalar
 
-_WORDS = ("true", "false", "yes", "no", "on", "off", "y", "n", "null")
+# A text that is written as it is would be read as another thing.
+_WORDS = (*TRUE, *FALSE, "null")
 
 
 class Edited(NamedTuple):
@@ -49,9 +50,9 @@ def edit_machine(machine: Machine, plan: Plan, options: Options, *, keep_others:
     """Put a usable plan into a machine's text."""
     changes = MachineChanges(machine)
     home = machine.homes[0]
-    fields, lost = domain_fields(plan, options._replace(kind="preference" if home.preference else "patch"))
+    fields, lost = domain_fields(plan, options._replace(kind="preference" if home.is_preference else "patch"))
     for path, value in fields:
-        if home.preference and preferred(path) is None:
+        if home.is_preference and preferred(path) is None:
             lost.append(f"{path}: preferences have no field for it")
         elif path.startswith("cpu.") and "vcpus" in machine.unknown:
             # KubeVirt refuses a VirtualMachine that says it beside its instance type.
@@ -97,7 +98,7 @@ def _panic(machine: Machine, changes: MachineChanges, value: list[Tree]) -> None
     if any(isinstance(row.libvirt, PanicDevice) for row in rows):
         return
     home = machine.homes[0]
-    changes.put(home, PANIC, value[0]["model"] if home.preference else value)
+    changes.put(home, PANIC, value[0]["model"] if home.is_preference else value)
 
 
 def _features(machine: Machine, changes: MachineChanges, value: list[Tree]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from hvctl.catalog import BY_ID, ROWS
-from hvctl.catalog.kubevirt import FORCED, HYPERV, LEAST_NUMBER, PANIC, TURNED_ON, field_of, preferred, value_key
+from hvctl.catalog.kubevirt import FORCED, HYPERV, LEAST_NUMBER, PANIC, TURNED_ON, field_of, value_key
 from hvctl.catalog.placement import PanicDevice
 from hvctl.catalog.types import Kind, Row
 from hvctl.guest.kubevirt.machine import Field, Home, Machine
@@ -14,6 +14,7 @@ from hvctl.text.yaml_tree import Items, Mapping, Scalar
 
 
 def read_features(machine: Machine) -> None:
+    """The fields of `features`: enlightenments, what passes all of them through, and whether KVM is hidden."""
     hidden = machine.find("features.kvm.hidden")
     if hidden is not None:
         machine.hidden, machine.places["hidden"] = bool(read_boolean(machine, hidden)), hidden
@@ -78,15 +79,12 @@ def _unknown(machine: Machine, home: Home, branch: str) -> None:
 
 
 def read_panic(machine: Machine) -> None:
-    for home in machine.homes:
-        path = preferred(PANIC) if home.preference else PANIC
-        field = home.written(path) if path else None
-        for model in _models(field):
-            for row in ROWS:
-                if isinstance(row.libvirt, PanicDevice) and row.libvirt.model == model:
-                    machine.settings[row.id] = Setting(row, True, None, field)
-        if field is not None:
-            return
+    """The panic devices that are enlightenments."""
+    field = machine.find(PANIC)
+    for model in _models(field):
+        for row in ROWS:
+            if isinstance(row.libvirt, PanicDevice) and row.libvirt.model == model:
+                machine.settings[row.id] = Setting(row, True, None, field)
 
 
 def _models(field: Field | None) -> Iterator[str]:

@@ -11,8 +11,8 @@ from hvctl.errors import Span
 from hvctl.model.guest import Guest, Place, Setting
 from hvctl.text.yaml_tree import Entry, Mapping, Scalar
 
-FALSE = ("false", "no", "off", "n")
-"""False as YAML 1.1 has it."""
+TRUE, FALSE = ("true", "yes", "on", "y"), ("false", "no", "off", "n")
+"""The words of YAML 1.1."""
 KEYS = {"policy": "tickPolicy"}
 WORDS = {"yes": "true", "no": "false"}
 """Of a timer's facts: its keys, and KubeVirt's words for values."""
@@ -22,11 +22,11 @@ class Home(NamedTuple):
     """Where the fields of a guest are below: `domain` of a VirtualMachine, `spec` of a preference."""
 
     mapping: Mapping
-    preference: bool = False
+    is_preference: bool = False
 
     def find(self, field: str) -> "Field | None":
         """A field that is there, by its path in a VirtualMachine; null is as good as nothing."""
-        path = preferred(field) if self.preference else field
+        path = preferred(field) if self.is_preference else field
         return self.written(path) if path is not None else None
 
     def written(self, path: str) -> "Field | None":
@@ -173,13 +173,13 @@ class Machine(Guest):
     def _timer_syntax(self, text: str) -> str:
         """A timer's key where the timers are that count: with a key of its own a machine has none of its preference."""
         home = next((home for home in self.homes if home.find(TIMER)), None)
-        if home is None or not home.preference or home is self.homes[0]:
+        if home is None or not home.is_preference or home is self.homes[0]:
             return f"`{self.path_of(text)}`"
         return f"`{preferred(text)}` in the preference"
 
     def path_of(self, field: str) -> str:
         """A field's path as it is written in the first home."""
-        return (preferred(field) if self.homes and self.homes[0].preference else None) or field
+        return (preferred(field) if self.homes and self.homes[0].is_preference else None) or field
 
     def cpu_syntax(self, model: str, features: Sequence[str] = ()) -> str:
         on = ", ".join(f"{{name: {name}, policy: require}}" for name in features)
@@ -189,7 +189,7 @@ class Machine(Guest):
         field = field_of(row)
         if not (self.editable and self.homes and field) or isinstance(row.libvirt, PanicDevice) or row.takes_all:
             return False
-        if self.homes[0].preference and preferred(field) is None:
+        if self.homes[0].is_preference and preferred(field) is None:
             return False
         return not isinstance(row.libvirt, ClockTimer) or self._has_timers()
 

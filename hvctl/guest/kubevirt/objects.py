@@ -34,7 +34,7 @@ class KubeObject(NamedTuple):
     home: Mapping | None
 
     @property
-    def preference(self) -> bool:
+    def is_preference(self) -> bool:
         """Whether it is a preference."""
         return self.kind in _PREFERENCES
 

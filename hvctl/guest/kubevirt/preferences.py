@@ -19,7 +19,7 @@ def by_name(found: Iterable[KubeObject]) -> Preferences:
     """The preferences among objects."""
     known: Preferences = {}
     for one in found:
-        if one.preference:
+        if one.is_preference:
             known.setdefault((one.kind, one.name), []).append(one)
     return known
 

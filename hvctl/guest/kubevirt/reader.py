@@ -42,7 +42,7 @@ def read_machines(text: str, path: str, elsewhere: Elsewhere = dict) -> list[Mac
     own = by_name(found)
     machines, used = [], list[KubeObject]()
     for one in found:
-        if one.preference:
+        if one.is_preference:
             continue
         preference, why = preference_of(one, own, elsewhere)
         used += [preference] if preference else []
@@ -74,28 +74,28 @@ def read_machine(text: str, path: str) -> Machine:
     return machines[0]
 
 
-def _machine(one: KubeObject, preference: KubeObject | None, why: str, text: str, path: str) -> Machine:
+def _machine(source: KubeObject, preference: KubeObject | None, why: str, text: str, path: str) -> Machine:
     """An object as a guest; `why` is why its preference is not known, if it has one."""
-    machine = Machine(path, text, one.root)
-    machine.label = one.name or path
-    machine.homes = [Home(known.home, known.preference) for known in (one, preference) if known and known.home]
-    machine.reference = one.reference
-    if one.preference:
+    machine = Machine(path, text, source.root)
+    machine.label = source.name or path
+    machine.homes = [Home(known.home, known.is_preference) for known in (source, preference) if known and known.home]
+    machine.reference = source.reference
+    if source.is_preference:
         machine.partial = True
     elif why:
         machine.open = machine.partial = machine.unseen = True
         machine.doubt(why, "options")
-    _arch(machine, one)
+    _arch(machine, source)
     read_features(machine)
     _clock(machine)
     read_panic(machine)
-    read_cpu(machine, one)
-    _machine_type(machine, one)
+    read_cpu(machine, source)
+    _machine_type(machine, source)
     _firmware(machine)
     _devices(machine)
     add_implied(machine)
     _frequency(machine)
-    _system(machine, one, preference)
+    _system(machine, source, preference)
     # What is wrong in another file is reported where that is judged.
     machine.mistakes = [mistake for mistake in machine.mistakes if not machine.origin(mistake.where)]
     may_be, machine.open = machine.open, False
@@ -104,8 +104,8 @@ def _machine(one: KubeObject, preference: KubeObject | None, why: str, text: str
     return machine
 
 
-def _arch(machine: Machine, one: KubeObject) -> None:
-    name = one.text("architecture")
+def _arch(machine: Machine, source: KubeObject) -> None:
+    name = source.text("architecture")
     if name is not None:
         machine.arch = _ARCHITECTURES.get(name, name)
         machine.other = machine.arch != "x86_64"
@@ -148,12 +148,12 @@ def _timer(machine: Machine, field: Field) -> None:
     machine.timers[_TIMERS[field.tag]] = Timer(field, policy, present if child else None, None, track)
 
 
-def _machine_type(machine: Machine, one: KubeObject) -> None:
+def _machine_type(machine: Machine, source: KubeObject) -> None:
     field = machine.find("machine.type")
     text = read_text(machine, field)
     if text:
         machine.machine, machine.places["machine"] = text, field
-    elif not one.preference:
+    elif not source.is_preference:
         machine.machine = _MACHINE
     if machine.machine in FAMILIES:
         # Clusters' own types have other names than QEMU's, and a migration carries the one that the guest began with.
@@ -162,7 +162,7 @@ def _machine_type(machine: Machine, one: KubeObject) -> None:
 
 def _firmware(machine: Machine) -> None:
     for home in machine.homes:
-        loader = home.written("firmware" if home.preference else "firmware.bootloader")
+        loader = home.written("firmware" if home.is_preference else "firmware.bootloader")
         for name, kind in _LOADERS:
             if machine.firmware is None and loader and (field := loader.child(name)):
                 child = field.child("secureBoot")
@@ -179,7 +179,7 @@ def _firmware(machine: Machine) -> None:
 
 
 def _devices(machine: Machine) -> None:
-    if not machine.homes or machine.homes[0].preference:
+    if not machine.homes or machine.homes[0].is_preference:
         return
     for path in ("devices.gpus", "devices.hostDevices"):
         field = machine.homes[0].written(path)
@@ -199,9 +199,9 @@ def _frequency(machine: Machine) -> None:
         machine.doubt("KubeVirt gives the guest the frequency of a node's TSC when it starts", "tsc_frequency")
 
 
-def _system(machine: Machine, one: KubeObject, preference: KubeObject | None) -> None:
+def _system(machine: Machine, source: KubeObject, preference: KubeObject | None) -> None:
     """Whether it is Windows, by what names it: annotations and labels of templates, the preference, its own name."""
-    said = [*one.system_names, *([one.wanted_preference[1]] if one.wanted_preference else []), one.name]
+    said = [*source.system_names, *([source.wanted_preference[1]] if source.wanted_preference else []), source.name]
     said += preference.system_names if preference else []
     for name in (text.lower().replace("windows.", "windows-") for text in said):
         if looks_like(name) and not machine.other:

@@ -1,12 +1,11 @@
 """The values of fields: true or false, a number, a text. What is none of them is remembered as a mistake."""
 
 from hvctl.catalog import roles
-from hvctl.guest.kubevirt.machine import FALSE, Field, Machine
+from hvctl.guest.kubevirt.machine import FALSE, TRUE, Field, Machine
 from hvctl.model.guest import Mistake
 from hvctl.text.problems import quoted
 from hvctl.text.yaml_tree import Scalar
 
-_TRUE = ("true", "yes", "on", "y")
 MOST_VCPUS = 1 << 16
 
 
@@ -23,9 +22,9 @@ def read_boolean(machine: Machine, field: Field) -> bool | None:
         return None
     if isinstance(value, Scalar):
         word = value.text.lower()
-        if value.plain and word in (*_TRUE, *FALSE):
-            return word in _TRUE
-        meant = "true" if word in (*_TRUE, "1") else "false" if word in (*FALSE, "0") else ""
+        if value.plain and word in (*TRUE, *FALSE):
+            return word in TRUE
+        meant = "true" if word in (*TRUE, "1") else "false" if word in (*FALSE, "0") else ""
         if meant:
             message, instead = f"{field.path} is true or false, and {quoted(value.text)} is a text", f"write {meant}"
             machine.mistakes.append(Mistake("value", message, field, instead, "", ("", meant)))

@@ -74,7 +74,7 @@ TEXTS = {
 
 def put(text: str, profile: str, *, keep_others: bool = False) -> str:
     found = find_machine(text, "x")
-    plan = PLANS[profile, found.homes[0].preference]
+    plan = PLANS[profile, found.homes[0].is_preference]
     return edit_machine(found, plan, Options(), keep_others=keep_others).text
 
 
