@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from hvctl.cli.inputs.processes import running_guests
+from hvctl.host.processes import Found, Process, Unread
 from tests.cli.in_process import Hvctl
 from tests.run.running import PAUSED, QEMU, wait_for
 
@@ -127,6 +128,39 @@ class TestLint:
         assert "PATH and --running do not go together" in hvctl("lint", ".", "--running", code=2).err
         done = hvctl("lint", "--running", "--connect", "test:///default", code=2)
         assert "--connect and --running do not go together" in done.err
+
+
+class TestWhatIsNotKnown:
+    """QEMUs with too many arguments, and processes that may be QEMUs."""
+
+    @pytest.fixture(autouse=True)
+    @staticmethod
+    def found(monkeypatch: pytest.MonkeyPatch) -> None:
+        unread = (
+            Unread(7, "its arguments are larger than 256 KiB", certain=True),
+            Unread(8, "permission denied", certain=False),
+        )
+        found = Found(
+            (Process(9, "\0".join(("kvm", "-id", "100", "-cpu", "host,hv_spinlocks=x", ""))),), unread, hidden=True
+        )
+        monkeypatch.setattr("hvctl.cli.inputs.processes.find_qemus", lambda _root: found)
+
+    def test_show(self, hvctl: Hvctl) -> None:
+        done = hvctl("show", "--running")
+        assert [line.split()[:2] for line in done.out.splitlines()[1:3]] == [["7", "7"], ["100", "9"]]
+        assert "256 KiB" in line_of(7, done.out)
+        assert "spinlocks" in line_of(9, done.out)
+        assert "note: 1 process cannot be read (permission denied): 8" in done.err
+        assert "note: /proc hides the processes of other users (hidepid)" in done.err
+        document = json.loads(hvctl("show", "--running", "--format", "json").out)
+        assert [one["problem"] is None for one in document["processes"]] == [False, False]
+        assert len(document["doubts"]) == 2
+
+    def test_lint(self, hvctl: Hvctl) -> None:
+        done = hvctl("lint", "--running", "--no-config", "--format", "json", "--fail-on", "never", code=1)
+        document = json.loads(done.out)
+        assert [one["path"] for one in document["unchecked"]] == ["pid 7", "/proc", "/proc"]
+        assert {one["path"] for one in document["findings"]} == {"100 (pid 9)"}
 
 
 def test_the_same_process_as_convert_reads(qemus: Running, hvctl: Hvctl) -> None:
