@@ -62,6 +62,11 @@ FIELDS = frozenset(
 """The leaves of `RELEASE`'s CRD, virtualmachines.kubevirt.io, of the branches that hvctl writes."""
 
 
+def has_field(path: str, *, leaf: bool) -> bool:
+    """Whether `RELEASE` has a field without others below it (`leaf`), or with such."""
+    return path in FIELDS if leaf else any(field.startswith(f"{path}.") for field in FIELDS)
+
+
 def field_of(row: Row) -> str:
     """A row's field without what its value must be; empty where it has none."""
     return row.kubevirt.partition("[")[0]

@@ -3,6 +3,7 @@
 New keys come after the last one of their mapping, in its style: as lines of their own, or inside its braces.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -74,10 +75,9 @@ class Editor:
             yield from self.change(node, value)
         elif isinstance(value, list) and isinstance(node, Items) and node.items:
             yield self._appended(node, value)
-        elif isinstance(node, Scalar) and not node.text and node.span.column == node.span.end_column:
-            end = self.at(entry.key.span.end_line, entry.key.span.end_column)
-            end = self.text.index(":", end) + 1
-            yield Splice(end, end, f" {self._flow(value)}")
+        elif _is_empty(node):
+            end, colon = self._key_end(entry)
+            yield Splice(end, end, f"{colon} {self._flow(value)}")
         else:
             start = self.at(node.span.line, node.span.column)
             yield Splice(start, self._end(node, start), self._flow(value))
@@ -159,16 +159,25 @@ class Editor:
         text = self._flow(added)[1:-1]
         if kept:
             end = self._last(kept[-1])
-            return Splice(end, end, f", {text}")
+            # Not every reader ends a key at `:,`.
+            return Splice(end, end, f"{' ' * (self.text[end - 1] == ':')}, {text}")
         end = self.at(mapping.span.end_line, mapping.span.end_column) - 1
         return Splice(end, end, text)
 
     def _last(self, entry: Entry) -> int:
         """The end of an entry between braces, which may be a key alone."""
-        value = entry.value
-        if isinstance(value, Scalar) and value.plain and not value.text:
-            return self.at(entry.key.span.end_line, entry.key.span.end_column)
-        return self._entry_end(entry)
+        if not _is_empty(entry.value):
+            return self._entry_end(entry)
+        end, _ = self._key_end(entry)
+        while self.text[end : end + 1] == " ":
+            end += 1
+        return end
+
+    def _key_end(self, entry: Entry) -> tuple[int, str]:
+        """The end of a key with its colon, and what it lacks: between braces it may have none."""
+        end = self.at(entry.key.span.end_line, entry.key.span.end_column)
+        blank = re.compile(r"[ \t]*:").match(self.text, end)
+        return (blank.end(), "") if blank else (end, ":")
 
     def _appended(self, items: Items, value: Sequence[Tree]) -> Splice:
         end = self._end(items.items[-1], self.at(items.span.line, items.span.column))
@@ -210,6 +219,11 @@ class Editor:
             following = mapping.entries[at + 1].key.span
             return Splice(start, self.at(following.line, following.column), "")
         return Splice(start, self._last(entry), "")
+
+
+def _is_empty(node: Node) -> bool:
+    """Whether nothing is written in the place of a value."""
+    return isinstance(node, Scalar) and node.plain and not node.text
 
 
 def _is_bare(text: str) -> bool:

@@ -72,8 +72,18 @@ class MachineChanges(Changes):
             return
         if field in _FIELDS and any(home.find(field) for home in others):
             self.put(first, f"{field}.enabled", "false")
+            self._keep_beside(first, field)
         else:
             self.remove(setting.where)
+
+    def _keep_beside(self, first: Home, field: str) -> None:
+        """Write what is on beside a field, where all of it is the preference's, which a key of the VirtualMachine's
+        hides."""
+        around = field.rpartition(".")[0]
+        for other in self.machine.on.values():
+            beside = field_of(other.row)
+            if around in _FIELDS and first.find(around) is None and beside != field and beside.startswith(f"{around}."):
+                self.put(first, f"{beside}.enabled", "true")
 
     def remove(self, where: Place) -> None:
         self._tree(where.home, where.path, None)

@@ -26,8 +26,9 @@ def read_features(machine: Machine) -> None:
             machine.settings[row.id] = Setting(row, takes_all, None, passthrough)
         elif field.startswith(f"{HYPERV}.") and field.count(".") == HYPERV.count(".") + 1:
             found = counting(machine, field, machine.homes[:1] if takes_all else machine.homes)
-            if found is not None:
-                _setting(machine, row, found)
+            for home in machine.homes:
+                if (written := home.find(field)) is not None:
+                    _setting(machine, row, written, counts=found is not None and written.entry is found.entry)
     for home in machine.homes:
         _unknown(machine, home, HYPERV)
 
@@ -40,7 +41,8 @@ def counting(machine: Machine, field: str, homes: Sequence[Home]) -> Field | Non
     return found[0] if found else None
 
 
-def _setting(machine: Machine, row: Row, field: Field) -> None:
+def _setting(machine: Machine, row: Row, field: Field, *, counts: bool) -> None:
+    """Read a row's field; of one that does not count only what is wrong in it, which the CRD refuses all the same."""
     if field.mapping is None:
         if not is_parameter(machine, field):
             machine.wrong(f"{field.path} is a mapping", field, f"write `{field.tag}: {{enabled: true}}`")
@@ -58,12 +60,13 @@ def _setting(machine: Machine, row: Row, field: Field) -> None:
             value = LEAST_NUMBER
     text = written.entry.value.text if written and isinstance(written.entry.value, Scalar) else None
     attribute = value_key(field_of(row)) if written else ""
-    machine.settings[row.id] = Setting(row, on, value, field, text, attribute=attribute)
+    if counts:
+        machine.settings[row.id] = Setting(row, on, value, field, text, attribute=attribute)
     for inner in ROWS:
-        if on and inner.kubevirt.rpartition(".")[0] == row.kubevirt:
+        if inner.kubevirt.rpartition(".")[0] == row.kubevirt:
             child = field.child(value_key(inner.kubevirt))
             if child is not None:
-                _setting(machine, inner, child)
+                _setting(machine, inner, child, counts=counts and on)
 
 
 def _unknown(machine: Machine, home: Home, branch: str) -> None:

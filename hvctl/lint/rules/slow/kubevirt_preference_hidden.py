@@ -31,7 +31,10 @@ Unsafe: the VirtualMachine's key goes, and the guest gets what its preference sa
 - kubevirt:pkg/instancetype/preference/apply/clock.go, applyClockPreferences()
 """
 
-from hvctl.guest.kubevirt.machine import Machine
+from collections.abc import Iterator
+
+from hvctl.catalog.kubevirt import has_field
+from hvctl.guest.kubevirt.machine import Field, Machine, is_null
 from hvctl.lint.rule import Context, Findings
 from hvctl.model.finding import Severity
 
@@ -44,10 +47,18 @@ def check(context: Context) -> Findings:
     guest = context.guest
     assert isinstance(guest, Machine), "GUESTS says so"
     for own, other in guest.shadowed:
-        hidden = [field.tag for field in other.children() if own.child(field.tag) is None and field.tag != "enabled"]
+        hidden = [tag for tag in _said(other, own.path) if own.child(tag) is None]
         if not hidden or own.off:
             continue
         message = f"{own.path} hides {', '.join(hidden)} of {other.path} in the preference"
         instead = f"write {', '.join(hidden)} here too, or leave {own.tag} to the preference"
         fix = context.remove(own, f"leave {own.tag} to the preference")
         yield context.finding(own, message, instead, fix=fix, related=(("hidden here", other),))
+
+
+def _said(field: Field, path: str) -> Iterator[str]:
+    """The keys below a field that say more than that it is on, and can be read; `path` is the VirtualMachine's."""
+    for child in field.children():
+        below = f"{path}.{child.tag}"
+        if child.tag != "enabled" and not is_null(child.entry.value) and has_field(below, leaf=child.mapping is None):
+            yield child.tag
