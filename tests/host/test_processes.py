@@ -195,8 +195,7 @@ def test_a_real_qemu_until_it_has_ended() -> None:
         found = {one.pid: one.text for one in find_qemus().processes}
         assert found[process.pid] == "\0".join([*PAUSED, "-m", "16", ""])
         # Its threads are none of their own.
-        threads = {int(name) for name in os.listdir(f"/proc/{process.pid}/task")} - {process.pid}
-        assert threads
+        threads = wait_for(lambda: {int(name) for name in os.listdir(f"/proc/{process.pid}/task")} - {process.pid})
         assert not threads & found.keys()
         process.kill()
         wait_for(lambda: state(process.pid) == "Z")
