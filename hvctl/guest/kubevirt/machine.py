@@ -65,11 +65,10 @@ class Field(NamedTuple):
         return None if entry is None or is_null(entry.value) else Field(entry, self.home, f"{self.path}.{name}")
 
     @property
-    def off(self) -> bool:
-        """Whether it says that it is off."""
+    def on(self) -> bool:
+        """Whether it is known to be on, which it is without a word."""
         child = self.child("enabled")
-        value = child.entry.value if child else None
-        return isinstance(value, Scalar) and value.text.lower() in FALSE
+        return child is None or (isinstance(child.entry.value, Scalar) and child.entry.value.text.lower() in TRUE)
 
     def children(self) -> Iterator["Field"]:
         """All keys below it, without merged ones."""

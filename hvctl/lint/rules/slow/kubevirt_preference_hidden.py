@@ -48,7 +48,7 @@ def check(context: Context) -> Findings:
     assert isinstance(guest, Machine), "GUESTS says so"
     for own, other in guest.shadowed:
         hidden = [tag for tag in _said(other, own.path) if own.child(tag) is None]
-        if not hidden or own.off:
+        if not hidden or not (own.on and other.on):
             continue
         message = f"{own.path} hides {', '.join(hidden)} of {other.path} in the preference"
         instead = f"write {', '.join(hidden)} here too, or leave {own.tag} to the preference"
