@@ -5,7 +5,7 @@ And what it does to a child whose parent has died, and to a parent at Ctrl-C.
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from hvctl.model.host import Hardware
@@ -14,9 +14,22 @@ _MOST_BYTES = 64 * 1024
 _MOST_CHARACTERS = 200
 _VENDORS = {"GenuineIntel": "intel", "AuthenticAMD": "amd"}
 # The parameter that turns the hardware's virtual APIC on: Intel APICv, AMD AVIC.
-_MODULES = {"kvm_intel": "parameters/enable_apicv", "kvm_amd": "parameters/avic"}
+_MODULES = {"kvm_intel": "enable_apicv", "kvm_amd": "avic"}
 _MODULE_OF = {"intel": "kvm_intel", "amd": "kvm_amd"}
 _YES_NO = {"Y": True, "y": True, "1": True, "N": False, "n": False, "0": False}
+
+
+class FileAnswers(NamedTuple):
+    """The words of /proc and /sys as they are; what is not there is missing, or empty.
+
+    `cpu` are the fields of /proc/cpuinfo's first processor, `modules` the parameters of each KVM module that is loaded.
+    """
+
+    cpu: Mapping[str, str]
+    modules: Mapping[str, Mapping[str, str]]
+    release: str
+    smt: str
+    clocksource: str
 
 
 class HostFiles(NamedTuple):
@@ -30,47 +43,60 @@ class HostFiles(NamedTuple):
 
 def read_host_files(root: str) -> HostFiles:
     """Read what is below `root`; what is missing, unreadable or not understood is None."""
-    cpu = _first_processor(_read(os.path.join(root, "proc/cpuinfo"), until=b"\n\n"))
-    vendor = cpu.get("vendor_id")
-    vendor = _VENDORS.get(vendor, vendor) if vendor else None
-    module = _module(root, vendor)
-    folder = os.path.join(root, "sys/module", module or "kvm")
+    modules = {}
+    for name in (*_MODULES, "kvm"):
+        folder = os.path.join(root, "sys/module", name)
+        if os.path.isdir(folder):
+            wanted = ("nested", *filter(None, [_MODULES.get(name)]))
+            modules[name] = {word: _read(os.path.join(folder, "parameters", word)) for word in wanted}
     devices = os.path.join(root, "sys/devices/system")
+    answers = FileAnswers(
+        cpu=_first_processor(_read(os.path.join(root, "proc/cpuinfo"), until=b"\n\n")),
+        modules=modules,
+        release=_read(os.path.join(root, "proc/sys/kernel/osrelease")),
+        smt=_read(os.path.join(devices, "cpu/smt/control")),
+        clocksource=_read(os.path.join(devices, "clocksource/clocksource0/current_clocksource")),
+    )
+    return decode_files(answers)
+
+
+def decode_files(answers: FileAnswers) -> HostFiles:
+    """What the words of /proc and /sys mean, whoever read them."""
+    cpu = answers.cpu
+    vendor = _line(cpu.get("vendor_id"))
+    vendor = _VENDORS.get(vendor, vendor) if vendor else vendor
+    module = _module(answers.modules, vendor)
+    parameters = answers.modules.get(module or "kvm", {})
     hardware = Hardware(
-        vendor=vendor,
-        model_name=cpu.get("model name"),
-        family=_number(cpu.get("cpu family")),
-        model=_number(cpu.get("model")),
-        stepping=_number(cpu.get("stepping")),
-        nested=_switch(os.path.join(folder, "parameters/nested")),
-        apicv=_switch(os.path.join(folder, _MODULES[module])) if module else None,
-        smt=_word(os.path.join(devices, "cpu/smt/control")),
-        clocksource=_word(os.path.join(devices, "clocksource/clocksource0/current_clocksource")),
+        vendor=vendor or None,
+        model_name=_line(cpu.get("model name")),
+        family=_number(_line(cpu.get("cpu family"))),
+        model=_number(_line(cpu.get("model"))),
+        stepping=_number(_line(cpu.get("stepping"))),
+        nested=_YES_NO.get(parameters.get("nested", "").strip()),
+        apicv=_YES_NO.get(parameters.get(_MODULES[module], "").strip()) if module else None,
+        smt=clean(answers.smt) or None,
+        clocksource=clean(answers.clocksource) or None,
     )
     flags = cpu.get("flags")
     virtual = "hypervisor" in flags.split() if flags else None
-    return HostFiles(hardware, _word(os.path.join(root, "proc/sys/kernel/osrelease")), module, virtual)
+    return HostFiles(hardware, clean(answers.release) or None, module, virtual)
 
 
 def _first_processor(text: str) -> dict[str, str]:
     block = text.partition("\n\n")[0]
     fields = (line.partition(":") for line in block.splitlines() if ":" in line)
-    return {key.strip(): value if key.strip() == "flags" else clean(value) for key, _, value in fields}
+    return {key.strip(): value.strip() for key, _, value in fields}
 
 
-def _module(root: str, vendor: str | None) -> str | None:
+def _module(loaded: Collection[str], vendor: str | None) -> str | None:
     """The loaded module; both can be in the kernel's image, then the vendor's own counts."""
-    loaded = [name for name in _MODULES if os.path.isdir(os.path.join(root, "sys/module", name))]
     own = _MODULE_OF.get(vendor or "")
-    return own if own in loaded else next(iter(loaded), None)
+    return own if own in loaded else next((name for name in _MODULES if name in loaded), None)
 
 
-def _switch(path: str) -> bool | None:
-    return _YES_NO.get(_read(path).strip())
-
-
-def _word(path: str) -> str | None:
-    return clean(_read(path)) or None
+def _line(text: str | None) -> str | None:
+    return None if text is None else clean(text)
 
 
 def _number(text: str | None) -> int | None:

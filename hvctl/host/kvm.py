@@ -61,12 +61,31 @@ def ask_kvm(device: KvmDevice) -> KvmAnswers:
     """As `probe_kvm`, for any KVM device."""
     with opened(device) as system:
         caps = capabilities(device, system)
-        how = _method(caps)
+        how = method(caps)
         with throw_away_vcpu(device, system, irqchip=how == "vcpu-ioctl") as vcpu:
             leaves = _leaves(device, system, vcpu, caps, how)
-            tsc_hz = _tsc_hz(device, vcpu, caps)
+            tsc_khz = _tsc_khz(device, vcpu, caps)
+            msrs = _msrs(device, system) if how == "synthesis" else frozenset()
+    return decode_kvm(caps, leaves, msrs, tsc_khz)
+
+
+def decode_kvm(
+    caps: Mapping[str, int], leaves: tuple[CpuidLeaf, ...], msrs: Collection[int], tsc_khz: int | None
+) -> KvmAnswers:
+    """What the answers mean, whoever asked.
+
+    Args:
+        caps: the answers to KVM_CHECK_EXTENSION by name.
+        leaves: those of KVM_GET_SUPPORTED_HV_CPUID; none where it was not asked.
+        msrs: the indices of KVM_GET_MSR_INDEX_LIST; none where other answers suffice.
+        tsc_khz: that of KVM_GET_TSC_KHZ; None where it failed.
+    """
+    how = method(caps)
+    if how == "synthesis":
+        leaves = synthesise(caps, msrs)
     unseen = UNSEEN if how == "synthesis" else ()
-    return KvmAnswers(Kvm(None, how, tuple(caps.items()), leaves, unseen), tsc_hz, caps["KVM_CAP_TSC_CONTROL"] > 0)
+    kvm = Kvm(None, how, tuple(caps.items()), leaves, unseen)
+    return KvmAnswers(kvm, tsc_khz * 1000 if tsc_khz else None, caps.get("KVM_CAP_TSC_CONTROL", 0) > 0)
 
 
 def capabilities(device: KvmDevice, system: int) -> dict[str, int]:
@@ -94,12 +113,13 @@ def vcpu_leaves(device: KvmDevice, vcpu: int, caps: Mapping[str, int]) -> tuple[
     return _supported_hv_cpuid(device, vcpu)
 
 
-def _method(caps: Mapping[str, int]) -> str:
-    if caps["KVM_CAP_HYPERV"] <= 0:
+def method(caps: Mapping[str, int]) -> str:
+    """How a KVM with these capabilities tells what it supports: see `Kvm.how`."""
+    if caps.get("KVM_CAP_HYPERV", 0) <= 0:
         return "capabilities"
-    if caps["KVM_CAP_SYS_HYPERV_CPUID"] > 0:
+    if caps.get("KVM_CAP_SYS_HYPERV_CPUID", 0) > 0:
         return "system-ioctl"
-    return "vcpu-ioctl" if caps["KVM_CAP_HYPERV_CPUID"] > 0 else "synthesis"
+    return "vcpu-ioctl" if caps.get("KVM_CAP_HYPERV_CPUID", 0) > 0 else "synthesis"
 
 
 def _leaves(device: KvmDevice, system: int, vcpu: int, caps: Mapping[str, int], how: str) -> tuple[CpuidLeaf, ...]:
@@ -108,8 +128,6 @@ def _leaves(device: KvmDevice, system: int, vcpu: int, caps: Mapping[str, int], 
             return system_leaves(device, system)
         case "vcpu-ioctl":
             return vcpu_leaves(device, vcpu, caps)
-        case "synthesis":
-            return synthesise(caps, _msrs(device, system))
     return ()
 
 
@@ -154,11 +172,11 @@ def _enable_evmcs(device: KvmDevice, vcpu: int) -> None:
     ask(device, vcpu, "KVM_ENABLE_CAP", request)
 
 
-def _tsc_hz(device: KvmDevice, vcpu: int, caps: Mapping[str, int]) -> int | None:
+def _tsc_khz(device: KvmDevice, vcpu: int, caps: Mapping[str, int]) -> int | None:
     if caps["KVM_CAP_GET_TSC_KHZ"] <= 0:
         return None
     try:
-        return ask(device, vcpu, "KVM_GET_TSC_KHZ") * 1000 or None
+        return ask(device, vcpu, "KVM_GET_TSC_KHZ")
     except IoctlError:
         # EIO where the host's TSC is not stable: then there is no frequency to tell.
         return None

@@ -3,9 +3,10 @@
 domaincommon.rng is a RELAX NG grammar of 230 to 300 kB; only the definitions that matter are parsed.
 """
 
+import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hvctl.catalog import rank
@@ -17,7 +18,7 @@ _MOST_BYTES = 8 * 1024 * 1024
 _MOST_ELEMENTS = 1000
 _DEEPEST_REFERENCE = 8
 # meson.build of libvirt names its library libvirt.so.0.(1000 * major + minor).micro
-_LIBRARY_NAME = re.compile(r"libvirt\.so\.0\.(\d{1,6})\.(\d{1,6})")
+_LIBRARY_NAME = r"libvirt\.so\.0\.([0-9]{1,6})\.([0-9]{1,6})"
 _END = b"</define>"
 _LIBRARY_PLACES = ("usr/lib64/libvirt.so.0", "usr/lib/libvirt.so.0")
 
@@ -38,7 +39,22 @@ def read_libvirt(root: str) -> Libvirt | None:
         if isinstance(error.__cause__, FileNotFoundError):
             return None
         raise SchemaError(error.reason) from error
-    return Libvirt(_version(root), schema_elements(text))
+    return decode_libvirt(_libraries(root), text)
+
+
+def decode_libvirt(libraries: Sequence[str], schema: bytes) -> Libvirt:
+    """What the answers mean, whoever read them.
+
+    Args:
+        libraries: the names of the files that links to the library lead to.
+        schema: a domaincommon.rng, or the definitions of it that matter.
+
+    Raises:
+        SchemaError: it is no such schema.
+    """
+    found = (re.fullmatch(_LIBRARY_NAME, name) for name in libraries)
+    version = next((f"{int(name[1]) // 1000}.{int(name[1]) % 1000}.{int(name[2])}" for name in found if name), None)
+    return Libvirt(version, schema_elements(schema))
 
 
 def schema_elements(text: bytes) -> tuple[str, ...]:
@@ -146,17 +162,13 @@ def _parse(text: bytes) -> Any:
     return stack[0][2][0]
 
 
-def _version(root: str) -> str | None:
+def _libraries(root: str) -> list[str]:
     try:
         multiarch = [f"usr/lib/{name}/libvirt.so.0" for name in os.listdir(os.path.join(root, "usr/lib"))]
     except OSError:
         multiarch = []
+    found = []
     for place in (*_LIBRARY_PLACES, *sorted(name for name in multiarch if "-linux-gnu" in name)):
-        try:
-            match = _LIBRARY_NAME.fullmatch(os.path.basename(os.readlink(os.path.join(root, place))))
-        except OSError:
-            continue
-        if match:
-            major, minor = divmod(int(match[1]), 1000)
-            return f"{major}.{minor}.{int(match[2])}"
-    return None
+        with contextlib.suppress(OSError):
+            found.append(os.path.basename(os.readlink(os.path.join(root, place))))
+    return found

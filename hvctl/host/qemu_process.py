@@ -8,7 +8,6 @@ import contextlib
 import logging
 import os
 import resource
-import signal
 import socket
 import subprocess
 from collections.abc import AsyncIterator
@@ -19,6 +18,7 @@ from qemu.qmp import ExecInterruptedError, Message, QMPClient, QMPError, StateEr
 
 from hvctl.host import watcher
 from hvctl.host.hostfs import clean
+from hvctl.host.qemu_replies import ended
 
 # What QEMU wrote to stderr is quoted from its end; a pipe holds 64 KiB, so more than that is never read.
 _MOST_STDERR = 64 * 1024
@@ -169,8 +169,7 @@ async def _failure(process: subprocess.Popen[bytes], cause: BaseException) -> Pr
     code = process.returncode
     if code is None:
         return ProbeError(f"it breaks off the conversation: {clean(str(cause))}")
-    how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-    return ProbeError(f"it ended ({how}){': ' if words else ''}{words}", exited=True)
+    return ProbeError(ended(code, words), exited=True)
 
 
 def _last_line(errors: int) -> str:
