@@ -22,7 +22,7 @@ oracle oracle-leaves: export HVCTL_WORLDS = $(WORLD)
 endif
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test lint fresh oracle oracle-leaves intel testbed-intel platforms torture fuzz generated golden bench clean clean-cache
+.PHONY: help demo test lint fresh fleet oracle oracle-leaves intel testbed-intel platforms torture fuzz generated golden bench clean clean-cache
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,10 @@ lint: ## ruff, mypy, and vulture for dead code
 fresh: ## set-up, tests and installation in bare Debian systems, as root; SUITES='bookworm trixie', FULL=1 for all
 	@scripts/setup demo
 	@FULL=$(FULL) $(PYTHON) -m tests.testbed.fresh $(SUITES)
+
+fleet: ## the collector under every Python from 3.6 on PATH and of pyenv, and Debian 11's
+	@scripts/setup test
+	@$(PYTHON) -m tests.testbed.fleet
 
 intel: export HVCTL_WORLDS = intel
 intel: export HVCTL_TESTBED_LIMIT = 3600

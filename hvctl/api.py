@@ -82,7 +82,7 @@ def load_profile(name_or_path: str) -> Profile:
 
 
 def load_hosts(paths: Sequence[str]) -> Pool:
-    """The pool of host files, and of directories of them; raises InputError with every mistake."""
+    """The pool of host files, raw records, and directories of them; raises InputError with every mistake."""
     from hvctl.host.pool_files import host_files, read_pool
 
     return read_pool(host_files(paths))

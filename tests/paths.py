@@ -8,6 +8,8 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 HOSTS = ROOT / "tests" / "hosts"
+RECORDS = ROOT / "tests" / "records"
+COLLECTOR = ROOT / "hvctl" / "data" / "hvctl-collect"
 PROFILES = ROOT / "profiles"
 RULE_CASES = ROOT / "tests" / "rules"
 

@@ -37,6 +37,7 @@ def test_profiles_schemas_and_man_pages_are_in_it(unpacked: Path) -> None:
         "report/templates/pool.html.j2",
         "report/templates/bench.html.j2",
         "probe_guest/probe.bin",
+        "data/hvctl-collect",
     ):
         assert (unpacked / "hvctl" / file).is_file()
     assert {path.name for path in unpacked.glob("*.data/data/share/man/man*/*")} == {
@@ -47,7 +48,9 @@ def test_profiles_schemas_and_man_pages_are_in_it(unpacked: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("words", [["--version"], ["profile", "list"], ["schema", "host"], ["explain", "evmcs"]])
+@pytest.mark.parametrize(
+    "words", [["--version"], ["profile", "list"], ["schema", "host"], ["explain", "evmcs"], ["collector"]]
+)
 def test_it_works_without_the_checkout(unpacked: Path, words: list[str], tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "hvctl", *words],

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "check-host": "Show which enlightenments this host supports, and what prevents the others.",
     "pool": "Show what all hosts of a pool support, and which host prevents the rest.",
+    "collector": "Write the program that records machines on which hvctl is not installed.",
     "gen": "Write the QEMU arguments or the libvirt XML for a profile.",
     "check-migration": "Check whether a guest can move to other hosts, before it is tried.",
     "apply": "Put a profile into a domain of a running libvirt, or undo that.",

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 import click
 
-from hvctl.cli.options import common, connect, only_with_connect, output_format
+from hvctl.cli.options import check_stdin, common, connect, only_with_connect, output_format
 from hvctl.cli.output import echo, spinner, use_color, width, write_result
 from hvctl.errors import HostError, InputError, NoKvmError, UsageError
 from hvctl.model.host import Host
@@ -28,6 +28,7 @@ _MOST_NODE_NAME = 63
 @click.option("--qemu", "binaries", multiple=True, metavar="BIN", help="A QEMU binary to ask; may be repeated.")
 @click.option("--no-qemu", is_flag=True, help="Do not ask any QEMU.")
 @click.option("--record", metavar="FILE", help="Write the facts to a host file, for 'hvctl gen --host FILE'.")
+@click.option("--raw", metavar="FILE", help="Take the answers of a raw record instead of this machine's.")
 @click.option("--name", metavar="NAME", help="Name of the host in messages and in the host file.")
 @click.option("--root", metavar="DIR", help="Take /dev, /proc, /sys and libvirt's schema from below DIR.")
 @connect("Ask the libvirt at URI about its host instead of this machine.")
@@ -45,6 +46,7 @@ def command(
     binaries: tuple[str, ...],
     no_qemu: bool,
     record: str | None,
+    raw: str | None,
     name: str | None,
     root: str | None,
     uri: str | None,
@@ -62,6 +64,9 @@ def command(
     With --connect a libvirt is asked instead, also one on another host (qemu+ssh://, qemu+tls://, ...). Its domain
     capabilities are incomplete: what they leave out is reported as unknown, never guessed.
 
+    With --raw the answers are those of a raw record: what the program that `hvctl collector` writes printed on a
+    machine where hvctl is not installed. --record then writes the same host file as there.
+
     On a node of KubeVirt guests get the QEMU and libvirt of virt-launcher: --domcapabilities reads what virt-handler
     keeps in /var/lib/kubevirt-node-labeller/virsh_domcapabilities.xml. With --format nfd the result is a feature file
     for Node Feature Discovery (below /etc/kubernetes/node-feature-discovery/features.d/), with nodefeature its object
@@ -76,6 +81,7 @@ def command(
       hvctl check-host
       hvctl check-host windows-11
       hvctl check-host --record node1.json --name node1
+      hvctl check-host --raw node3.raw.json --record node3.json
       hvctl check-host --connect qemu+ssh://root@node2/system
     """
     if binaries and no_qemu:
@@ -89,13 +95,19 @@ def command(
     _check_node_feature(output_format, name, nfd_group)
     if domcapabilities is not None and (uri or binaries):
         raise UsageError("--domcapabilities does not go with --connect and --qemu: it tells of another QEMU")
+    if raw is not None and (uri or binaries or no_qemu or root):
+        raise UsageError("--raw does not go with --connect, --qemu, --no-qemu and --root: the record has the answers")
     if uri is None:
         only_with_connect(timeout=timeout)
     elif binaries or no_qemu or root:
         raise UsageError("--connect does not go with --qemu, --no-qemu and --root: libvirt answers for its own QEMU")
+    check_stdin(*profiles, raw or "", domcapabilities or "")
     wanted = _load(profiles) if profiles else []
     with_qemu = not no_qemu and domcapabilities is None
-    host = _ask(uri, timeout, name) if uri else _probe(root, binaries, name, with_qemu=with_qemu)
+    if raw is not None:
+        host = _decode(raw, name)
+    else:
+        host = _ask(uri, timeout, name) if uri else _probe(root, binaries, name, with_qemu=with_qemu)
     if domcapabilities is not None:
         host = _of_launcher(host, domcapabilities)
     if record:
@@ -155,6 +167,13 @@ def _probe(root: str | None, binaries: Sequence[str], name: str | None, *, with_
 
     with spinner("asking QEMU", sys.stderr, quiet=not with_qemu):
         return probe_host(root, list(binaries) or None, with_qemu=with_qemu, name=name)
+
+
+def _decode(path: str, name: str | None) -> Host:
+    from hvctl.host.host_file import read_record
+
+    host = read_record(path)
+    return host._replace(name=name) if name is not None else host
 
 
 def _ask(uri: str, timeout: float | None, name: str | None) -> Host:

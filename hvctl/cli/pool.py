@@ -24,8 +24,9 @@ def command(
 ) -> int:
     """Show which enlightenments every host of a pool supports, and which host and layer prevents the others.
 
-    HOST is a host file of `hvctl check-host --record`, a directory of them, or - for stdin. Hosts with equal facts are
-    shown as one class; only their names and TSC frequencies may differ.
+    HOST is a host file of `hvctl check-host --record`, a raw record of the program that `hvctl collector` writes, a
+    directory of them, or - for stdin. Hosts with equal facts are shown as one class; only their names and TSC
+    frequencies may differ.
 
     Exit code 1 if no guest can be planned for the pool: a KVM without Hyper-V, no QEMU, no common machine type.
 

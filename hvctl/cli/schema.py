@@ -7,7 +7,7 @@ import click
 from hvctl.cli.options import common
 
 # Those in hvctl/schemas; that of profiles is made from the table of their keys.
-FILES = ("host", "plan", "pool", "check-migration", "lint", "diagnose", "verify", "verify-dry-run", "bench")
+FILES = ("host", "record", "plan", "pool", "check-migration", "lint", "diagnose", "verify", "verify-dry-run", "bench")
 NAMES = ("profile", *FILES)
 
 
@@ -17,7 +17,7 @@ NAMES = ("profile", *FILES)
 def command(name: str) -> None:
     """Print the JSON Schema (draft-07) of a file format, or of what a command prints with --format json.
 
-    NAME is profile, host, plan, pool, check-migration, lint, diagnose, verify, verify-dry-run or bench.
+    NAME is profile, host, record, plan, pool, check-migration, lint, diagnose, verify, verify-dry-run or bench.
 
     An editor with YAML support uses it by a first line such as `# yaml-language-server: $schema=profile.schema.json`.
     """

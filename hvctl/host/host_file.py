@@ -2,15 +2,14 @@
 
 from typing import Any
 
-from hvctl.model.host import CpuidLeaf, Hardware, Host, Kvm, Libvirt, MachineType, Qemu
+from hvctl.model.host import TSC_HZ, CpuidLeaf, Hardware, Host, Kvm, Libvirt, MachineType, Qemu
 from hvctl.text.files import decode
 from hvctl.text.json_document import load, read_bytes, write
 from hvctl.text.json_fields import FORMAT_VERSION, Fields, Form
-from hvctl.text.recognition import FileKind
+from hvctl.text.recognition import RAW_RECORD, FileKind, kind_of
 
+RECORD_FORM = Form("raw record", "the program that 'hvctl collector' writes prints one", FileKind.RECORD)
 FORM = Form("host file", "host files are written by 'hvctl check-host --record FILE'", FileKind.HOST)
-# What a profile's key tsc-frequency takes: one of `auto` is this host's.
-TSC_HZ = (1_000_000, 100_000_000_000)
 
 
 def dump_host(host: Host) -> str:
@@ -40,13 +39,20 @@ def host_json(host: Host) -> dict[str, Any]:
 
 
 def read_host(path: str) -> Host:
-    """Read a host file; `-` is stdin. A host without a name gets its file's: messages must tell hosts apart.
+    """Read a host file or a raw record; `-` is stdin.
+
+    A host without a name gets its file's: messages must tell hosts apart.
 
     Raises:
         InputError: it cannot be read, or is not a host file.
     """
     host = load_host(decode(read_bytes(path, FORM), path), path)
     return host if host.name else host._replace(name=stem(path))
+
+
+def read_record(path: str) -> Host:
+    """Read a raw record, and nothing else; a host without a name has none. Raises as `read_host`."""
+    return load(decode(read_bytes(path, RECORD_FORM), path), path, RECORD_FORM, _record)
 
 
 def stem(path: str) -> str | None:
@@ -59,8 +65,16 @@ def stem(path: str) -> str | None:
 
 
 def load_host(text: str, path: str) -> Host:
-    """The host that a host file's text describes; `path` is for messages. Raises InputError as `json_document.load`."""
-    return load(text, path, FORM, decode_host)
+    """The host that the text of a host file or a raw record describes; `path` is for messages.
+
+    Raises InputError as `json_document.load`.
+    """
+    return load(text, path, RECORD_FORM if is_raw(text) else FORM, decode_host)
+
+
+def is_raw(text: str) -> bool:
+    """Whether a text is a raw record, or a part of one."""
+    return f'"{RAW_RECORD}"' in text and kind_of(text) is FileKind.RECORD  # the first look is the quicker one
 
 
 def _hexadecimal(value: int) -> str:
@@ -91,7 +105,11 @@ def is_frequency(value: Any) -> bool:
 
 
 def decode_host(root: Fields) -> Host:
-    """The host; what is wrong with it is in the fields' mistakes."""
+    """The host, of a raw record too; what is wrong with it is in the fields' mistakes."""
+    if root.says("kind", RAW_RECORD):
+        from hvctl.host.raw_record import decode_record  # with all that asks a machine
+
+        return decode_record(root)
     return Host(
         name=root.text("name", optional=True),
         kvm=_kvm(root.fields("kvm")),
@@ -101,6 +119,11 @@ def decode_host(root: Fields) -> Host:
         how=root.fields("how", needed=False).text_items(),
         notes=root.texts("notes", needed=False),
     )
+
+
+def _record(root: Fields) -> Host | None:
+    root.word("kind", [RAW_RECORD])
+    return None if root.mistakes else decode_host(root)
 
 
 def _libvirt(libvirt: Fields | None) -> Libvirt | None:

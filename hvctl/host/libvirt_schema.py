@@ -12,11 +12,14 @@ from typing import Any
 from hvctl.catalog import rank
 from hvctl.model.host import Libvirt
 from hvctl.text.files import UnreadableError, read
+from hvctl.text.json_fields import is_line
 
 SCHEMA = "usr/share/libvirt/schemas/domaincommon.rng"
 _MOST_BYTES = 8 * 1024 * 1024
 _MOST_ELEMENTS = 1000
 _DEEPEST_REFERENCE = 8
+# libvirt 12's needs 40 definitions and 1,000 steps; that of a record may have been made to cost time.
+_MOST_DEFINITIONS, _MOST_STEPS = 1000, 100_000
 # meson.build of libvirt names its library libvirt.so.0.(1000 * major + minor).micro
 _LIBRARY_NAME = r"libvirt\.so\.0\.([0-9]{1,6})\.([0-9]{1,6})"
 _END = b"</define>"
@@ -40,6 +43,11 @@ def read_libvirt(root: str) -> Libvirt | None:
             return None
         raise SchemaError(error.reason) from error
     return decode_libvirt(_libraries(root), text)
+
+
+def unusable(error: SchemaError) -> str:
+    """The note on a schema that cannot be used."""
+    return f"/{SCHEMA} cannot be used: {error}"
 
 
 def decode_libvirt(libraries: Sequence[str], schema: bytes) -> Libvirt:
@@ -72,7 +80,7 @@ def schema_elements(text: bytes) -> tuple[str, ...]:
     found.update(f"panic:{name}" for name in grammar.values("panic", "model"))
     if len(found) > _MOST_ELEMENTS:
         raise SchemaError("it has too many elements")
-    return tuple(sorted(found, key=rank))
+    return tuple(sorted(filter(is_line, found), key=rank))
 
 
 class _Grammar:
@@ -81,10 +89,13 @@ class _Grammar:
     def __init__(self, text: bytes) -> None:
         self._text = text
         self._known: dict[str, Any] = {}
+        self._steps = 0
 
     def _define(self, name: str) -> Any:
         """The definition as nested (tag, attributes, children) with text among the children; None if there is none."""
         if name not in self._known:
+            if len(self._known) > _MOST_DEFINITIONS:
+                raise SchemaError("it has too many definitions")
             start = self._text.find(f'<define name="{name}"'.encode())
             end = self._text.find(_END, start)
             self._known[name] = _parse(self._text[start : end + len(_END)]) if 0 <= start < end else None
@@ -102,6 +113,9 @@ class _Grammar:
         for child in node[2] if node else ():
             if isinstance(child, str):
                 continue
+            self._steps += 1
+            if self._steps > _MOST_STEPS:
+                raise SchemaError("its definitions refer to each other too often")
             if child[0] in ("element", "attribute"):
                 yield child
             elif child[0] == "ref" and depth < _DEEPEST_REFERENCE:

@@ -1,4 +1,4 @@
-"""Many host files become a pool.
+"""Many host files, or raw records, become a pool.
 
 The files of a cluster repeat each other but for the host's name and its TSC frequency. Each file is cut at these two:
 only where the rest is new, it is decoded and checked as JSON. So a file costs little more than reading it, and memory
@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 
 from hvctl.errors import InputError, Problem
-from hvctl.host.host_file import FORM, is_frequency, load_host, stem
+from hvctl.host.host_file import FORM, dump_host, is_frequency, is_raw, load_host, stem
 from hvctl.model.host import Host, HostClass, Member, Pool, Qemu
 from hvctl.text.files import UnreadableError, decode
 from hvctl.text.json_document import read_bytes
@@ -104,10 +104,12 @@ class PoolReader:
         cut = _cut(data) if self._count > 1 else None
         members = self._known.get(cut.digest) if cut else None
         if cut is None or members is None:
-            host = load_host(decode(data, path), path)
+            text = decode(data, path)
+            host = load_host(text, path)
             facts = self._facts(host)
             if facts not in self._classes:
-                self._size += len(data)
+                # Of a raw record, ten times as long, only what was decoded is kept.
+                self._size += len(dump_host(host)) if is_raw(text) else len(data)
                 if self._size > _LARGEST:
                     raise UnreadableError(path, f"the hosts before it differ in {_LARGEST >> 20} MiB already")
             members = self._classes.setdefault(facts, [])
@@ -150,37 +152,41 @@ def _sorted(items: tuple[tuple[str, T], ...]) -> tuple[tuple[str, T], ...]:
 
 
 _NAME = re.compile(rb'"name"\s*:\s*(null|"(?:[^"\\\x00-\x1f]|\\.)*")')
-_TSC_HZ = re.compile(rb'"tsc_hz"\s*:\s*(null|0|[1-9][0-9]*)')
+# That of a raw record is in kHz.
+_TSC = re.compile(rb'"tsc_(k?)hz"\s*:\s*(null|0|[1-9][0-9]*)')
 _Places = tuple[tuple[int, int], tuple[int, int]]
 
 
 class _Cut(NamedTuple):
-    """A file's name and TSC frequency with their places, and the digest of all around them."""
+    """A file's name and TSC frequency, written in so many Hz, with their places, and the digest of all around them."""
 
     name: str | None
     tsc_hz: int | None
+    unit: int
     places: _Places
     digest: bytes
 
 
 def _cut(data: bytes) -> _Cut | None:
     """Cut a file at the first things that look like its name and its TSC frequency; None where they are no good."""
-    name, tsc = _NAME.search(data), _TSC_HZ.search(data)
+    name, tsc = _NAME.search(data), _TSC.search(data)
     if name is None or tsc is None:
         return None
     try:
-        values = json.loads(name[1]), json.loads(tsc[1])
+        said, number = json.loads(name[1]), json.loads(tsc[2])
     except ValueError:
         return None
-    if not (values[0] is None or is_line(values[0])) or not (values[1] is None or is_frequency(values[1])):
+    unit = 1000 if tsc[1] else 1
+    tsc_hz = None if number is None else number * unit
+    if not (said is None or is_line(said)) or not (tsc_hz is None or is_frequency(tsc_hz)):
         return None
     # OpenSSL, which hashlib loads, takes longer to load than one file to read.
     from hashlib import blake2b
 
-    places = name.span(1), tsc.span(1)
+    places = name.span(1), tsc.span(2)
     # No JSON text holds a NUL.
     rest = _exchanged(data, places, (b"\0name", b"\0tsc_hz"))
-    return _Cut(*values, places, blake2b(rest, digest_size=32).digest())
+    return _Cut(said, tsc_hz, unit, places, blake2b(rest, digest_size=32).digest())
 
 
 def _exchanged(data: bytes, places: _Places, values: tuple[bytes, bytes]) -> bytes:
@@ -196,7 +202,7 @@ def _stands_for(cut: _Cut, data: bytes, host: Host) -> bool:
     name and another frequency, and nothing else, then they do so in every file with the same rest.
     """
     name, tsc_hz = "b" if host.name == "a" else "a", 10**9 + (host.hardware.tsc_hz == 10**9)
-    changed = _exchanged(data, cut.places, (json.dumps(name).encode(), b"%d" % tsc_hz))
+    changed = _exchanged(data, cut.places, (json.dumps(name).encode(), b"%d" % (tsc_hz // cut.unit)))
     try:
         seen = load_host(decode(changed, ""), "")
     except InputError:

@@ -13,18 +13,13 @@ from collections.abc import Sequence
 
 from hvctl import __version__
 from hvctl.errors import HostError, HvctlError, NoKvmError
-from hvctl.host.hostfs import HostFiles, read_host_files
+from hvctl.host.composition import NO_QEMU, Parts, compose
+from hvctl.host.hostfs import read_host_files
 from hvctl.host.kvm import NO_HYPERV, probe_kvm
-from hvctl.model.host import Host, Kvm, Libvirt, Qemu
+from hvctl.model.host import Host, Libvirt, Qemu
 from hvctl.text.files import base_directory, distrust, distrust_own, read
 from hvctl.text.problems import printable
 
-_KVM_HOW = {
-    "system-ioctl": "KVM_GET_SUPPORTED_HV_CPUID on /dev/kvm",
-    "vcpu-ioctl": "KVM_GET_SUPPORTED_HV_CPUID on a vCPU with an in-kernel irqchip",
-    "synthesis": "KVM_CHECK_EXTENSION and KVM_GET_MSR_INDEX_LIST, as QEMU does before Linux 5.0",
-    "capabilities": "KVM_CHECK_EXTENSION: there is nothing more to ask",
-}
 _NAMES = ("qemu-system-x86_64", "qemu-kvm")
 # RHEL, CentOS and SUSE keep it off the PATH.
 _PLACES = ("/usr/bin/qemu-system-x86_64", "/usr/libexec/qemu-kvm", "/usr/bin/qemu-kvm", "/usr/lib/qemu-kvm")
@@ -58,20 +53,10 @@ def probe_host(
         raise HostError(f"no directory {folder}", "give --root a directory that holds dev, proc and sys")
     answers = probe_kvm(os.path.join(folder, "dev/kvm"))
     files = read_host_files(folder)
-    hardware = files.hardware._replace(tsc_hz=answers.tsc_hz, tsc_scaling=answers.tsc_scaling)
-    notes = list(_notes(files))
-    binaries: tuple[Qemu, ...] = ()
-    if with_qemu:
-        binaries = _qemu(qemu, notes, kvm=root is None)
-    return Host(
-        name=name,
-        kvm=answers.kvm._replace(release=files.release),
-        hardware=hardware,
-        qemu=binaries,
-        libvirt=_libvirt(folder, notes) if with_libvirt else None,
-        how=_how(answers.kvm, files, binaries, with_libvirt=with_libvirt),
-        notes=tuple(notes),
-    )
+    notes: list[str] = []
+    binaries = _qemu(qemu, notes, kvm=root is None) if with_qemu else ()
+    libvirt = _libvirt(folder, notes) if with_libvirt else None
+    return compose(name, Parts(answers, files, binaries, libvirt, notes, schema=with_libvirt))
 
 
 def this_host(
@@ -102,7 +87,7 @@ def this_host(
 def _qemu(named: Sequence[str] | None, notes: list[str], *, kvm: bool) -> tuple[Qemu, ...]:
     paths = named_binaries(named) if named else find_binaries()
     if not paths:
-        notes.append("no QEMU was found on PATH or in the usual places; name one with --qemu")
+        notes.append(NO_QEMU)
         return ()
     # asyncio and qemu.qmp cost more than all the rest of a check without QEMU.
     from hvctl.host.qemu import probe_qemus
@@ -113,33 +98,13 @@ def _qemu(named: Sequence[str] | None, notes: list[str], *, kvm: bool) -> tuple[
 
 
 def _libvirt(folder: str, notes: list[str]) -> Libvirt | None:
-    from hvctl.host.libvirt_schema import SCHEMA, SchemaError, read_libvirt
+    from hvctl.host.libvirt_schema import SchemaError, read_libvirt, unusable
 
     try:
         return read_libvirt(folder)
     except SchemaError as error:
-        notes.append(f"/{SCHEMA} cannot be used: {error}")
+        notes.append(unusable(error))
         return None
-
-
-def _notes(files: HostFiles) -> list[str]:
-    if files.virtual:
-        return ["this host is itself a virtual machine: its guests are nested and slower than on the hardware"]
-    return []
-
-
-def _how(kvm: Kvm, files: HostFiles, binaries: tuple[Qemu, ...], *, with_libvirt: bool) -> tuple[tuple[str, str], ...]:
-    module = f" ({files.module})" if files.module else ""
-    how = [
-        ("kvm", _KVM_HOW[kvm.how] + module),
-        ("hardware", "/proc/cpuinfo, /sys/module, /sys/devices/system; the TSC from KVM_GET_TSC_KHZ on a vCPU"),
-    ]
-    if binaries:
-        accelerator = "kvm" if any(qemu.models is not None for qemu in binaries) else "tcg"
-        how.append(("qemu", f"QMP: -machine none with -accel {accelerator}"))
-    if with_libvirt:
-        how.append(("libvirt", "the installed domaincommon.rng and the name of the library"))
-    return tuple(how)
 
 
 def find_binaries() -> tuple[str, ...]:

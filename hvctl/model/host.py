@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 Scalar = bool | int | str
 
+TSC_HZ = (1_000_000, 100_000_000_000)
+"""What a profile's key tsc-frequency takes: one of `auto` is a host's."""
+
 LIBVIRT = "libvirt"
 """How a KVM was asked that only its libvirt was asked about."""
 

@@ -11,8 +11,8 @@ from hvctl.catalog.types import Kind
 from hvctl.catalog.windows import USES
 from hvctl.errors import InputError
 from hvctl.guest.command.writer import arguments
-from hvctl.host.host_file import TSC_HZ, decode_hardware
-from hvctl.model.host import Host, Kvm, Qemu
+from hvctl.host.host_file import decode_hardware
+from hvctl.model.host import TSC_HZ, Host, Kvm, Qemu
 from hvctl.model.plan import CpuPlan, Decision, Layer, Machine, Outcome, Plan, SavedPlan, checksum, content, digest
 from hvctl.model.profile import ClockChoice, Migration, Value
 from hvctl.text.c_numbers import decimal_number

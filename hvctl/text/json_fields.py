@@ -19,6 +19,7 @@ _HEX = r"0x[0-9a-f]{8}"
 _NAMES = {dict: "an object", list: "a list", str: "a string", int: "a whole number", bool: "true or false"}
 _MISSING = object()
 _LONGEST_TEXT = 1000
+_LONGEST_RAW = 64 * 1024
 MOST_MISTAKES = 20
 """Of a document, as many as are shown."""
 _SMALLEST, _LARGEST = -(1 << 63), (1 << 64) - 1
@@ -81,6 +82,10 @@ class Fields:
         """Note that the value of a key is wrong."""
         self._wrong(message, key)
 
+    def says(self, key: str, value: str) -> bool:
+        """Whether a key has this very text."""
+        return self._values.get(key) == value
+
     def without(self, key: str) -> dict[str, Any]:
         """The object less one key."""
         return {name: value for name, value in self._values.items() if name != key}
@@ -121,6 +126,44 @@ class Fields:
                 self._wrong("a key must be printable", key)
         return list(self._values)
 
+    def names(self) -> set[str]:
+        """The keys, which can be used as names."""
+        return set(self._keys())
+
+    def raw(self, key: str) -> str:
+        """A text of any content, to be cleaned before it is shown; empty where it is null or missing."""
+        value = self._values.get(key)
+        if value is None or (type(value) is str and len(value) <= _LONGEST_RAW):
+            return value or ""
+        self._wrong(f'"{key}" must be null or a string of at most {_LONGEST_RAW} characters', key)
+        return ""
+
+    def raw_items(self) -> dict[str, str]:
+        return {key: self.raw(key) for key in self._keys()}
+
+    def signed(self, key: str) -> int:
+        """A number that may be negative."""
+        return self._get(key, int) or 0
+
+    def numbers(self, key: str, *, below: int) -> tuple[int, ...]:
+        """A list of numbers from 0 on."""
+        values = self._get(key, list) or []
+        if not all(type(value) is int and 0 <= value < below for value in values):
+            self._wrong(f'"{key}" holds whole numbers from 0 to {below - 1}', key)
+            return ()
+        return tuple(values)
+
+    def rows(self, key: str, width: int, *, below: int) -> list[tuple[int, ...]]:
+        """A list of lists of so many numbers from 0 on."""
+        found = []
+        for position, row in enumerate(self._get(key, list) or []):
+            fits = type(row) is list and len(row) == width
+            if fits and all(type(value) is int and 0 <= value < below for value in row):
+                found.append(tuple(row))
+            else:
+                self._wrong(f'"{key}" holds lists of {width} whole numbers from 0 to {below - 1}', key, position)
+        return found
+
     def text(self, key: str, *, optional: bool = False) -> str | None:
         value: str | None = self._get(key, str, optional=optional)
         return value
@@ -158,6 +201,10 @@ class Fields:
         if value is None and len(self._mistakes) > before:
             return Absent(self._mistakes, {}, (*self._path, key))
         return Fields(self._mistakes, value or {}, (*self._path, key))
+
+    def records_or_none(self, key: str) -> list[Fields] | None:
+        """The objects of a list, or None for null."""
+        return None if self._get(key, list, optional=True) is None else self.records(key)
 
     def records(self, key: str, *, needed: bool = True) -> list[Fields]:
         values = self._get(key, list, needed=needed) or []

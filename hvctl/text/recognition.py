@@ -24,6 +24,7 @@ class FileKind(StrEnum):
     BATCH_SCRIPT = "a batch script"
     KUBEVIRT = "a KubeVirt object"
     HOST = "a host file"
+    RECORD = "a raw record"
     PLAN = "a plan file"
     MEASUREMENT = "a measurement"
     CONFIG = "a lint configuration"
@@ -31,6 +32,9 @@ class FileKind(StrEnum):
     UNKNOWN = "a file of unknown kind"
     GUEST = "a guest"  # what several kinds describe: wanted, never found
 
+
+RAW_RECORD = "raw record"
+"""The word by which a raw record names itself."""
 
 COMMANDS = (FileKind.COMMAND_LINE, FileKind.SHELL_SCRIPT, FileKind.BATCH_SCRIPT)
 """What is read as a QEMU command line."""
@@ -71,6 +75,10 @@ _USES: dict[FileKind, dict[str, str]] = {
         "check-migration": "judge a move to it with `hvctl check-migration windows-11 --to {}`",
         "lint": "check domains for it with `hvctl lint . --host {}`",
     },
+    FileKind.RECORD: {
+        "": "decode it with `hvctl check-host --raw {} --record host.json`",
+        FileKind.PROFILE: "resolve a profile for it with `hvctl gen windows-11 --host {}`",
+    },
     FileKind.PLAN: {
         "": "write what it holds with `hvctl gen --locked {}`",
         "launch": "start a guest from it with `hvctl launch --locked {}`",
@@ -85,6 +93,7 @@ _SOURCES = {
     FileKind.PROFILE: "choose one from `hvctl profile list`",
     FileKind.DOMAIN: "write one with `hvctl gen windows-11 --libvirt`",
     FileKind.HOST: "record one with `hvctl check-host --record host.json`",
+    FileKind.RECORD: "write the program that prints one with `hvctl collector -o hvctl-collect`",
     FileKind.PLAN: "write one with `hvctl gen windows-11 --lock win11.plan.json`",
     FileKind.MEASUREMENT: "write one with `hvctl bench --format json -o bench.json`",
     FileKind.CONFIG: "list the rules that it may name with `hvctl lint --list-rules`",
@@ -156,6 +165,7 @@ _JSON = (
     (FileKind.OUTPUT, rf'\s*\{{\s*"format_version"\s*:\s*\d+\s*,\s*"(?:{_PRINTED})"\s*:'),
     (FileKind.PLAN, r'(?s).*?"kind"\s*:\s*"locked plan"'),
     (FileKind.MEASUREMENT, r'(?s).*?"kind"\s*:\s*"measurement"'),
+    (FileKind.RECORD, rf'(?s).*?"kind"\s*:\s*"{RAW_RECORD}"'),
     (FileKind.HOST, r'(?s).*?"kvm"\s*:\s*\{'),
     (FileKind.PROFILE, r"(?s)(?!.*?\"format_version\").*?\bversion[\"']?\s*:"),
 )

@@ -12,7 +12,7 @@ import pytest
 
 from hvctl.text.recognition import COMMANDS, FileKind
 from tests.cli.run import inside
-from tests.paths import HOSTS
+from tests.paths import HOSTS, RECORDS
 
 HOST = str(HOSTS / "debian-12.json")
 SCRIPT = "#!/bin/sh\nexec qemu-system-x86_64 -accel kvm -cpu host,hv-relaxed,hv-time\n"
@@ -51,7 +51,7 @@ PLACES = (
         for words in ("gen --locked {} --host HOST", "launch --locked {}", "verify --locked {}")
     ),
     *(
-        Place(words, FileKind.HOST)
+        Place(words, FileKind.HOST, (FileKind.RECORD,))
         for words in (
             "gen windows-11 --host {}",
             "launch windows-11 --also-host {} --dry-run",
@@ -62,6 +62,7 @@ PLACES = (
             "check-migration windows-11 --from {} --to HOST",
         )
     ),
+    Place("check-host --raw {}", FileKind.RECORD),
     # Other XML is refused by its root.
     Place("gen windows-11 --domain {} --host HOST", FileKind.DOMAIN, (FileKind.XML,)),
     Place("verify --domain {}", FileKind.DOMAIN, (FileKind.XML,)),
@@ -91,6 +92,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     inside("gen", "windows-11", "--host", HOST, "--libvirt", "-o", str(path / FileKind.DOMAIN))
     shutil.copy(HOST, path / FileKind.HOST)
+    shutil.copy(RECORDS / "debian-12.json", path / FileKind.RECORD)
     texts = {
         FileKind.PROFILE: inside("profile", "show", "windows-10").stdout,
         FileKind.XML: "<network><name>default</name></network>",

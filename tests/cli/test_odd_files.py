@@ -57,6 +57,7 @@ READ = {
     "launch --domain": "launch minimal --connect test:///default --domain {} --dry-run",
     "launch --qemu": "launch minimal --qemu {}",
     "verify profile": "verify {}",
+    "check-host --raw": "check-host --raw {}",
     "verify --host": "verify minimal --dry-run --host {}",
     "verify --also-host": "verify minimal --also-host {}",
     "verify --locked": "verify --locked {}",
@@ -81,6 +82,7 @@ READ = {
 WRITTEN = {
     "check-host --record": "check-host --no-qemu --record {}",
     "check-host --output": "check-host --no-qemu -o {}",
+    "collector --output": "collector -o {}",
     "pool --output": "pool HOST -o {}",
     "gen --lock": "gen minimal --host HOST --lock {}",
     "gen --output": "gen minimal --host HOST -o {}",

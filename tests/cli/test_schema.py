@@ -24,4 +24,4 @@ def test_the_schema_of_each_other_name(name: str) -> None:
 
 
 def test_an_unknown_format() -> None:
-    assert "'profile', 'host', 'plan'" in hvctl("schema", "domain", code=2).stderr
+    assert "'profile', 'host', 'record', 'plan'" in hvctl("schema", "domain", code=2).stderr

@@ -60,7 +60,7 @@ from tests.guest.proxmox.expected import EXPECTED, MODELS
 from tests.host import fake_qemu
 from tests.made_hosts import made_amd_host
 from tests.made_observation import made_observation, printed
-from tests.paths import HOSTS, ROOT, RULE_CASES
+from tests.paths import HOSTS, RECORDS, ROOT, RULE_CASES
 from tests.plan_file.test_reader import sealed
 from tests.run import test_running
 from tests.torture.kinds import Kind, good, hostile
@@ -223,6 +223,14 @@ def read_host_file(data: bytes) -> None:
         _use_host(host)
 
 
+def read_raw_record(data: bytes) -> None:
+    """A raw record: becomes a host file that can be read; a profile is resolved for it."""
+    with _refusals_are_shown():
+        host = load_host(decode(data, "x"), "x")
+        assert load_host(dump_host(host), "x") == host
+        _use_host(host)
+
+
 def _use_host(host: Any) -> None:
     host_text(host)
     for libvirt in (False, True):
@@ -345,6 +353,26 @@ def _kinds(*kinds: Kind) -> Callable[[], Iterator[bytes]]:
     return seeds
 
 
+def _records() -> Iterator[bytes]:
+    """Small enough: with a few of each thing."""
+    for path in sorted(RECORDS.glob("*.json")):
+        document = json.loads(path.read_text())
+        yield json.dumps({**document, "qemu": _less(document["qemu"]), "libvirt": {"schema": None}}).encode()
+        yield json.dumps({**_less(document), "kvm": document["kvm"], "qemu": []}).encode()
+    yield from hostile(Kind.RECORD)
+
+
+def _less(value: Any) -> Any:
+    match value:
+        case dict():
+            # Of what has names, those that begin with these are looked at.
+            kept = [key for key in value if key.startswith("hv-")][:8] + list(value)[:12]
+            return {key: _less(entry) for key, entry in value.items() if key in kept}
+        case list():
+            return [_less(entry) for entry in value[:12]]
+    return value
+
+
 def _reports() -> Iterator[bytes]:
     yield printed(made_observation(api.predict_leaves(LOCK.plan, HOST)))
     lines = (BENCH_VERSION, "cpus 2 2", "took 10 3e8 1 2 3 4 5", "missing 11", "lost 0", "end 5 0")
@@ -396,6 +424,7 @@ READERS = {
     "proxmox": Reader(read_proxmox, _configurations, Kind.CONFIG),
     "profile": Reader(read_profile, _kinds(Kind.PROFILE), Kind.PROFILE),
     "host": Reader(read_host_file, _kinds(Kind.HOST), Kind.HOST),
+    "record": Reader(read_raw_record, _records, Kind.RECORD),
     "plan": Reader(read_plan, _kinds(Kind.PLAN), Kind.PLAN),
     "bench": Reader(read_measurement, _kinds(Kind.BENCH), Kind.BENCH),
     "config": Reader(read_config, _kinds(Kind.CONFIG, Kind.PROJECT), Kind.CONFIG),

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hvctl.errors import InputError, Problem
-from hvctl.host.host_file import TSC_HZ, dump_host, load_host, read_host
-from hvctl.model.host import CpuidLeaf, Hardware, Host, Kvm, Libvirt, MachineType, Qemu
+from hvctl.host.host_file import dump_host, load_host, read_host
+from hvctl.model.host import TSC_HZ, CpuidLeaf, Hardware, Host, Kvm, Libvirt, MachineType, Qemu
 from hvctl.profile.keys import ROOT, Number
 from hvctl.text.files import LARGEST_JSON
 from tests.made_hosts import made_amd_host, made_no_hyperv_host, made_old_kernel_host

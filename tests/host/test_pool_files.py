@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hvctl.errors import InputError
-from hvctl.host.host_file import TSC_HZ, dump_host, host_json, load_host, read_host
+from hvctl.host.host_file import dump_host, host_json, load_host, read_host
 from hvctl.host.pool_files import read_pool
-from hvctl.model.host import Host, Pool
+from hvctl.model.host import TSC_HZ, Host, Pool
 from tests.host.test_host_file import hosts as any_hosts
 from tests.made_hosts import made_amd_host, made_intel_host
 

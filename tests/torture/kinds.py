@@ -25,7 +25,7 @@ from tests.kubevirt_crds import NEW, OLD, crds
 from tests.lint.test_hostile import BROKEN, FINE
 from tests.made_bench import made_bench
 from tests.made_hosts import made_amd_host, made_intel_host, made_no_hyperv_host, made_old_kernel_host
-from tests.paths import HOSTS, PROFILES, ROOT, RULE_CASES
+from tests.paths import HOSTS, PROFILES, RECORDS, ROOT, RULE_CASES
 
 
 class Kind(StrEnum):
@@ -39,6 +39,7 @@ class Kind(StrEnum):
     CRD = "crd"  # of a cluster's KubeVirt
     PROFILE = "profile"
     HOST = "host"
+    RECORD = "record"
     PLAN = "plan"
     BENCH = "bench"
     CONFIG = "config"
@@ -60,6 +61,7 @@ LIMITS = {
     Kind.CRD: (4 << 20,),
     Kind.PROFILE: (1 << 20,),
     Kind.HOST: (4 << 20,),
+    Kind.RECORD: (1 << 20, 4 << 20),
     Kind.PLAN: (1 << 20,),
     Kind.BENCH: (4 << 20,),
     Kind.CONFIG: (1 << 20,),
@@ -184,6 +186,8 @@ def _good(kind: Kind) -> Iterator[str | bytes]:
             yield from (path.read_bytes() for path in sorted(HOSTS.glob("*.json")))
             for host in (made_amd_host(), made_intel_host(), made_no_hyperv_host(), made_old_kernel_host()):
                 yield dump_host(host)
+        case Kind.RECORD:
+            yield from (path.read_bytes() for path in sorted(RECORDS.glob("*.json")))
         case Kind.PLAN:
             yield from _plans()
         case Kind.BENCH:
@@ -321,7 +325,7 @@ def _hostile(kind: Kind) -> Iterator[str | bytes]:
             yield "--- {version: 1}\n" * 5000
             yield "? [[[[{}]]]]\n: 1\n" * 2000
             yield "a: " + "|\n" * 3 + "  x\n" * 50_000
-        case Kind.HOST | Kind.PLAN | Kind.BENCH:
+        case Kind.HOST | Kind.RECORD | Kind.PLAN | Kind.BENCH:
             yield from ("NaN", "[1e999]", '"\\ud800"', '{"format_version": 1e3}', '{"format_version": ' + "9" * 5000)
             yield '{"format_version": 1, ' + ",".join(f'"k{n}": {n}' for n in range(50_000)) + "}"
             yield '{"format_version": 1, ' * 200 + "1" + "}" * 200

@@ -9,6 +9,10 @@ TEMPLATES = tuple(
         check-host {profile} @profile --no-qemu --format json
         check-host --no-qemu --root root --format json
         check-host --no-qemu --root root --record >host.json --name %
+        check-host --raw {record}
+        check-host --raw {record} {profile} --format json
+        check-host --raw {record} --record >host.json --name %
+        collector -o >collect
         check-host --qemu % --color %
         check-host --connect test://{libvirt} --timeout 2
         check-host --no-qemu --root root --domcapabilities % --format nfd -o >features
@@ -23,6 +27,7 @@ TEMPLATES = tuple(
         gen windows-11 --host {host} --qemu
         gen windows-11 --host {host} --libvirt --format json
         gen windows-11 --host @host --host {host} --explain
+        gen windows-11 --host {record} --format json
         gen windows-11 --host @host --machine % --name % --libvirt
         gen windows-11 --host @host --memory % --libvirt
         gen windows-11 --host @host --vcpus % --libvirt
@@ -145,6 +150,7 @@ TEMPLATES = tuple(
         profile list --format json
         schema %
         pool {host}
+        pool {record} @record {record} @host --all-names
         pool {host} @host --format json --all-names
         pool {host} @host {host} --without %
         pool hosts --format html -o >pool.html
