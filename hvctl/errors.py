@@ -100,6 +100,30 @@ class NoKvmError(HostError):
         return NoKvmError(self.message, f"{self.hint}; or {other}") if other else self
 
 
+class NoQmpError(HostError):
+    """The library that asks QEMU is missing: hvctl's wheel brings it, but Debian 12 and 13 have no package of it."""
+
+    def __init__(self, hint: str = "") -> None:
+        super().__init__(NO_QMP, hint or _GET_QMP)
+
+    def within(self, command: str) -> "NoQmpError":
+        """The same error, with how that command does without."""
+        other = _WITHOUT_QMP.get(command)
+        return NoQmpError(f"{self.hint}; or {other}") if other else self
+
+
+NO_QMP = "QEMU was not asked: the Python module qemu.qmp is missing"
+_GET_QMP = "install it: `pip install qemu.qmp`, or the package python3-qemu-qmp where the distribution has it"
+_COLLECT = "record this machine with `hvctl collector`, which needs no module, and"
+_WITHOUT_QMP = {
+    "gen": f"{_COLLECT} name the record by --host FILE",
+    "apply": f"{_COLLECT} name the record by --host FILE",
+    "check-migration": f"{_COLLECT} name the record by --from FILE",
+    "check-host": f"{_COLLECT} name the record by --raw FILE",
+    "launch": f"{_COLLECT} write the arguments by `hvctl gen PROFILE --host FILE`",
+    "verify": f"{_COLLECT} predict the start by --dry-run --host FILE",
+}
+
 _HOST_FILE = "name the host that will run the guest by --host FILE, which `hvctl check-host --record FILE` writes there"
 _WITHOUT_KVM = {
     "gen": _HOST_FILE,

@@ -13,7 +13,17 @@ import pytest
 
 import hvctl
 from hvctl.cli.lint.workers import in_processes
-from hvctl.errors import HostError, HvctlError, InputError, NoKvmError, Problem, RefusedError, Span, UsageError
+from hvctl.errors import (
+    HostError,
+    HvctlError,
+    InputError,
+    NoKvmError,
+    NoQmpError,
+    Problem,
+    RefusedError,
+    Span,
+    UsageError,
+)
 from hvctl.host.kvm_device import IoctlError
 from hvctl.text.files import UnreadableError
 from hvctl.text.recognition import FileKind, MisplacedError
@@ -27,6 +37,7 @@ ERRORS: tuple[HvctlError, ...] = (
     RefusedError("wrong", "do this"),
     HostError("wrong", "do this"),
     NoKvmError("wrong", "do this"),
+    NoQmpError("do this"),
     UnwritableError("a.xml", "it is a pipe", "write to a file"),
     MisplacedError("a.xml", FileKind.DOMAIN, FileKind.HOST, "gen"),
     UnreadableError("a.xml", "it is a socket", "name a file"),

@@ -9,7 +9,7 @@ import click
 
 from hvctl.cli.options import check_stdin, common, connect, only_with_connect, output_format
 from hvctl.cli.output import echo, spinner, use_color, width, write_result
-from hvctl.errors import HostError, InputError, NoKvmError, UsageError
+from hvctl.errors import NO_QMP, HostError, InputError, NoKvmError, NoQmpError, UsageError
 from hvctl.model.host import Host
 from hvctl.model.plan import Plan
 from hvctl.model.profile import Profile
@@ -123,7 +123,7 @@ def command(
     if not host.kvm.hyperv:
         raise _no_hyperv(host)
     if wanted and not host.qemu:
-        raise HostError("no usable QEMU was found", "install qemu-system-x86, or name a binary with --qemu")
+        raise _no_qemu(host, raw)
     return 1 if any(plan.refusals for plan in plans) else 0
 
 
@@ -193,6 +193,15 @@ def _no_hyperv(host: Host) -> HostError:
 
     why = "libvirt lists no enlightenment that KVM has to support, as on a KVM without Hyper-V"
     return HostError(f"{host.label}: {NOT_KNOWN.reason}: {why}", NOT_KNOWN.remedy)
+
+
+def _no_qemu(host: Host, raw: str | None) -> HostError:
+    if any(note.startswith(NO_QMP) for note in host.notes):
+        return NoQmpError()
+    remedy = (
+        "name a binary with --qemu" if raw is None else "name a binary with the collector's --qemu, and record again"
+    )
+    return HostError("no usable QEMU was found", f"install qemu-system-x86, or {remedy}")
 
 
 def _record(host: Host, path: str) -> None:

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Sequence
 
 from hvctl import __version__
-from hvctl.errors import HostError, HvctlError, NoKvmError
+from hvctl.errors import HostError, HvctlError, NoKvmError, NoQmpError
 from hvctl.host.composition import NO_QEMU, Parts, compose
 from hvctl.host.hostfs import read_host_files
 from hvctl.host.kvm import NO_HYPERV, probe_kvm
@@ -90,8 +90,11 @@ def _qemu(named: Sequence[str] | None, notes: list[str], *, kvm: bool) -> tuple[
         notes.append(NO_QEMU)
         return ()
     # asyncio and qemu.qmp cost more than all the rest of a check without QEMU.
-    from hvctl.host.qemu import probe_qemus
-
+    try:
+        from hvctl.host.qemu import probe_qemus
+    except NoQmpError as error:
+        notes.append(f"{error.message}; {error.hint}")
+        return ()
     answers = probe_qemus(paths, kvm=kvm)
     notes += answers.notes
     return answers.qemu

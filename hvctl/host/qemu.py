@@ -7,11 +7,19 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from qemu.qmp import ExecuteError
-
 from hvctl.catalog import machines
 from hvctl.host import qemu_replies as replies
-from hvctl.host.qemu_process import BadReplyError, Monitor, ProbeError, listed, number, record, running, text
+from hvctl.host.qemu_process import (
+    BadReplyError,
+    ExecuteError,
+    Monitor,
+    ProbeError,
+    listed,
+    number,
+    record,
+    running,
+    text,
+)
 from hvctl.host.qemu_replies import ModelReplies, QemuReplies
 from hvctl.model.host import Qemu
 

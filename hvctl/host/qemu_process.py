@@ -14,11 +14,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from qemu.qmp import ExecInterruptedError, Message, QMPClient, QMPError, StateError
-
+from hvctl.errors import NoQmpError
 from hvctl.host import watcher
 from hvctl.host.hostfs import clean
 from hvctl.host.qemu_replies import ended
+
+try:
+    from qemu.qmp import ExecInterruptedError, Message, QMPClient, QMPError, StateError
+    from qemu.qmp import ExecuteError as ExecuteError  # for those who ask, who would meet no NoQmpError
+except ModuleNotFoundError as error:
+    if error.name not in ("qemu", "qemu.qmp"):
+        raise
+    raise NoQmpError from error
 
 # What QEMU wrote to stderr is quoted from its end; a pipe holds 64 KiB, so more than that is never read.
 _MOST_STDERR = 64 * 1024

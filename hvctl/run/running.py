@@ -6,14 +6,12 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from qemu.qmp import ExecuteError
-
 from hvctl.catalog import ROWS, machines
 from hvctl.catalog.roles import PREFIXES
 from hvctl.errors import HostError
 from hvctl.guest.command.cpu import OFF, ON, SUFFIX, Assignment, set_properties
 from hvctl.host.hostfs import clean
-from hvctl.host.qemu_process import FAULTS, BadReplyError, Monitor, listed, record, text
+from hvctl.host.qemu_process import FAULTS, BadReplyError, ExecuteError, Monitor, listed, record, text
 from hvctl.model.guest import HARMLESS, Guest
 
 if TYPE_CHECKING:

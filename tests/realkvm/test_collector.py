@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from hvctl.errors import NO_QMP
 from tests.paths import COLLECTOR
 from tests.realkvm.real import hvctl
 
@@ -50,6 +52,23 @@ def test_a_qemu_that_dies_of_kvm_and_one_that_is_none(tmp_path: Path) -> None:
     notes = json.loads(own)["notes"]
     assert any("it ended (exit code 7): no, not this" in note for note in notes)
     assert any("it cannot be started: No such file or directory" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    "words", [("gen", "minimal"), ("launch", "minimal", "--dry-run"), ("verify", "minimal"), ("bench",)]
+)
+def test_without_qmp_what_asks_qemu_says_so(words: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text('import sys\nsys.modules["qemu"] = None\n')
+    paths = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": paths, "XDG_CACHE_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "hvctl", *words]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    assert done.returncode == 3, done.stderr
+    assert done.stderr.startswith(f"error: {NO_QMP}\n")
+    raw = collected(tmp_path / "raw.json")
+    if words[0] == "gen":  # the remedy
+        again = [*command, "--host", str(raw)]
+        assert subprocess.run(again, capture_output=True, env=environment, timeout=120, check=False).returncode == 0
 
 
 def test_a_second_record_is_the_same_and_a_profile_is_resolved_for_it(tmp_path: Path) -> None:
