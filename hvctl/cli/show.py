@@ -53,8 +53,8 @@ def command(
     it). No host is asked: it may not support all that is listed as missing.
 
     Of a FILE that describes a guest (domain XML, QEMU command line, VMID.conf of Proxmox VE, KubeVirt object) each
-    thing is shown with its line, or with who added it; no libvirt is asked then. A word with a slash or an ending is a
-    file, one without is a domain.
+    thing is shown with its line, or with who added it; no libvirt is asked then. A word with a slash is a file, one
+    with an ending where there is such a file.
 
     With --running, the guests are the QEMU processes of this machine, read from /proc: those of Proxmox VE by VMID,
     others by the name that -name gives them, else by process id.

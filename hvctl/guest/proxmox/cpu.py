@@ -264,9 +264,10 @@ def _checked(guest: Guest, parts: Mapping[str, Word], value: Word) -> bool:
         elif key == proxmox.VENDOR_ID_KEY and not proxmox.VENDOR_ID_TEXT.fullmatch(part):
             hint = "write 1 to 12 letters and digits"
             guest.wrong(f"{key}={short(part)} is no vendor id: {ignored}", part or value, hint)
-    for flag in parts["flags"].split_at(";") if "flags" in parts else ():
+    for flag in dict.fromkeys(parts["flags"].split_at(";")) if "flags" in parts else ():
         if not proxmox.FLAG.fullmatch(flag):
-            guest.wrong(f"{short(flag) or 'nothing'} is no flag: {ignored}", flag or value, "write +FLAG or -FLAG")
+            what = f"{short(flag)} is no flag" if flag else "a flag is empty"
+            guest.wrong(f"{what}: {ignored}", flag or value, "write +FLAG or -FLAG, with a semicolon between two")
         elif flag[1:] not in proxmox.VM_FLAGS:
             message = f"cpu: takes no flag {short(flag)}: {ignored}"
             guest.wrong(message, flag, f"write it into `flags` of a custom model in cpu-models.conf; here it may be "

@@ -1,11 +1,12 @@
-"""A value in `<hyperv>`, of a timer or of an hv- property is invalid.
+"""A value of an enlightenment, a timer or another setting is invalid.
 
 ## What it does
 Checks states, numbers, texts and modes that are written against what libvirt and QEMU take. A binary number is a
 warning: those that were built with glibc 2.38 or newer take it.
 
 ## Why it matters
-libvirt refuses to define the domain, QEMU to start. libvirt's states are `on` and `off`: `yes`, `true` and `1` are not.
+Who reads it refuses it, as libvirt and QEMU do, or passes over it, as Proxmox VE does. In a domain states are `on` and
+`off`: `yes`, `true` and `1` are not.
 
 ## Example
 ```xml
