@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from pathlib import Path
+from re import _parser  # type: ignore[attr-defined]  # Python has no other way to say how long a match can be
 
 import pytest
 import yaml
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 
 from hvctl.catalog.messages import MESSAGES
 from hvctl.catalog.messages.types import Message
-from hvctl.text.diagnosis import Found, diagnose, plain
+from hvctl.text.diagnosis import LONG_SLOTS, Found, diagnose, lower, near, pattern, plain, reach
+from tests.catalog.test_messages import example
 
 EVMCS = "Hyper-V enlightened VMCS (hv-evmcs) is not supported by kernel"
 TEXTS = [one["text"] for one in yaml.safe_load((Path(__file__).parents[1] / "catalog" / "messages.yaml").read_text())]
@@ -156,6 +158,37 @@ def test_the_largest_texts(text: str) -> None:
     begun = time.process_time()
     assert [found.times for found in diagnose(text, "a").found] == ([] if "x" * 99 in text else [66_000])
     assert time.process_time() - begun < SECONDS
+
+
+def test_the_largest_text_with_all_messages() -> None:
+    lines = [example(text) for message in MESSAGES for text in message.texts]
+    text = "\n".join(lines)
+    begun = time.process_time()
+    assert len(diagnose("\n".join([text] * ((4 << 20) // len(text))), "a").found) > len(MESSAGES) // 2
+    assert time.process_time() - begun < SECONDS
+
+
+def test_a_place_is_found_whatever_is_around_it() -> None:
+    """Only what is near a message's longest word is looked at: places beside each other, and just as far as that."""
+    wordings = [text for message in MESSAGES for text in message.texts]
+    for gap in (1, 300, 900, 3000):
+        said = (" " + "." * gap + " ").join(example(text) for text in wordings)
+        for wording in wordings[:: 1 + gap // 200]:
+            spans = [match.span() for match in near(wording, said, lower(said))]
+            assert spans == [match.span() for match in pattern(wording).finditer(said)], (wording, gap)
+
+
+def test_no_place_is_longer_than_what_is_looked_at() -> None:
+    for message in MESSAGES:
+        for wording in message.texts:
+            if not any(f"{{{slot}}}" in wording for slot in LONG_SLOTS):
+                _, longest = _parser.parse(pattern(wording).pattern, re.IGNORECASE).getwidth()
+                assert longest < reach(wording), wording
+
+
+def test_lower_case_leaves_every_character_at_its_place() -> None:
+    assert all(len(lower(chr(code))) == 1 for code in range(0x110000))
+    assert lower("A\u0130B") == "aib"
 
 
 @pytest.mark.parametrize("message", [one for one in MESSAGES if one.texts], ids=lambda message: message.id)
