@@ -69,7 +69,7 @@ def running(pid: int, program: str) -> list[int]:
     found = []
     for child in descendants(pid):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            if program in Path(f"/proc/{child}/cmdline").read_text().split("\0")[:2]:
+            if program in Path(f"/proc/{child}/cmdline").read_text(errors="replace").split("\0")[:2]:
                 found.append(child)
     return found
 
