@@ -38,7 +38,7 @@ def read_cpu(machine: Machine, source: KubeObject) -> None:
 def _cpu_feature(machine: Machine, field: Field, item: Mapping) -> None:
     said = {entry.key.text: entry for entry in item.entries}
     name = said.get("name")
-    if name is None or not isinstance(name.value, Scalar):
+    if name is None or not isinstance(name.value, Scalar) or is_null(name.value) or not name.value.text:
         machine.wrong("a CPU feature has no name", item, "write `name: ...`")
         return
     policy = said.get("policy")

@@ -105,3 +105,11 @@ def test_nothing_odd_is_a_traceback(key: str, value: object) -> None:
         assert isinstance(guest, Machine)
         for mistake in guest.mistakes:
             assert guest.span(mistake.where).line > 0
+
+
+@pytest.mark.parametrize("feature", ["{}", '{name: ""}', "{name: ~}", "{name: []}", "{policy: require}"])
+def test_a_cpu_feature_without_a_name(feature: str) -> None:
+    head = "apiVersion: kubevirt.io/v1\nkind: VirtualMachineInstance\nspec:\n  domain:\n    devices: {}\n"
+    guest = read_machine(f"{head}    cpu:\n      features:\n      - {feature}\n", "x")
+    assert [mistake.message for mistake in guest.mistakes] == ["a CPU feature has no name"]
+    assert guest.features == ()
