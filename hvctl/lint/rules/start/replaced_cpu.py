@@ -29,7 +29,6 @@ There is no fix: which of the two was meant is not written.
 - Observed with QEMU 7.2
 """
 
-from hvctl.guest.proxmox.guest import ProxmoxGuest
 from hvctl.lint.rule import Context, Findings
 from hvctl.model.finding import Severity
 
@@ -38,6 +37,8 @@ OF = "replaced"
 
 
 def check(context: Context) -> Findings:
+    from hvctl.guest.proxmox.guest import ProxmoxGuest  # see args-replace-cpu
+
     guest = context.guest
     for earlier in guest.replaced:
         if isinstance(guest, ProxmoxGuest) and earlier.where is guest.added:
