@@ -100,7 +100,7 @@ def _configurations(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _outside(found: Iterable[tuple[int, int]], others: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """What does not begin inside of others, both in the order of the text."""
+    """What does not begin within others, both in the order of the text."""
     waiting = list(reversed(others))
     for start, end in found:
         while waiting and waiting[-1][1] <= start:

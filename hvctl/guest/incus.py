@@ -13,7 +13,7 @@ from hvctl.model.plan import Plan
 
 
 class IncusProfile(NamedTuple):
-    """A profile as `incus profile show` has it, and sentences on what it takes away."""
+    """A profile as `incus profile show` has it, and sentences on what it drops."""
 
     tree: Mapping[str, Any]
     notes: tuple[str, ...]

@@ -222,7 +222,7 @@ class Editor:
 
 
 def _is_empty(node: Node) -> bool:
-    """Whether nothing is written in the place of a value."""
+    """Whether nothing is written as a value."""
     return isinstance(node, Scalar) and node.plain and not node.text
 
 

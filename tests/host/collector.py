@@ -13,7 +13,7 @@ TEXT = (RECORDS / "debian-13.json").read_text()
 
 
 def loaded() -> dict[str, Any]:
-    """The collector's names, anew each time: tests change some."""
+    """The collector's names, a new list each time: tests change some."""
     return runpy.run_path(str(COLLECTOR))
 
 

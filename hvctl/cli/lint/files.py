@@ -123,7 +123,7 @@ def read_file(file: File) -> bytes:
 
 
 def read_objects(paths: Sequence[str]) -> Iterator[tuple[bytes, str]]:
-    """The files that may have KubeVirt's objects, read once more. What cannot be is reported where it is judged."""
+    """The files that may have KubeVirt's objects, read again. What cannot be is reported where it is judged."""
     for file in find_files([path for path in paths if path != "-"], ""):
         if isinstance(file, File) and (file.named or file.name.endswith(_OBJECTS)):
             with contextlib.suppress(UnreadableError):
